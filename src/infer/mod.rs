@@ -1,0 +1,3 @@
+//! Reflectance to scores: windows, preprocessing, augmentation, engines, heads.
+
+pub mod engine;

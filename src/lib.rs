@@ -1,0 +1,48 @@
+//! # s2infer: Sentinel-2 tiles in, calibrated decisions out
+//!
+//! ## The map
+//!
+//! One street, one direction; nothing on the right is imported by anything on its left:
+//!
+//! ```text
+//! bytes ─▶ raster ─▶ scene ─▶ infer ─▶ decide ─▶ output
+//!          pixels    meaning  scores   decisions  files
+//! ```
+//!
+//! | room | what it does |
+//! | --- | --- |
+//! | [`raster`] | TIFF, JPEG and PNG: validated headers, windows of raw samples, geo keys, the memory map |
+//! | [`scene`] | bands by name, reflectance, validity, date, season, cloudiness |
+//! | [`model`] | model folders: manifest, hashes, graph scan, golden batch, the built-in model |
+//! | [`onnx`] | writing small ONNX graphs, for the trainer and for tests |
+//! | [`infer`] | windows, preprocessing, test-time augmentation, engines, heads |
+//! | [`decide`] | threshold profiles, shift selection, the rule |
+//! | [`output`] | one file per format, atomic writes, the resume journal, the run record |
+//! | [`pipeline`] | the only room where all the others meet; it sequences and computes nothing |
+//! | [`calibrate`] | scores to thresholds with a guarantee; stands beside the street |
+//!
+//! ## Invariants
+//!
+//! 1. The library never prints and never exits.
+//! 2. Preprocessing, augmentation, heads and the rule are pure: no files, clock or environment.
+//! 3. Nothing allocates from an untrusted number without a bound from [`limits`].
+//! 4. `unsafe` lives in one file, the memory map.
+//! 5. Scores are finite by construction; a window without a valid score abstains.
+//! 6. A file appears under its final name complete or not at all.
+//! 7. An engine or device asked for by name runs or is an error; only `auto` falls back.
+
+pub mod calibrate;
+pub mod decide;
+pub mod error;
+pub mod infer;
+pub mod limits;
+pub mod model;
+pub mod onnx;
+pub mod output;
+pub mod pipeline;
+pub mod raster;
+pub mod scene;
+#[cfg(feature = "train")]
+pub mod train;
+
+pub use error::{Error, Kind, Result};

@@ -1,0 +1,30 @@
+//! Every bound on what comes from outside, with its unit and its reason.
+
+/// Bytes of a JSON, CSV side table or profile that is read whole: 1 MiB for a profile or manifest.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of a side table such as `--metadata`: 256 MiB holds more than three million tiles.
+pub const TABLE_BYTES_MAX: u64 = 256 << 20;
+/// Width or height of a raster in pixels.
+pub const RASTER_SIDE_PX_MAX: u32 = 1 << 20;
+/// Bands of a raster.
+pub const RASTER_BANDS_MAX: usize = 4096;
+/// Strips or tiles of a raster.
+pub const RASTER_CHUNKS_MAX: u64 = 1 << 22;
+/// Bytes of one decoded strip or tile: 256 MiB.
+pub const CHUNK_BYTES_MAX: u64 = 256 << 20;
+/// Decoded bytes over encoded bytes of one chunk: no real Deflate stream gets past about 1,030.
+pub const CHUNK_INFLATION_MAX: u64 = 1 << 16;
+/// Image file directories followed in one TIFF.
+pub const TIFF_DIRECTORIES_MAX: usize = 256;
+/// Entries of one TIFF directory.
+pub const TIFF_ENTRIES_MAX: usize = 4096;
+/// Bytes of one text tag (GDAL metadata, geo parameters).
+pub const TIFF_TEXT_BYTES_MAX: u64 = 4 << 20;
+/// Bytes of decoded chunks kept for the windows of one tile that overlap them.
+pub const CHUNK_CACHE_BYTES: usize = 64 << 20;
+/// Bytes of an ONNX file: protobuf itself ends at 2 GiB.
+pub const MODEL_BYTES_MAX: u64 = (2 << 30) - 1;
+/// Elements of any tensor of a graph.
+pub const TENSOR_ELEMENTS_MAX: u64 = 1 << 31;
+/// Nodes of a graph.
+pub const GRAPH_NODES_MAX: usize = 1 << 16;

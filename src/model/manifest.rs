@@ -1,0 +1,113 @@
+//! The manifest as the rest of the house sees it: what `model.json` says, validated.
+
+/// What a model's output tensor means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    /// One logit a window, `[n, 1]`: the score is its logistic function.
+    Binary,
+    /// One logit a class, `[n, classes]`: the scores are their soft-max.
+    Multiclass,
+    /// One logit a class and pixel, `[n, classes, height, width]`.
+    Segmentation,
+}
+
+/// Test-time augmentation: the views whose logits are averaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tta {
+    /// The window as it is.
+    None,
+    /// Itself, left-right, up-down, both: four views.
+    Flips,
+    /// The eight symmetries of the square.
+    D4,
+}
+
+/// What a tile smaller than the model's input gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Padding {
+    /// An error.
+    Refuse,
+    /// Invalid pixels to the right and below, which count against the valid share.
+    Nodata,
+}
+
+/// How the samples of one data type become reflectance where nothing in or beside the file says so.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DnDefault {
+    /// Reflectance of one DN: reflectance = (DN + `dn_offset`) × `dn_scale`.
+    pub dn_scale: f64,
+    /// DN added before scaling; −1000 since processing baseline 04.00.
+    pub dn_offset: f64,
+    /// DN that means "no data", before the offset.
+    pub nodata: Option<f64>,
+}
+
+/// Reflectance percentiles of one band over the training set.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingStatistics {
+    /// 2nd percentile.
+    pub p02: f32,
+    /// Median.
+    pub median: f32,
+    /// 98th percentile.
+    pub p98: f32,
+}
+
+/// One input band: its name and how its reflectance is standardised.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Band {
+    /// `B04`
+    pub name: String,
+    /// Mean reflectance: network input = (clip(reflectance) − mean) / standard_deviation.
+    pub mean: f32,
+    /// Standard deviation of reflectance, > 0.
+    pub standard_deviation: f32,
+    /// Percentiles over the training set, if stated.
+    pub training: Option<TrainingStatistics>,
+}
+
+/// A validated manifest.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The STAC item as it was read.
+    pub item: serde_json::Value,
+    /// The model's name (`mlm:name`).
+    pub name: String,
+    /// Architecture (`mlm:architecture`).
+    pub architecture: String,
+    /// Input bands in channel order; never empty.
+    pub bands: Vec<Band>,
+    /// Input height and width in pixels (equal).
+    pub tile_px: u32,
+    /// Precision of the weights: `fp32`, `fp16`, `int8`.
+    pub precision: String,
+    /// Class names in output order. Binary: `[negative, positive]`.
+    pub classes: Vec<String>,
+    /// What the output means.
+    pub head: Head,
+    /// Default test-time augmentation.
+    pub tta: Tta,
+    /// Logits are divided by this before the score; 1 where the model was not temperature-scaled.
+    pub temperature: f32,
+    /// Reflectance is clipped to this range before it is standardised.
+    pub clip: Option<[f32; 2]>,
+    /// Reflectance that replaces an invalid pixel is the band's mean (network input 0).
+    /// Below this share of valid pixels a window abstains.
+    pub minimum_valid_share: f64,
+    /// Default overlap of neighbouring windows in pixels.
+    pub overlap_px: u32,
+    /// What a smaller tile gets.
+    pub padding: Padding,
+    /// Radiometric default per data type name (`uint16`).
+    pub dn_defaults: std::collections::BTreeMap<String, DnDefault>,
+    /// Version of everything between pixels and network input; part of what a profile is bound to.
+    pub preprocessing_version: String,
+    /// Largest absolute difference an engine may show on the golden batch, relative to
+    /// max(1, |expected|).
+    pub golden_tolerance: f32,
+}

@@ -1,0 +1,29 @@
+//! Model folders: what a model is, whether it may run, and what it must reproduce before it does.
+
+pub mod manifest;
+
+pub use manifest::Manifest;
+
+/// A verified model: its manifest, and a graph that was scanned and re-encoded from what was scanned.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// SHA-256 of the ONNX file as it lies in the folder, in lower-case hexadecimal.
+    pub sha256: String,
+    /// The ONNX graph the engines get: fp32, no external data, dynamic first axis.
+    pub graph: Vec<u8>,
+    /// Input and expected output that the engine must reproduce.
+    pub golden: Golden,
+    /// The model's own threshold profile (`profile.json`), if it has one.
+    pub profile: Option<Vec<u8>>,
+}
+
+/// The golden batch: `input` as the model sees it (after preprocessing), NCHW, and the raw `output` for it.
+#[derive(Debug, Clone)]
+pub struct Golden {
+    /// `[n, bands, height, width]`
+    pub input: ndarray::Array4<f32>,
+    /// `[n, …]`
+    pub output: ndarray::ArrayD<f32>,
+}
