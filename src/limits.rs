@@ -22,6 +22,12 @@ pub const TIFF_ENTRIES_MAX: usize = 4096;
 pub const TIFF_TEXT_BYTES_MAX: u64 = 4 << 20;
 /// Bytes of decoded chunks kept for the windows of one tile that overlap them.
 pub const CHUNK_CACHE_BYTES: usize = 64 << 20;
+/// Bytes of a raster file that is read whole and closed at once; larger ones are mapped or read in pieces.
+pub const WHOLE_READ_BYTES_MAX: u64 = 1 << 20;
+/// Memory maps alive at one time; a raster opened beyond that is read in pieces instead.
+pub const GUARDED_MAPS_MAX: usize = 1024;
+/// Bytes of one window of pixels: 1 GiB.
+pub const WINDOW_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of an ONNX file: protobuf itself ends at 2 GiB.
 pub const MODEL_BYTES_MAX: u64 = (2 << 30) - 1;
 /// Elements of any tensor of a graph.
