@@ -109,9 +109,10 @@ pub trait Session: Send {
 pub fn open(request: &EngineRequest) -> Result<Box<dyn Engine>> {
     let processor = matches!(request.device, Device::Auto | Device::Cpu);
     match request.engine {
-        EngineChoice::Tract if !processor => {
-            Err(Error::usage(format!("--device {}: tract runs on the processor alone; use --engine ort", request.device)))
-        }
+        EngineChoice::Tract if !processor => Err(Error::usage(format!(
+            "--device {}: tract runs on the processor alone; use --engine ort",
+            request.device
+        ))),
         EngineChoice::Tract if request.ort_lib.is_some() => {
             Err(Error::usage("--ort-lib names an ONNX Runtime library, but --engine tract does not use one"))
         }

@@ -7,10 +7,7 @@ use crate::{Error, Result};
 /// The contiguous values of `input`, which must be `[batch, bands, height, width]` as the session was made for.
 pub fn contiguous<'a>(input: &'a ArrayView4<'_, f32>, expected: [usize; 4]) -> Result<&'a [f32]> {
     if input.shape() != expected {
-        return Err(Error::engine(format!(
-            "the session takes batches of shape {expected:?}, not {:?}",
-            input.shape()
-        )));
+        return Err(Error::engine(format!("the session takes batches of shape {expected:?}, not {:?}", input.shape())));
     }
     input.as_slice().ok_or_else(|| Error::engine("a batch must lie contiguously in memory"))
 }

@@ -67,7 +67,10 @@ impl Elf {
         }
         match MACHINE {
             Some((machine, name)) if u16_at(&bytes, 18) != machine => {
-                return Err(format!("it is built for another processor (ELF machine {}), not {name}", u16_at(&bytes, 18)));
+                return Err(format!(
+                    "it is built for another processor (ELF machine {}), not {name}",
+                    u16_at(&bytes, 18)
+                ));
             }
             _ => {}
         }

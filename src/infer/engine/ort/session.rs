@@ -28,9 +28,7 @@ pub fn builder(environment: &Environment, device: Device) -> Result<SessionBuild
             .with_deterministic_compute(true)?;
         Ok(builder.with_execution_providers(&providers)?)
     };
-    quiet::catch(build)
-        .map_err(Error::engine)?
-        .map_err(|error| failure::classify("ONNX Runtime", Kind::Engine, &error))
+    quiet::catch(build).map_err(Error::engine)?.map_err(|error| failure::classify("ONNX Runtime", Kind::Engine, &error))
 }
 
 /// A session for batches of exactly one shape.
@@ -47,7 +45,9 @@ impl OrtSession {
             .map_err(|error| failure::classify("ONNX Runtime does not take the model", load_kind(&error), &error))?;
         let (inputs, outputs) = (inner.inputs().len(), inner.outputs().len());
         if (inputs, outputs) != (1, 1) {
-            return Err(Error::refused(format!("the model has {inputs} inputs and {outputs} outputs, not one of each")));
+            return Err(Error::refused(format!(
+                "the model has {inputs} inputs and {outputs} outputs, not one of each"
+            )));
         }
         Ok(Self { inner, shape })
     }
@@ -56,9 +56,9 @@ impl OrtSession {
 /// A graph that does not load is the model's fault, unless a provider says that it is its own.
 fn load_kind(error: &::ort::Error) -> Kind {
     match error.code() {
-        ::ort::ErrorCode::ExecutionProviderFailure
-        | ::ort::ErrorCode::EngineError
-        | ::ort::ErrorCode::DeviceReset => Kind::Engine,
+        ::ort::ErrorCode::ExecutionProviderFailure | ::ort::ErrorCode::EngineError | ::ort::ErrorCode::DeviceReset => {
+            Kind::Engine
+        }
         _ => Kind::Refused,
     }
 }
@@ -70,9 +70,9 @@ impl Session for OrtSession {
         let view = TensorRef::from_array_view((self.shape, values)).map_err(fail)?;
         let outputs = self.inner.run(::ort::inputs![view]).map_err(fail)?;
         let output = outputs.values().next().ok_or_else(|| Error::engine("ONNX Runtime returned no output"))?;
-        let (shape, values) = output.try_extract_tensor::<f32>().map_err(|error| {
-            Error::refused(format!("only float32 outputs are read: {}", failure::chain(&error)))
-        })?;
+        let (shape, values) = output
+            .try_extract_tensor::<f32>()
+            .map_err(|error| Error::refused(format!("only float32 outputs are read: {}", failure::chain(&error))))?;
         let shape: Option<Vec<usize>> = shape.iter().map(|&side| usize::try_from(side).ok()).collect();
         let shape = shape.ok_or_else(|| Error::engine("ONNX Runtime returned a negative dimension"))?;
         tensor::output(&shape, values.to_vec(), self.shape[0])

@@ -39,8 +39,13 @@ fn check_graph(graph: &GraphProto, depth: usize) -> Result<()> {
 
 fn check_node(node: &NodeProto) -> Result<()> {
     let reason = match node.op_type.as_str() {
-        "QuantizeLinear" | "DequantizeLinear" | "DynamicQuantizeLinear" | "QLinearConv" | "QLinearMatMul"
-        | "ConvInteger" | "MatMulInteger" => "quantised models come out wrong",
+        "QuantizeLinear"
+        | "DequantizeLinear"
+        | "DynamicQuantizeLinear"
+        | "QLinearConv"
+        | "QLinearMatMul"
+        | "ConvInteger"
+        | "MatMulInteger" => "quantised models come out wrong",
         "InstanceNormalization" => "it is computed wrongly",
         "MaxPool" | "AveragePool" if dilated(node) => "its dilations are ignored",
         "Cast" if casts_to_half(node) => "half precision is not planned",
