@@ -34,3 +34,8 @@ pub const MODEL_BYTES_MAX: u64 = (2 << 30) - 1;
 pub const TENSOR_ELEMENTS_MAX: u64 = 1 << 31;
 /// Nodes of a graph.
 pub const GRAPH_NODES_MAX: usize = 1 << 16;
+/// Values of one tensor of a graph on tract that does not grow with the batch: 256 MiB of float32, since an allocation
+/// that fails there ends the process.
+pub const TRACT_CONSTANT_ELEMENTS_MAX: u64 = 1 << 26;
+/// Values of one tensor of a graph on tract, per row of the batch: 64 channels of 512 × 512.
+pub const TRACT_ROW_ELEMENTS_MAX: u64 = 1 << 24;
