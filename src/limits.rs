@@ -28,3 +28,11 @@ pub const MODEL_BYTES_MAX: u64 = (2 << 30) - 1;
 pub const TENSOR_ELEMENTS_MAX: u64 = 1 << 31;
 /// Nodes of a graph.
 pub const GRAPH_NODES_MAX: usize = 1 << 16;
+/// Bytes of the name of a threshold group.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Groups of one calibration: far more than anyone has positives for.
+pub const GROUPS_MAX: usize = 1024;
+/// Bytes of one line of the resume journal: a whole Sentinel-2 scene's windows need about 10 MiB.
+pub const JOURNAL_LINE_BYTES_MAX: u64 = 256 << 20;
+/// Failed tiles, and warnings, that a run record lists by name; it counts them all.
+pub const RECORD_ENTRIES_MAX: usize = 1000;

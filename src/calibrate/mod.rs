@@ -1,1 +1,1 @@
-//! To come.
+//! Scores to thresholds with a guarantee.
