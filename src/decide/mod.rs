@@ -6,6 +6,7 @@ mod profile;
 mod resolve;
 mod shift;
 
+pub(crate) use profile::validate_group_name;
 pub use profile::{Binding, Group, ModelRef, PROFILE_FORMAT, PROFILE_VERSION, Profile, Rule, ScoresRef};
 pub use resolve::{Observation, Resolution};
 pub use shift::{Bounds, SEASON_SKY_GROUPS, Season, ShiftChoice, Sky, group_name};

@@ -54,7 +54,7 @@ pub struct Profile {
     pub groups: Vec<Group>,
     /// Hash of the file this was read from.
     #[serde(skip)]
-    source_sha256: Option<String>,
+    pub(crate) source_sha256: Option<String>,
 }
 
 /// The model that a profile is for.

@@ -60,9 +60,8 @@ impl Profile {
 
     /// Whether the groups are those of season × sky; others can only be asked for by name.
     pub fn is_season_sky(&self) -> bool {
-        let is_season_sky = |group: &Group| {
-            SEASON_SKY_GROUPS.iter().any(|&(season, sky)| group_name(season, sky) == group.group)
-        };
+        let is_season_sky =
+            |group: &Group| SEASON_SKY_GROUPS.iter().any(|&(season, sky)| group_name(season, sky) == group.group);
         self.groups.iter().all(is_season_sky)
     }
 

@@ -161,7 +161,9 @@ impl FromStr for ShiftChoice {
         } else if let Some(sky) = Sky::ALL.into_iter().find(|sky| named(sky.name())) {
             Self::Sky(sky)
         } else if text.trim().is_empty() {
-            return Err(Error::usage("--threshold-profile is empty; give auto, summer, winter, clear, cloudy or a group"));
+            return Err(Error::usage(
+                "--threshold-profile is empty; give auto, summer, winter, clear, cloudy or a group",
+            ));
         } else {
             Self::Group(text.to_owned())
         })

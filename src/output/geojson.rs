@@ -25,9 +25,8 @@ impl Sink for GeoJson {
         self.empty = false;
         let properties = to_json(&Members { row, classes: &self.classes })?;
         let geometry = geometry(row);
-        self.stream.write(&format!(
-            "{separator}{{\"type\":\"Feature\",\"geometry\":{geometry},\"properties\":{properties}}}"
-        ))
+        self.stream
+            .write(&format!("{separator}{{\"type\":\"Feature\",\"geometry\":{geometry},\"properties\":{properties}}}"))
     }
 
     fn finish(mut self: Box<Self>) -> Result<()> {

@@ -135,8 +135,7 @@ fn georeference(geo: &Geo, directory: &mut Directory) {
         directory.doubles(33550, &[dx, -dy, 0.0]);
         directory.doubles(33922, &[0.0, 0.0, 0.0, left, top, 0.0]);
     } else {
-        let matrix =
-            [dx, row_x, 0.0, left, column_y, dy, 0.0, top, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        let matrix = [dx, row_x, 0.0, left, column_y, dy, 0.0, top, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
         directory.doubles(34264, &matrix);
     }
     let Some(epsg) = geo.epsg.and_then(|code| u16::try_from(code).ok()) else { return };
