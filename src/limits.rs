@@ -39,3 +39,11 @@ pub const GRAPH_NODES_MAX: usize = 1 << 16;
 pub const TRACT_CONSTANT_ELEMENTS_MAX: u64 = 1 << 26;
 /// Values of one tensor of a graph on tract, per row of the batch: 64 channels of 512 × 512.
 pub const TRACT_ROW_ELEMENTS_MAX: u64 = 1 << 24;
+/// Bytes of the name of a threshold group.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Groups of one calibration: far more than anyone has positives for.
+pub const GROUPS_MAX: usize = 1024;
+/// Bytes of one line of the resume journal: a whole Sentinel-2 scene's windows need about 10 MiB.
+pub const JOURNAL_LINE_BYTES_MAX: u64 = 256 << 20;
+/// Failed tiles, and warnings, that a run record lists by name; it counts them all.
+pub const RECORD_ENTRIES_MAX: usize = 1000;
