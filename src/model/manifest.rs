@@ -111,3 +111,31 @@ pub struct Manifest {
     /// max(1, |expected|).
     pub golden_tolerance: f32,
 }
+
+#[cfg(test)]
+pub(crate) mod tests_support {
+    use super::*;
+
+    /// A one-band model whose `uint16` default is Sentinel-2's.
+    pub(crate) fn one_band() -> Manifest {
+        Manifest {
+            item: serde_json::Value::Null,
+            name: "one-band".into(),
+            architecture: "none".into(),
+            bands: vec![Band { name: "B04".into(), mean: 0.1, standard_deviation: 0.05, training: None }],
+            tile_px: 64,
+            precision: "fp32".into(),
+            classes: vec!["negative".into(), "positive".into()],
+            head: Head::Binary,
+            tta: Tta::None,
+            temperature: 1.0,
+            clip: None,
+            minimum_valid_share: 0.9,
+            overlap_px: 0,
+            padding: Padding::Refuse,
+            dn_defaults: [("uint16".to_owned(), DnDefault { dn_scale: 1e-4, dn_offset: 0.0, nodata: Some(0.0) })].into(),
+            preprocessing_version: "1".into(),
+            golden_tolerance: 1e-4,
+        }
+    }
+}
