@@ -47,3 +47,19 @@ pub const GROUPS_MAX: usize = 1024;
 pub const JOURNAL_LINE_BYTES_MAX: u64 = 256 << 20;
 /// Failed tiles, and warnings, that a run record lists by name; it counts them all.
 pub const RECORD_ENTRIES_MAX: usize = 1000;
+/// Width and height of a model's input in pixels.
+pub const MODEL_TILE_PX_MAX: u32 = 1 << 13;
+/// Bands of a model's input.
+pub const MODEL_BANDS_MAX: usize = 256;
+/// Classes of a model.
+pub const MODEL_CLASSES_MAX: usize = 4096;
+/// Files a manifest may list.
+pub const MODEL_ASSETS_MAX: usize = 4096;
+/// Bytes of a golden batch: 64 windows of 512 × 512 × 4 as f32 are 256 MiB.
+pub const GOLDEN_BYTES_MAX: u64 = 256 << 20;
+/// Windows of a golden batch: it runs before every job.
+pub const GOLDEN_WINDOWS_MAX: usize = 64;
+/// Bytes of a model card.
+pub const CARD_BYTES_MAX: u64 = 4 << 20;
+/// Dimensions of any tensor of a graph; ONNX Runtime itself ends at 8 in many kernels.
+pub const TENSOR_RANK_MAX: usize = 16;
