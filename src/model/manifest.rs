@@ -127,7 +127,7 @@ pub struct Manifest {
     pub bands: Vec<Band>,
     /// Input height and width in pixels (equal).
     pub tile_px: u32,
-    /// Precision that is computed in: `fp32`, `int8`. Part of what a profile is bound to.
+    /// Precision that is computed in: `fp32`, `fp16`, `int8`. Part of what a profile is bound to.
     pub precision: String,
     /// How the weights are stored.
     pub weights_storage: WeightsStorage,

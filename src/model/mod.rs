@@ -2,6 +2,7 @@
 
 mod assets;
 mod built_in;
+mod describe;
 mod files;
 mod golden;
 mod graph;
@@ -10,6 +11,7 @@ pub mod manifest;
 mod seal;
 
 pub use assets::{Asset, Role, sha256};
+pub use describe::describe;
 pub use golden::{check_golden, write_golden};
 pub use graph::Facts;
 pub use manifest::Manifest;

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 
 /// Data types a raster can have, by the names the manifest and `inspect` use.
 pub const DATA_TYPES: [&str; 7] = ["uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"];
-const PRECISIONS: [&str; 2] = ["fp32", "int8"];
+const PRECISIONS: [&str; 3] = ["fp32", "fp16", "int8"];
 const NAME_BYTES_MAX: usize = 128;
 
 impl Manifest {
