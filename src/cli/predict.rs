@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use s2infer::decide::{Binding, Profile, ShiftChoice};
+use s2infer::decide::{Binding, Observation, Profile, Resolution, ShiftChoice};
 use s2infer::infer::engine::{self, Device, Engine, EngineRequest};
-use s2infer::infer::preprocess::PREPROCESSING_VERSION;
+use s2infer::infer::preprocess::preprocessing_id;
 use s2infer::model::Model;
 use s2infer::model::manifest::{Head, Tta};
 use s2infer::output::{self, DistributionWriter, Format, Journal, Lock, NamedFile, RunRecord, Target, journal_path, signal};
@@ -358,7 +358,7 @@ pub fn binding(model: &Model, tta: Tta) -> Binding {
     Binding {
         model_sha256: model.sha256.clone(),
         precision: model.manifest.precision.clone(),
-        preprocessing_version: format!("{PREPROCESSING_VERSION}/{}", model.manifest.preprocessing_version),
+        preprocessing_version: preprocessing_id(&model.manifest),
         tta,
     }
 }
@@ -373,40 +373,39 @@ pub fn tta_name(tta: Tta) -> &'static str {
 }
 
 fn dry_run(job: &Job) -> Result<u8> {
-    let mut table = csv::Writer::from_writer(Vec::new());
+    shell::print(b"tile,date,latitude,cloud_cover,shift,threshold,reason\n")?;
     let mut failed = false;
-    let written = |error: csv::Error| Error::output(error);
-    table
-        .write_record(["tile", "date", "latitude", "cloud_cover", "shift", "threshold", "reason"])
-        .map_err(written)?;
     for input in &job.inputs {
         signal::check()?;
-        let text = |value: Option<String>| value.unwrap_or_default();
-        let tile = output::tile_text(&input.path);
-        let row = match pipeline::dry_run(job, input) {
-            Ok((observed, resolution)) => {
-                let (shift, threshold, reason) = match resolution {
-                    None => (None, None, None),
-                    Some(s2infer::decide::Resolution::Threshold { shift, threshold, guaranteed }) => {
-                        let reason = (!guaranteed).then(|| "without guarantee".to_owned());
-                        (Some(shift), Some(threshold.to_string()), reason)
-                    }
-                    Some(s2infer::decide::Resolution::Abstain { shift, reason }) => (Some(shift), None, Some(reason)),
-                };
-                let latitude = observed.latitude.map(|latitude| format!("{latitude:.4}"));
-                let cloud_cover = observed.cloud_cover_percent.map(|percent| percent.to_string());
-                let date = observed.date.map(|date| date.to_string());
-                [tile, text(date), text(latitude), text(cloud_cover), text(shift), text(threshold), text(reason)]
-            }
-            Err(error) => {
-                failed = true;
-                [tile, text(None), text(None), text(None), text(None), text(None), error.to_string()]
-            }
-        };
-        table.write_record(row.map(|cell| output::csv_cell(&cell))).map_err(written)?;
+        let planned = pipeline::dry_run(job, input);
+        failed |= planned.is_err();
+        let cells = dry_run_cells(planned).map(|cell| cell.map_or_else(String::new, |cell| output::csv_cell(&cell)));
+        let tile = output::csv_cell(&output::tile_text(&input.path));
+        shell::print(format!("{tile},{}\n", cells.join(",")).as_bytes())?;
     }
-    shell::print(&table.into_inner().map_err(|error| Error::output(error.into_error()))?)?;
     Ok(u8::from(failed))
+}
+
+fn dry_run_cells(planned: Result<(Observation, Option<Resolution>)>) -> [Option<String>; 6] {
+    let (observed, resolution) = match planned {
+        Ok(planned) => planned,
+        Err(error) => return [None, None, None, None, None, Some(error.to_string())],
+    };
+    let (shift, threshold, reason) = match resolution {
+        None => (None, None, None),
+        Some(Resolution::Threshold { shift, threshold, guaranteed }) => {
+            (Some(shift), Some(threshold.to_string()), (!guaranteed).then(|| "without guarantee".to_owned()))
+        }
+        Some(Resolution::Abstain { shift, reason }) => (Some(shift), None, Some(reason)),
+    };
+    [
+        observed.date.map(|date| date.to_string()),
+        observed.latitude.map(|latitude| format!("{latitude:.4}")),
+        observed.cloud_cover_percent.map(|percent| percent.to_string()),
+        shift,
+        threshold,
+        reason,
+    ]
 }
 
 impl SceneArgs {

@@ -4,8 +4,16 @@ use crate::model::Manifest;
 use crate::raster::{Planes, SampleType};
 use crate::scene::{BandRadiometry, Radiometry};
 
-/// The version of this file's arithmetic. A threshold profile is bound to it.
+/// The version of this file's arithmetic, which a manifest must ask for.
 pub const PREPROCESSING_VERSION: &str = "1";
+
+/// What a threshold profile is bound to: the version, and a hash of every number between a sample and a score.
+pub fn preprocessing_id(manifest: &Manifest) -> String {
+    let bands: Vec<_> = manifest.bands.iter().map(|band| (&band.name, band.mean, band.standard_deviation)).collect();
+    let numbers = serde_json::json!([bands, manifest.clip, manifest.temperature, manifest.tile_px, manifest.dn_defaults]);
+    let hash = crate::model::sha256(numbers.to_string().as_bytes());
+    format!("{}-{}", manifest.preprocessing_version, &hash[..12])
+}
 
 /// What preprocessing needs of a manifest.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,7 +116,7 @@ impl Preprocessing {
             low: self.clip.map_or(f64::NEG_INFINITY, |(low, _)| (low - mean) / deviation) as f32,
             high: self.clip.map_or(f64::INFINITY, |(_, high)| (high - mean) / deviation) as f32,
         };
-        let mut convert = |samples: &[u8], target: &mut [f32], valid: &mut [bool]| match planes.sample_type {
+        let convert = |samples: &[u8], target: &mut [f32], valid: &mut [bool]| match planes.sample_type {
             SampleType::U8 => line.fast(samples, target, valid, &radiometry.nodata, |[byte]: [u8; 1]| f32::from(byte)),
             SampleType::U16 => {
                 line.fast(samples, target, valid, &radiometry.nodata, |bytes| f32::from(u16::from_le_bytes(bytes)));

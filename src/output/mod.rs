@@ -23,10 +23,10 @@ pub use atomic::AtomicFile;
 pub use distributions::DistributionWriter;
 pub use journal::{Journal, journal_path};
 pub use lock::Lock;
-pub use masks::MaskWriter;
+pub use masks::{MaskWriter, NO_CLASS};
 pub use record::{Counts, Listing, NamedFile, RunRecord, TileError};
 pub use row::Row;
-pub use text::tile_text;
+pub use text::{csv_cell, tile_text};
 
 use crate::{Error, Kind, Result};
 

@@ -53,7 +53,7 @@ pub(super) fn degrees(value: f64) -> String {
 
 /// A text cell of a CSV file. Control characters are written as Rust writes them (`\n`); a text that a
 /// spreadsheet would take for a formula gets an apostrophe in front, which spreadsheets show.
-pub(super) fn csv_cell(text: &str) -> String {
+pub fn csv_cell(text: &str) -> String {
     let mut cell = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() { cell.extend(character.escape_default()) } else { cell.push(character) }

@@ -86,6 +86,8 @@ pub struct Outputs<'a> {
     pub sink: Box<dyn Sink>,
     /// What an earlier run already decided, and what this one has.
     pub journal: Option<Journal>,
+    /// Whether the journal of a finished run stays for the next.
+    pub keep_journal: bool,
     /// `--masks`
     pub masks: Option<PathBuf>,
     /// `--distributions`
@@ -162,7 +164,7 @@ impl Timers {
 /// be written, a signal. A tile that fails is a row and a count in the [`Summary`].
 pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
     let views = views(job.tta);
-    let Outputs { sink, journal, masks, distributions, progress } = outputs;
+    let Outputs { sink, journal, keep_journal, masks, distributions, progress } = outputs;
     let shared = Arc::new(Shared {
         graph: std::mem::take(&mut job.model.graph).into(),
         views,
@@ -211,7 +213,12 @@ pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
     shared.stop.store(true, Ordering::Relaxed);
     drop((scored_in, token_in));
     join_within(threads, THREADS_END_WITHIN);
-    result
+    let summary = result?;
+    // Every thread has ended, so this is the last owner.
+    if let Some(journal) = Arc::into_inner(shared).and_then(|shared| shared.journal) {
+        journal.into_inner().map_err(|_| Error::output("the resume journal is lost"))?.finish(keep_journal)?;
+    }
+    Ok(summary)
 }
 
 /// How long a stopped run waits for threads that are still inside an engine.

@@ -28,7 +28,7 @@ pub(super) fn verified_session(shared: &Shared, safe: &SafeBatch) -> Result<Adap
         output.slice_axis_inplace(Axis(0), (..taken).into());
         outputs.push(output);
     }
-    let outputs: Vec<_> = outputs.iter().map(ArrayD::view).collect();
+    let outputs: Vec<_> = outputs.iter().map(|output| output.view()).collect();
     let actual = ndarray::concatenate(Axis(0), &outputs)
         .map_err(|error| Error::refused(format!("the golden batch is empty or uneven: {error}")))?;
     let manifest = &shared.job.model.manifest;

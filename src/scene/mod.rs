@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::model::Manifest;
-use crate::raster::{Raster, ReadOptions, Window};
+use crate::raster::{Header, Raster, ReadOptions, Window};
 use crate::{Error, Result};
 
 pub use bands::{BandSource, Bands, canonical_band};
@@ -66,12 +66,7 @@ impl Scene {
         let bands = Bands::resolve(header, options.bands.as_deref(), &names)?;
         let product = ProductName::of(path);
         let radiometry = Radiometry::resolve(header, &bands.indices, &product, &options.dn, manifest)?;
-        let facts = options.table.as_ref().map(|table| table.facts(path)).unwrap_or_default();
-        let date = facts.date.or(options.date).or(product.date).or_else(|| metadata::date_of_tags(&header.metadata));
-        let cloud_cover_percent = facts
-            .cloud_cover_percent
-            .or(options.cloud_cover_percent)
-            .or_else(|| metadata::cloud_cover_of_tags(&header.metadata));
+        let (date, cloud_cover_percent) = circumstances(path, options, &product, header);
         Ok(Self { bands, radiometry, date, cloud_cover_percent, latitude_by_name: product.latitude, raster })
     }
 
@@ -84,12 +79,8 @@ impl Scene {
 
     /// The corners of a window as longitude and latitude, closed and counter-clockwise, if the file has geo keys.
     pub fn footprint(&self, window: Window) -> Option<[(f64, f64); 5]> {
-        let geo = self.raster.header().geo.as_ref()?;
-        let [left, top] = [f64::from(window.x), f64::from(window.y)];
-        let [right, bottom] = [left + f64::from(window.width), top + f64::from(window.height)];
-        let corner = |column, row| geo.longitude_latitude(column, row);
-        let first = corner(left, bottom)?;
-        Some([first, corner(right, bottom)?, corner(right, top)?, corner(left, top)?, first])
+        let [a, b, c, d] = self.raster.header().geo.as_ref()?.footprint(window)?;
+        Some([a, b, c, d, a])
     }
 
     /// The latitude that decides the season: by geo keys, else by the MGRS square in the name.
@@ -102,6 +93,20 @@ impl Scene {
         let header = self.raster.header();
         Window { x: 0, y: 0, width: header.width, height: header.height }
     }
+}
+
+/// Date and cloud cover in percent: by the side table, else the command line, else the product's name, else the
+/// file's tags.
+pub fn circumstances(
+    path: &Path,
+    options: &SceneOptions,
+    product: &ProductName,
+    header: &Header,
+) -> (Option<Date>, Option<f64>) {
+    let facts = options.table.as_ref().map(|table| table.facts(path)).unwrap_or_default();
+    let date = facts.date.or(options.date).or(product.date).or_else(|| metadata::date_of_tags(&header.metadata));
+    let cloud_cover = facts.cloud_cover_percent.or(options.cloud_cover_percent);
+    (date, cloud_cover.or_else(|| metadata::cloud_cover_of_tags(&header.metadata)))
 }
 
 /// Reads a date as people and programs write it: `2024-01-31`, `20240131`, with or without a time after it.

@@ -17,7 +17,7 @@ use ndarray::{ArrayD, ArrayView4};
 
 use crate::{Error, Result};
 
-pub use adaptive::Adaptive;
+pub use adaptive::{Adaptive, SafeBatch};
 
 /// `--engine`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
