@@ -185,6 +185,9 @@ pub(crate) mod tests_support {
             dn_defaults: [("uint16".to_owned(), DnDefault { dn_scale: 1e-4, dn_offset: 0.0, nodata: Some(0.0) })].into(),
             preprocessing_version: "1".into(),
             golden_tolerance: 1e-4,
+            weights_storage: WeightsStorage::Fp32,
+            assets: Vec::new(),
+            about: About::default(),
         }
     }
 }
