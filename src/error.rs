@@ -23,6 +23,8 @@ pub enum Kind {
     Refused,
     /// A result could not be written.
     Output,
+    /// Whoever read the results on standard output has closed it: they have what they wanted.
+    BrokenPipe,
     /// Another run holds the output's lock.
     Locked,
     /// A signal asked the run to stop; holds the signal's number.
@@ -79,6 +81,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             Kind::Malformed | Kind::Unsupported | Kind::Limit | Kind::Io => 1,
+            Kind::BrokenPipe => 0,
             Kind::Usage => 2,
             Kind::Engine | Kind::OutOfMemory => 3,
             Kind::Refused => 4,

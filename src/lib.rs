@@ -19,6 +19,7 @@
 //! | [`decide`] | threshold profiles, shift selection, the rule |
 //! | [`output`] | one file per format, atomic writes, the resume journal, the run record |
 //! | [`pipeline`] | the only room where all the others meet; it sequences and computes nothing |
+//! | [`inspect`] | what a tile is and what a model would be fed of it; beside the street |
 //! | [`calibrate`] | scores to thresholds with a guarantee; stands beside the street |
 //!
 //! ## Invariants
@@ -35,6 +36,7 @@ pub mod calibrate;
 pub mod decide;
 pub mod error;
 pub mod infer;
+pub mod inspect;
 pub mod limits;
 pub mod model;
 pub mod onnx;

@@ -22,9 +22,44 @@ pub const TIFF_ENTRIES_MAX: usize = 4096;
 pub const TIFF_TEXT_BYTES_MAX: u64 = 4 << 20;
 /// Bytes of decoded chunks kept for the windows of one tile that overlap them.
 pub const CHUNK_CACHE_BYTES: usize = 64 << 20;
+/// Bytes of a raster file that is read whole and closed at once; larger ones are mapped or read in pieces.
+pub const WHOLE_READ_BYTES_MAX: u64 = 1 << 20;
+/// Memory maps alive at one time; a raster opened beyond that is read in pieces instead.
+pub const GUARDED_MAPS_MAX: usize = 1024;
+/// Bytes of one window of pixels: 1 GiB.
+pub const WINDOW_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of an ONNX file: protobuf itself ends at 2 GiB.
 pub const MODEL_BYTES_MAX: u64 = (2 << 30) - 1;
 /// Elements of any tensor of a graph.
 pub const TENSOR_ELEMENTS_MAX: u64 = 1 << 31;
 /// Nodes of a graph.
 pub const GRAPH_NODES_MAX: usize = 1 << 16;
+/// Values of one tensor of a graph on tract that does not grow with the batch: 256 MiB of float32, since an allocation
+/// that fails there ends the process.
+pub const TRACT_CONSTANT_ELEMENTS_MAX: u64 = 1 << 26;
+/// Values of one tensor of a graph on tract, per row of the batch: 64 channels of 512 × 512.
+pub const TRACT_ROW_ELEMENTS_MAX: u64 = 1 << 24;
+/// Bytes of the name of a threshold group.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Groups of one calibration: far more than anyone has positives for.
+pub const GROUPS_MAX: usize = 1024;
+/// Bytes of one line of the resume journal: a whole Sentinel-2 scene's windows need about 10 MiB.
+pub const JOURNAL_LINE_BYTES_MAX: u64 = 256 << 20;
+/// Failed tiles, and warnings, that a run record lists by name; it counts them all.
+pub const RECORD_ENTRIES_MAX: usize = 1000;
+/// Width and height of a model's input in pixels.
+pub const MODEL_TILE_PX_MAX: u32 = 1 << 13;
+/// Bands of a model's input.
+pub const MODEL_BANDS_MAX: usize = 256;
+/// Classes of a model.
+pub const MODEL_CLASSES_MAX: usize = 4096;
+/// Files a manifest may list.
+pub const MODEL_ASSETS_MAX: usize = 4096;
+/// Bytes of a golden batch: 64 windows of 512 × 512 × 4 as f32 are 256 MiB.
+pub const GOLDEN_BYTES_MAX: u64 = 256 << 20;
+/// Windows of a golden batch: it runs before every job.
+pub const GOLDEN_WINDOWS_MAX: usize = 64;
+/// Bytes of a model card.
+pub const CARD_BYTES_MAX: u64 = 4 << 20;
+/// Dimensions of any tensor of a graph; ONNX Runtime itself ends at 8 in many kernels.
+pub const TENSOR_RANK_MAX: usize = 16;

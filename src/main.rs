@@ -1,1 +1,11 @@
-fn main() {}
+//! Parse, run, exit code; nothing else.
+
+mod cli;
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,1 +1,195 @@
-//! To come.
+//! Scores to thresholds with a guarantee: for each group the highest threshold that catches the target share
+//! of its positives with the stated confidence, whatever the scores' distribution.
+
+mod backoff;
+mod binomial;
+mod scores;
+mod table;
+mod warnings;
+
+pub use scores::{ScoreRow, Scores};
+
+use crate::decide::{Bounds, Group, ModelRef, PROFILE_FORMAT, PROFILE_VERSION, Profile, Rule, ScoresRef};
+use crate::model::manifest::Tta;
+use crate::{Error, Result};
+
+use backoff::Node;
+use binomial::Level;
+
+/// What is asked of a calibration, and what the scores came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CalibrateRequest {
+    /// The model that gave the scores.
+    pub model: ModelRef,
+    /// The manifest's preprocessing version.
+    pub preprocessing_version: String,
+    /// The augmentation that was on.
+    pub tta: Tta,
+    /// How thresholds are chosen.
+    pub rule: Rule,
+    /// Share of the positives to be caught, between 0 and 1.
+    pub target_recall: f64,
+    /// Confidence that the target is met, between 0 and 1; not used by [`Rule::Mean`].
+    pub confidence: f64,
+    /// Whether the confidence is for all groups at once.
+    pub joint: bool,
+    /// What a season and a sky are; must be what the scores were read with.
+    pub bounds: Bounds,
+    /// The command line, for the profile.
+    pub command: String,
+    /// The time, for the profile.
+    pub created: jiff::Timestamp,
+}
+
+/// A finished calibration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibration {
+    /// The profile; [`Profile::to_json`] is the file, with `groups` at the top.
+    pub profile: Profile,
+    /// What is doubtful about it; also in the profile.
+    pub warnings: Vec<String>,
+}
+
+impl Calibration {
+    /// The JSON that `--format json` prints: the profile as it is written.
+    pub fn to_json(&self) -> String {
+        self.profile.to_json()
+    }
+
+    /// A table for people, with the guarantee in words and the warnings below it.
+    pub fn to_text(&self) -> String {
+        table::render(&self.profile)
+    }
+}
+
+/// Chooses a threshold for every group.
+///
+/// With the exact rule the threshold is the score of rank j among the group's n positives in ascending order,
+/// j the largest rank with P(Bin(n, 1 − recall) < j) ≤ 1 − confidence. That is Wilks' tolerance limit, and the
+/// one-sided Clopper–Pearson bound read backwards. The mean rule takes j = ⌊(1 − recall)(n + 1)⌋. A group with
+/// too few positives inherits the threshold of the smallest larger group that has enough (its sky, then all),
+/// or a sibling's that is lower, and is marked as infeasible.
+///
+/// # Errors
+/// [`crate::Kind::Usage`] if a number of the request is out of range; [`crate::Kind::Refused`] if no group
+/// has enough positives, saying how many are needed.
+pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibration> {
+    validate(request)?;
+    let nodes = scores.nodes();
+    let present = nodes.iter().filter(|node| !node.positives.is_empty()).count();
+    let level = level(request, present);
+    let choices: Vec<_> = nodes.iter().map(|node| level.choose(&node.positives)).collect();
+    if choices.iter().all(Option::is_none) {
+        return Err(infeasible(&nodes, &level));
+    }
+    let mut groups = Vec::with_capacity(nodes.len());
+    for (node, choice) in nodes.iter().zip(&choices) {
+        groups.push(match choice {
+            Some(choice) => Group {
+                rank: Some(choice.rank),
+                confidence: Some(choice.confidence),
+                feasible: true,
+                ..entry(node, choice.threshold)
+            },
+            None => {
+                let (threshold, from) = backoff::inherit(node, &nodes, &choices, &level);
+                Group {
+                    inherited_from: Some(from),
+                    n_positives_needed: Some(level.positives_needed()),
+                    ..entry(node, threshold)
+                }
+            }
+        });
+    }
+    let warnings = warnings::of(scores, &nodes, request.joint);
+    let profile = profile(scores, request, &level, groups, warnings.clone());
+    let profile = profile.validated().map_err(|what| Error::usage(format!("no valid profile comes out: {what}")))?;
+    Ok(Calibration { profile, warnings })
+}
+
+fn validate(request: &CalibrateRequest) -> Result<()> {
+    for (flag, value) in [("--target-recall", request.target_recall), ("--confidence", request.confidence)] {
+        if !(value > 0.0 && value < 1.0) {
+            return Err(Error::usage(format!("{flag} {value}: give a number between 0 and 1, as 0.8")));
+        }
+    }
+    if request.joint && request.rule == Rule::Mean {
+        return Err(Error::usage("--joint: the mean rule has no confidence to divide; use --rule exact"));
+    }
+    request.bounds.validate().map_err(Error::usage)
+}
+
+/// The level that each of `present` groups has to reach. Groups hold different positives, so they are
+/// independent and Šidák's division is exact.
+fn level(request: &CalibrateRequest, present: usize) -> Level {
+    let miss = 1.0 - request.confidence;
+    let miss = match request.joint {
+        true => -((-miss).ln_1p() / present.max(1) as f64).exp_m1(),
+        false => miss,
+    };
+    Level { recall: request.target_recall, miss: (request.rule == Rule::Exact).then_some(miss) }
+}
+
+/// A group that is infeasible so far.
+fn entry(node: &Node, threshold: f64) -> Group {
+    let n_positives = node.positives.len() as u64;
+    let caught = node.positives.iter().filter(|score| **score >= threshold).count();
+    Group {
+        group: node.group.clone(),
+        n_positives,
+        rank: None,
+        threshold,
+        recall: (n_positives > 0).then(|| caught as f64 / n_positives as f64),
+        confidence: None,
+        feasible: false,
+        inherited_from: None,
+        n_sites: node.n_sites,
+        n_positives_needed: None,
+    }
+}
+
+fn infeasible(nodes: &[Node], level: &Level) -> Error {
+    let counts: Vec<_> = nodes.iter().map(|node| format!("{} {}", node.group, node.positives.len())).collect();
+    let needed = level.positives_needed();
+    Error::refused(format!(
+        "no group has the {needed} positives that this target recall and confidence need at least ({}); add \
+         labelled positives, or lower --target-recall or --confidence",
+        counts.join(", ")
+    ))
+}
+
+fn profile(
+    scores: &Scores,
+    request: &CalibrateRequest,
+    level: &Level,
+    groups: Vec<Group>,
+    warnings: Vec<String>,
+) -> Profile {
+    let exact = request.rule == Rule::Exact;
+    Profile {
+        format: PROFILE_FORMAT.into(),
+        version: PROFILE_VERSION,
+        model: request.model.clone(),
+        preprocessing_version: request.preprocessing_version.clone(),
+        tta: request.tta,
+        rule: request.rule,
+        target_recall: request.target_recall,
+        confidence: exact.then_some(request.confidence),
+        joint: request.joint,
+        group_confidence: level.miss.map(|miss| 1.0 - miss),
+        bounds: request.bounds.clone(),
+        scores: ScoresRef {
+            file: scores.file.clone(),
+            sha256: scores.sha256.clone(),
+            n_rows: scores.rows.len() as u64,
+            n_positives: scores.rows.iter().filter(|row| row.positive).count() as u64,
+            n_sites: scores.n_sites(),
+        },
+        command: request.command.clone(),
+        created: request.created,
+        guarantee: table::guarantee(request),
+        warnings,
+        groups,
+        source_sha256: None,
+    }
+}

@@ -1,1 +1,60 @@
-//! To come.
+//! From a score to a decision: threshold profiles, the shift a tile belongs to, and the rule.
+//!
+//! Everything here is pure: bytes, dates and numbers in, decisions out.
+
+mod profile;
+mod resolve;
+mod shift;
+
+pub(crate) use profile::validate_group_name;
+pub use profile::{Binding, Group, ModelRef, PROFILE_FORMAT, PROFILE_VERSION, Profile, Rule, ScoresRef};
+pub use resolve::{Observation, Resolution};
+pub use shift::{Bounds, SEASON_SKY_GROUPS, Season, ShiftChoice, Sky, group_name};
+
+/// What is said of one window.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// The score reaches the threshold.
+    Positive,
+    /// The score stays under the threshold.
+    Negative,
+    /// The class with the highest probability, for a model with more than two.
+    Class(String),
+    /// No decision, for the reason beside it: too few valid pixels, too much cloud.
+    Abstain,
+    /// The window could not be read or scored.
+    Error,
+}
+
+impl Decision {
+    /// The word in the output's `decision` column.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Positive => "positive",
+            Self::Negative => "negative",
+            Self::Class(name) => name,
+            Self::Abstain => "abstain",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The rule: positive if and only if `score >= threshold`, so that a tie is caught. Where either is not a
+/// finite number there is no decision.
+///
+/// ```
+/// use s2infer::decide::{Decision, threshold_rule};
+/// assert_eq!(threshold_rule(0.7, 0.7), Decision::Positive);
+/// assert_eq!(threshold_rule(0.6, 0.7), Decision::Negative);
+/// assert_eq!(threshold_rule(f32::NAN, 0.7), Decision::Abstain);
+/// ```
+pub fn threshold_rule(score: f32, threshold: f32) -> Decision {
+    if !score.is_finite() || !threshold.is_finite() {
+        Decision::Abstain
+    } else if score >= threshold {
+        Decision::Positive
+    } else {
+        Decision::Negative
+    }
+}

@@ -1,3 +1,7 @@
 //! Reflectance to scores: windows, preprocessing, augmentation, engines, heads.
 
+pub mod augment;
 pub mod engine;
+pub mod head;
+pub mod preprocess;
+pub mod windows;

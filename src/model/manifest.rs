@@ -1,5 +1,14 @@
 //! The manifest as the rest of the house sees it: what `model.json` says, validated.
 
+mod item;
+mod parse;
+mod validate;
+mod write;
+
+pub(super) use item::ItemAsset;
+
+use super::assets::Asset;
+
 /// What a model's output tensor means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -71,8 +80,42 @@ pub struct Band {
     pub training: Option<TrainingStatistics>,
 }
 
+/// How the weights lie in the file; whatever it says, the engines compute in fp32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WeightsStorage {
+    /// As they are computed with.
+    #[default]
+    Fp32,
+    /// FLOAT16 initialisers, each behind a `Cast` to FLOAT: half the file, folded when it is loaded.
+    Fp16,
+}
+
+/// What a reader of the catalogue wants to know and the street does not.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct About {
+    /// One paragraph.
+    pub description: String,
+    /// SPDX identifier, or `other`.
+    pub license: Option<String>,
+    /// When the model was made, RFC 3339 in UTC.
+    pub created: String,
+    /// First and last moment of the training images, RFC 3339 in UTC, if known.
+    pub training_period: Option<[String; 2]>,
+    /// West, south, east and north of the training images in degrees, if known.
+    pub training_bbox: Option<[f64; 4]>,
+    /// Number of parameters.
+    pub total_parameters: Option<u64>,
+    /// What the weights started from; `None`: trained from scratch.
+    pub pretrained_source: Option<String>,
+    /// Free-form training settings (`mlm:hyperparameters`).
+    pub hyperparameters: serde_json::Map<String, serde_json::Value>,
+}
+
 /// A validated manifest.
-#[derive(Debug, Clone)]
+///
+/// The trainer fills one in (with `item` null and no `assets`) and hands it to [`super::seal`].
+#[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     /// The STAC item as it was read.
     pub item: serde_json::Value,
@@ -84,8 +127,10 @@ pub struct Manifest {
     pub bands: Vec<Band>,
     /// Input height and width in pixels (equal).
     pub tile_px: u32,
-    /// Precision of the weights: `fp32`, `fp16`, `int8`.
+    /// Precision that is computed in: `fp32`, `fp16`, `int8`. Part of what a profile is bound to.
     pub precision: String,
+    /// How the weights are stored.
+    pub weights_storage: WeightsStorage,
     /// Class names in output order. Binary: `[negative, positive]`.
     pub classes: Vec<String>,
     /// What the output means.
@@ -95,8 +140,8 @@ pub struct Manifest {
     /// Logits are divided by this before the score; 1 where the model was not temperature-scaled.
     pub temperature: f32,
     /// Reflectance is clipped to this range before it is standardised.
+    /// An invalid pixel becomes the band's mean: network input 0.
     pub clip: Option<[f32; 2]>,
-    /// Reflectance that replaces an invalid pixel is the band's mean (network input 0).
     /// Below this share of valid pixels a window abstains.
     pub minimum_valid_share: f64,
     /// Default overlap of neighbouring windows in pixels.
@@ -110,4 +155,39 @@ pub struct Manifest {
     /// Largest absolute difference an engine may show on the golden batch, relative to
     /// max(1, |expected|).
     pub golden_tolerance: f32,
+    /// The folder's files with their hashes and sizes.
+    pub assets: Vec<Asset>,
+    /// What the catalogue says beyond what the street uses.
+    pub about: About,
+}
+
+#[cfg(test)]
+pub(crate) mod tests_support {
+    use super::*;
+
+    /// A one-band model whose `uint16` default is Sentinel-2's.
+    pub(crate) fn one_band() -> Manifest {
+        Manifest {
+            item: serde_json::Value::Null,
+            name: "one-band".into(),
+            architecture: "none".into(),
+            bands: vec![Band { name: "B04".into(), mean: 0.1, standard_deviation: 0.05, training: None }],
+            tile_px: 64,
+            precision: "fp32".into(),
+            classes: vec!["negative".into(), "positive".into()],
+            head: Head::Binary,
+            tta: Tta::None,
+            temperature: 1.0,
+            clip: None,
+            minimum_valid_share: 0.9,
+            overlap_px: 0,
+            padding: Padding::Refuse,
+            dn_defaults: [("uint16".to_owned(), DnDefault { dn_scale: 1e-4, dn_offset: 0.0, nodata: Some(0.0) })].into(),
+            preprocessing_version: "1".into(),
+            golden_tolerance: 1e-4,
+            weights_storage: WeightsStorage::Fp32,
+            assets: Vec::new(),
+            about: About::default(),
+        }
+    }
 }

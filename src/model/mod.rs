@@ -1,8 +1,21 @@
 //! Model folders: what a model is, whether it may run, and what it must reproduce before it does.
 
+mod assets;
+mod built_in;
+mod describe;
+mod files;
+mod golden;
+mod graph;
+mod load;
 pub mod manifest;
+mod seal;
 
+pub use assets::{Asset, Role, sha256};
+pub use describe::describe;
+pub use golden::{check_golden, write_golden};
+pub use graph::Facts;
 pub use manifest::Manifest;
+pub use seal::seal;
 
 /// A verified model: its manifest, and a graph that was scanned and re-encoded from what was scanned.
 #[derive(Debug, Clone)]
@@ -13,6 +26,8 @@ pub struct Model {
     pub sha256: String,
     /// The ONNX graph the engines get: fp32, no external data, dynamic first axis.
     pub graph: Vec<u8>,
+    /// What the scan counted.
+    pub facts: Facts,
     /// Input and expected output that the engine must reproduce.
     pub golden: Golden,
     /// The model's own threshold profile (`profile.json`), if it has one.

@@ -1,0 +1,228 @@
+//! The table of scores: `tile,label,score,season,cloud[,site][,group]`, columns in any order.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::backoff::Node;
+use crate::decide::{Bounds, SEASON_SKY_GROUPS, Season, Sky, group_name, validate_group_name};
+use crate::limits::{GROUPS_MAX, TABLE_BYTES_MAX};
+use crate::{Error, Result};
+
+/// One scored tile with its label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoreRow {
+    /// The tile; empty where the table has no such column.
+    pub tile: String,
+    /// Whether it is a true positive.
+    pub positive: bool,
+    /// Its score, 0 to 1.
+    pub score: f64,
+    /// Its group: the column `group`, else season and sky.
+    pub group: String,
+    /// Its site: tiles of one site are not independent.
+    pub site: Option<String>,
+}
+
+/// A table of scores.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// The rows, in the order of the table.
+    pub rows: Vec<ScoreRow>,
+    /// File name, for the profile.
+    pub file: String,
+    /// SHA-256 of the table's bytes, lower-case hexadecimal.
+    pub sha256: String,
+    /// Rows left out because their sky is more than cloudy, where a run would abstain.
+    pub n_overcast: u64,
+}
+
+impl Scores {
+    /// Reads a table from a file.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`] if it cannot be read, is too large, or is not such a table; the message names
+    /// the line.
+    pub fn read(path: &Path, bounds: &Bounds) -> Result<Self> {
+        let unreadable = |error: std::io::Error| Error::usage(format!("{}: cannot read: {error}", path.display()));
+        let mut bytes = Vec::new();
+        File::open(path).map_err(unreadable)?.take(TABLE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Self::parse(&bytes, &file, bounds).map_err(|error| error.context(path.display()))
+    }
+
+    /// Reads a table from bytes; `file` is its name for the profile.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`] as [`Self::read`].
+    pub fn parse(bytes: &[u8], file: &str, bounds: &Bounds) -> Result<Self> {
+        if bytes.len() as u64 > TABLE_BYTES_MAX {
+            return Err(Error::usage(format!("more than {TABLE_BYTES_MAX} bytes of scores; split the table")));
+        }
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+        let header = reader.headers().map_err(|error| Error::usage(format!("not CSV: {error}")))?;
+        let columns = Columns::find(header)?;
+        let mut scores = Self { rows: Vec::new(), file: file.to_owned(), sha256: sha256(bytes), n_overcast: 0 };
+        for record in reader.into_records() {
+            let record = record.map_err(|error| Error::usage(format!("not CSV: {error}")))?;
+            let line = record.position().map_or(0, csv::Position::line);
+            match columns.row(&record, bounds).map_err(|error| error.context(format!("line {line}")))? {
+                Some(row) => scores.rows.push(row),
+                None => scores.n_overcast += 1,
+            }
+        }
+        if scores.rows.is_empty() {
+            return Err(Error::usage(match scores.n_overcast {
+                0 => "no scores below the header".to_owned(),
+                n => format!("all {n} rows are too cloudy to decide: above {} %", bounds.cloudy_up_to_percent),
+            }));
+        }
+        if scores.group_names().len() > GROUPS_MAX {
+            return Err(Error::usage(format!("more than {GROUPS_MAX} groups; the column `group` holds few names")));
+        }
+        Ok(scores)
+    }
+
+    /// Different sites among the positives; none unless every positive has one.
+    pub(super) fn n_sites(&self) -> Option<u64> {
+        count_sites(self.rows.iter().filter(|row| row.positive))
+    }
+
+    /// The groups with their positives: the four of season × sky, whether they have rows or not, or the names
+    /// of the column `group` in order of appearance.
+    pub(super) fn nodes(&self) -> Vec<Node> {
+        let names = self.group_names();
+        let node = |group: String| {
+            let positives = || self.rows.iter().filter(|row| row.positive && row.group == group);
+            let mut ascending: Vec<f64> = positives().map(|row| row.score).collect();
+            ascending.sort_by(f64::total_cmp);
+            Node { positives: ascending, n_sites: count_sites(positives()), group: group.clone() }
+        };
+        names.into_iter().map(node).collect()
+    }
+
+    fn group_names(&self) -> Vec<String> {
+        let season_sky: Vec<_> = SEASON_SKY_GROUPS.iter().map(|&(season, sky)| group_name(season, sky)).collect();
+        let mut seen = HashSet::new();
+        let names: Vec<_> = self.rows.iter().map(|row| &row.group).filter(|name| seen.insert(*name)).collect();
+        if names.iter().all(|name| season_sky.contains(name)) {
+            return season_sky;
+        }
+        names.into_iter().cloned().collect()
+    }
+}
+
+fn count_sites<'a>(rows: impl Iterator<Item = &'a ScoreRow>) -> Option<u64> {
+    let sites: Option<HashSet<_>> = rows.map(|row| row.site.as_deref()).collect();
+    sites.map(|sites| sites.len() as u64)
+}
+
+/// Where the columns stand.
+struct Columns {
+    tile: Option<usize>,
+    label: usize,
+    score: usize,
+    season: Option<usize>,
+    cloud: Option<usize>,
+    site: Option<usize>,
+    group: Option<usize>,
+}
+
+impl Columns {
+    fn find(header: &csv::StringRecord) -> Result<Self> {
+        let find = |name: &str| -> Result<Option<usize>> {
+            let mut found = header.iter().enumerate().filter(|(_, cell)| cell.eq_ignore_ascii_case(name));
+            match (found.next(), found.next()) {
+                (Some(_), Some(_)) => Err(Error::usage(format!("two columns are named {name}"))),
+                (first, _) => Ok(first.map(|(i, _)| i)),
+            }
+        };
+        let missing = |name: &str| {
+            Error::usage(format!("no column {name}; the header must name tile,label,score,season,cloud[,site][,group]"))
+        };
+        let columns = Self {
+            tile: find("tile")?,
+            label: find("label")?.ok_or_else(|| missing("label"))?,
+            score: find("score")?.ok_or_else(|| missing("score"))?,
+            season: find("season")?,
+            cloud: find("cloud")?,
+            site: find("site")?,
+            group: find("group")?,
+        };
+        if columns.group.is_none() {
+            columns.season.ok_or_else(|| missing("season"))?;
+            columns.cloud.ok_or_else(|| missing("cloud"))?;
+        }
+        Ok(columns)
+    }
+
+    /// One row; none if its sky is more than cloudy.
+    fn row(&self, record: &csv::StringRecord, bounds: &Bounds) -> Result<Option<ScoreRow>> {
+        let cell = |column: Option<usize>| column.and_then(|i| record.get(i)).unwrap_or_default();
+        let sky = match cell(self.cloud) {
+            "" => None,
+            text => match sky(text, bounds)? {
+                Some(sky) => Some(sky),
+                None => return Ok(None),
+            },
+        };
+        let group = match (cell(self.group), season(cell(self.season))?, sky) {
+            ("", Some(season), Some(sky)) => group_name(season, sky),
+            ("", None, _) => return Err(Error::usage("season is empty; give summer or winter")),
+            ("", _, None) => return Err(Error::usage("cloud is empty; give clear, cloudy or a percentage")),
+            (name, _, _) => {
+                validate_group_name(name).map_err(Error::usage)?;
+                name.to_owned()
+            }
+        };
+        let site = cell(self.site);
+        Ok(Some(ScoreRow {
+            tile: cell(self.tile).to_owned(),
+            positive: label(cell(Some(self.label)))?,
+            score: score(cell(Some(self.score)))?,
+            group,
+            site: (!site.is_empty()).then(|| site.to_owned()),
+        }))
+    }
+}
+
+fn label(text: &str) -> Result<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "positive" => Ok(true),
+        "0" | "false" | "negative" => Ok(false),
+        _ => Err(Error::usage(format!("label {text:?}: give 1 or 0, true or false, positive or negative"))),
+    }
+}
+
+fn score(text: &str) -> Result<f64> {
+    // The comparison fails for NaN as well.
+    text.parse()
+        .ok()
+        .filter(|score| (0.0..=1.0).contains(score))
+        .ok_or_else(|| Error::usage(format!("score {text:?} is not a number from 0 to 1")))
+}
+
+fn season(text: &str) -> Result<Option<Season>> {
+    match Season::ALL.into_iter().find(|season| season.name() == text) {
+        None if !text.is_empty() => Err(Error::usage(format!("season {text:?}: give summer or winter"))),
+        season => Ok(season),
+    }
+}
+
+/// The sky by name or by percentage; none if it is more than cloudy.
+fn sky(text: &str, bounds: &Bounds) -> Result<Option<Sky>> {
+    if let Some(sky) = Sky::ALL.into_iter().find(|sky| sky.name() == text) {
+        return Ok(Some(sky));
+    }
+    match text.parse() {
+        Ok(percent) => bounds.sky(percent),
+        Err(_) => Err(Error::usage(format!("cloud {text:?}: give clear, cloudy or a percentage"))),
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,72 @@
+//! A calibration in words and columns.
+
+use super::CalibrateRequest;
+use crate::decide::{Group, Profile, Rule};
+
+/// The promise of a profile and what it assumes.
+pub(super) fn guarantee(request: &CalibrateRequest) -> String {
+    let recall = percent(request.target_recall);
+    let promise = match (request.rule, request.joint) {
+        (Rule::Mean, _) => format!(
+            "On average over calibrations, {recall} of the future positives of a feasible group score at or above its \
+             threshold; for any one calibration, this one included, that is missed about half of the time."
+        ),
+        (Rule::Exact, joint) => format!(
+            "With a confidence of {} {}, at least {recall} of the future positives of the group score at or above its \
+             threshold.",
+            percent(request.confidence),
+            if joint { "for all feasible groups at once" } else { "for each feasible group by itself" },
+        ),
+    };
+    format!(
+        "{promise} This assumes that the calibration positives are independent draws from the same population as the \
+         group's future positives, that they played no part in training or choosing the model, and that model, \
+         precision, preprocessing and augmentation are those named here. Groups marked as infeasible had too few \
+         positives: they use an inherited threshold without a guarantee."
+    )
+}
+
+/// The groups as aligned columns, then the guarantee and the warnings.
+pub(super) fn render(profile: &Profile) -> String {
+    let header = ["group", "positives", "rank", "threshold", "recall", "confidence", ""].map(String::from);
+    let lines: Vec<_> = [header].into_iter().chain(profile.groups.iter().map(cells)).collect();
+    let width = |column: usize| lines.iter().map(|cells| cells[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 7] = std::array::from_fn(width);
+    let mut text = String::new();
+    for cells in &lines {
+        for (i, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            // Words to the left, numbers to the right.
+            let padded = if i == 0 || i == 6 { format!("{cell:<width$}") } else { format!("{cell:>width$}") };
+            text.push_str(&padded);
+            text.push_str("  ");
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+    text.push_str(&format!("\n{}\n", profile.guarantee));
+    for warning in &profile.warnings {
+        text.push_str(&format!("warning: {warning}\n"));
+    }
+    text
+}
+
+fn cells(group: &Group) -> [String; 7] {
+    let dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    let note = match &group.inherited_from {
+        Some(from) => format!("no guarantee: inherited from {from}, needs {}", group.n_positives_needed.unwrap_or(0)),
+        None => String::new(),
+    };
+    [
+        group.group.clone(),
+        group.n_positives.to_string(),
+        dash(group.rank.map(|rank| rank.to_string())),
+        format!("{:.6}", group.threshold),
+        dash(group.recall.map(|recall| format!("{recall:.4}"))),
+        dash(group.confidence.map(|confidence| format!("{confidence:.4}"))),
+        note,
+    ]
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", (share * 1e6).round() / 1e4)
+}

@@ -1,0 +1,66 @@
+//! What makes a guarantee doubtful although the numbers suffice.
+
+use std::collections::{HashMap, HashSet};
+
+use super::backoff::Node;
+use super::scores::Scores;
+
+/// A correlation within sites that is often met, to show what it does.
+const TYPICAL_CORRELATION: f64 = 0.3;
+
+/// One line each.
+pub(super) fn of(scores: &Scores, nodes: &[Node], joint: bool) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if scores.n_overcast > 0 {
+        warnings.push(format!("{} rows left out: more cloud than a run decides on", scores.n_overcast));
+    }
+    warnings.extend(nodes.iter().filter_map(clustered));
+    warnings.extend(repeated_tiles(scores));
+    if joint {
+        warnings.extend(shared_between_groups(scores));
+    }
+    warnings
+}
+
+/// Several positives per site: n of them tell as much as n / (1 + (m − 1)ρ) independent ones, with m per site
+/// and a correlation ρ within sites (Kish's design effect).
+fn clustered(node: &Node) -> Option<String> {
+    let (n, sites) = (node.positives.len() as f64, node.n_sites? as f64);
+    if n <= sites {
+        return None;
+    }
+    let effective = n / (1.0 + (n / sites - 1.0) * TYPICAL_CORRELATION);
+    Some(format!(
+        "group {}: {n} positives from {sites} sites are not independent, as the guarantee assumes; with a \
+         correlation of {TYPICAL_CORRELATION} within sites they count as {effective:.0}: keep one positive per site",
+        node.group
+    ))
+}
+
+/// The same tile twice among one group's positives.
+fn repeated_tiles(scores: &Scores) -> Option<String> {
+    let mut seen = HashSet::new();
+    let positives = scores.rows.iter().filter(|row| row.positive && !row.tile.is_empty());
+    let repeated = positives.filter(|row| !seen.insert((&row.group, &row.tile))).count();
+    (repeated > 0).then(|| {
+        format!("{repeated} positives repeat a tile of their group; the guarantee assumes independent positives")
+    })
+}
+
+/// Groups that share sites (or tiles, where sites are not given) are not independent of one another.
+fn shared_between_groups(scores: &Scores) -> Option<String> {
+    let mut groups: HashMap<&str, &str> = HashMap::new();
+    let mut shared = HashSet::new();
+    for row in scores.rows.iter().filter(|row| row.positive) {
+        let id = row.site.as_deref().unwrap_or(&row.tile);
+        if !id.is_empty() && *groups.entry(id).or_insert(&row.group) != row.group {
+            shared.insert(id);
+        }
+    }
+    (!shared.is_empty()).then(|| {
+        format!(
+            "{} sites or tiles have positives in several groups, but the joint confidence takes groups for independent",
+            shared.len()
+        )
+    })
+}

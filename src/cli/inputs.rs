@@ -1,0 +1,149 @@
+//! Which tiles: files, folders, quoted globs and lists, in a fixed order.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use s2infer::limits::TABLE_BYTES_MAX;
+use s2infer::pipeline::Input;
+use s2infer::raster::looks_like_raster;
+use s2infer::{Error, Result};
+use walkdir::WalkDir;
+
+/// Expands what was given: a file stands for itself, a folder for the rasters in it (recursively, sorted), a
+/// pattern for its matches (sorted). A file met twice is taken once.
+///
+/// # Errors
+/// [`s2infer::Kind::Usage`] where nothing remains, or a pattern or list cannot be read.
+pub fn expand(given: &[PathBuf], files_from: Option<&Path>) -> Result<Vec<Input>> {
+    let mut given = given.to_vec();
+    if let Some(list) = files_from {
+        given.extend(read_list(list)?);
+    }
+    let mut inputs = Vec::new();
+    for path in &given {
+        one(path, &mut inputs)?;
+    }
+    let mut seen = HashSet::new();
+    inputs.retain(|input: &Input| seen.insert(input.path.clone()));
+    if inputs.is_empty() {
+        let what: Vec<String> = given.iter().map(|path| format!("`{}`", path.display())).collect();
+        return Err(Error::usage(format!("no tiles in {}", if what.is_empty() { "an empty list".into() } else { what.join(", ") })));
+    }
+    Ok(inputs)
+}
+
+fn one(path: &Path, inputs: &mut Vec<Input>) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(_) if path.is_dir() => folder(path, inputs),
+        Ok(_) => inputs.push(Input { path: path.to_owned(), problem: None }),
+        Err(_) if is_pattern(path) => pattern(path, inputs)?,
+        Err(error) => {
+            inputs.push(Input { path: path.to_owned(), problem: Some(Error::io(error)) });
+        }
+    }
+    Ok(())
+}
+
+fn is_pattern(path: &Path) -> bool {
+    path.as_os_str().as_bytes().iter().any(|byte| b"*?[".contains(byte))
+}
+
+fn pattern(path: &Path, inputs: &mut Vec<Input>) -> Result<()> {
+    let text = path.to_str().ok_or_else(|| Error::usage(format!("`{}` is no UTF-8 pattern", path.display())))?;
+    let matches = glob::glob(text).map_err(|error| Error::usage(format!("`{text}`: {error}")))?;
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for found in matches {
+        match found {
+            Ok(path) => paths.push(path),
+            Err(error) => inputs.push(Input { path: error.path().to_owned(), problem: Some(Error::io(error.error())) }),
+        }
+    }
+    if paths.is_empty() {
+        return Err(Error::usage(format!("no file matches `{text}`")));
+    }
+    paths.sort();
+    for path in paths {
+        one(&path, inputs)?;
+    }
+    Ok(())
+}
+
+/// Rasters by their first bytes, and whatever is named like a TIFF; what cannot be a tile but may hide one (a pipe,
+/// a device, a loop of links) is reported.
+fn folder(root: &Path, inputs: &mut Vec<Input>) {
+    for entry in WalkDir::new(root).sort_by_file_name() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let path = error.path().unwrap_or(root).to_owned();
+                inputs.push(Input { path, problem: Some(Error::io(error)) });
+                continue;
+            }
+        };
+        let kind = entry.file_type();
+        let path = entry.path();
+        let problem = if kind.is_dir() {
+            continue;
+        } else if kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {
+            Some(Error::unsupported("not a regular file"))
+        } else if kind.is_symlink() {
+            match link(path) {
+                Ok(true) => None,
+                Ok(false) => continue,
+                Err(error) => Some(error),
+            }
+        } else if is_tiff_name(path) || looks_like_raster(path) {
+            None
+        } else {
+            continue;
+        };
+        inputs.push(Input { path: path.to_owned(), problem });
+    }
+}
+
+/// Whether a link met in a folder leads to a raster. Folders behind links are not entered.
+fn link(path: &Path) -> Result<bool> {
+    let target = std::fs::metadata(path).map_err(|error| Error::io(format!("a link that leads nowhere: {error}")))?;
+    if target.is_dir() {
+        let leads_back = match (path.canonicalize(), path.parent().map(Path::canonicalize)) {
+            (Ok(target), Some(Ok(parent))) => parent.starts_with(target),
+            _ => false,
+        };
+        if leads_back {
+            return Err(Error::io("a loop of links: it leads back to a folder above it"));
+        }
+        tracing::warn!("{}: a link to a folder, not followed; give the folder itself", path.display());
+        return Ok(false);
+    }
+    if !target.is_file() {
+        return Err(Error::unsupported("not a regular file"));
+    }
+    Ok(is_tiff_name(path) || looks_like_raster(path))
+}
+
+fn is_tiff_name(path: &Path) -> bool {
+    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
+    extension.is_some_and(|extension| extension == "tif" || extension == "tiff")
+}
+
+/// One path a line, or NUL-separated; `-` is standard input.
+fn read_list(list: &Path) -> Result<Vec<PathBuf>> {
+    let context = |error: std::io::Error| Error::usage(format!("--files-from {}: {error}", list.display()));
+    let mut text = Vec::new();
+    let source: Box<dyn Read> = if list == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(std::fs::File::open(list).map_err(context)?)
+    };
+    source.take(TABLE_BYTES_MAX + 1).read_to_end(&mut text).map_err(context)?;
+    if text.len() as u64 > TABLE_BYTES_MAX {
+        return Err(Error::usage(format!("--files-from {}: more than {TABLE_BYTES_MAX} bytes", list.display())));
+    }
+    let separator = if text.contains(&0) { 0 } else { b'\n' };
+    let lines = text.split(|&byte| byte == separator).map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    Ok(lines.filter(|line| !line.is_empty()).map(|line| PathBuf::from(OsString::from_vec(line.to_vec()))).collect())
+}

@@ -1,0 +1,112 @@
+//! `s2infer inspect MODEL|TILE`: what it is, for people and for programs.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use s2infer::inspect::tile_facts;
+use s2infer::model::{Model, describe};
+use s2infer::scene::SceneOptions;
+use s2infer::{Error, Result};
+use serde_json::Value;
+
+use super::predict::SceneArgs;
+use super::{Common, logging, shell};
+
+const EXAMPLES: &str = "\
+Examples:
+  s2infer inspect construction
+  s2infer inspect models/my-model --format json
+  s2infer inspect tile.tif --model construction";
+
+/// Looking at a model or a tile.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Inspect {
+    /// A tile, a model folder, or the name of a model.
+    subject: PathBuf,
+    /// The model whose input a tile is compared with.
+    #[arg(long, value_name = "NAME|FOLDER", default_value = "construction")]
+    model: String,
+    #[command(flatten)]
+    scene: SceneArgs,
+    /// What is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    format: FormatArg,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatArg {
+    Text,
+    Json,
+}
+
+impl Inspect {
+    /// Runs and gives the exit code.
+    pub fn run(self) -> Result<u8> {
+        logging::init(&self.common);
+        let facts = if is_tile(&self.subject) { self.tile(&self.scene.options()?)? } else { self.model()? };
+        let text = match self.format {
+            FormatArg::Json => serde_json::to_string_pretty(&facts).map_err(Error::output)? + "\n",
+            FormatArg::Text => {
+                let mut text = String::new();
+                render(&facts, 0, &mut text);
+                text
+            }
+        };
+        shell::print(text.as_bytes())
+    }
+
+    fn model(&self) -> Result<Value> {
+        let name = self.subject.to_str().ok_or_else(|| {
+            Error::usage(format!("`{}` is neither a file nor the name of a model", self.subject.display()))
+        })?;
+        Ok(describe(&Model::resolve(name)?))
+    }
+
+    fn tile(&self, options: &SceneOptions) -> Result<Value> {
+        let facts = tile_facts(&self.subject, options, || Model::resolve(&self.model));
+        facts.map_err(|error| error.context(self.subject.display()))
+    }
+}
+
+/// Whatever is there and is no folder is read as a tile, so that its errors are a tile's.
+fn is_tile(path: &Path) -> bool {
+    path.symlink_metadata().is_ok() && !path.is_dir()
+}
+
+/// A value as an indented outline.
+fn render(value: &Value, depth: usize, text: &mut String) {
+    let pad = "  ".repeat(depth);
+    let mut line = |key: &str, value: &Value| {
+        let is_flat = |value: &Value| !value.is_object() && !value.is_array();
+        match value {
+            Value::Array(items) if items.iter().all(is_flat) => {
+                let items: Vec<String> = items.iter().map(scalar).collect();
+                let _ = writeln!(text, "{pad}{key}: {}", items.join(", "));
+            }
+            Value::Object(_) | Value::Array(_) => {
+                let _ = writeln!(text, "{pad}{key}:");
+                render(value, depth + 1, text);
+            }
+            _ => {
+                let _ = writeln!(text, "{pad}{key}: {}", scalar(value));
+            }
+        }
+    };
+    match value {
+        Value::Object(entries) => entries.iter().for_each(|(key, value)| line(key, value)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(index, value)| line(&(index + 1).to_string(), value)),
+        other => line("", other),
+    }
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::Null => "unknown".into(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,70 @@
+//! Logs and progress on standard error.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing::Level;
+
+/// `--log-format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line a person reads.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `--color`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Starts the log.
+pub fn init(common: &super::Common) {
+    let level = match (common.quiet, common.verbose) {
+        (true, _) => Level::ERROR,
+        (false, 0) => Level::WARN,
+        (false, 1) => Level::INFO,
+        (false, _) => Level::DEBUG,
+    };
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_coloured = match common.color {
+        Color::Auto => std::io::stderr().is_terminal() && !no_color,
+        Color::Always => true,
+        Color::Never => false,
+    };
+    // Engines log through the same door; what they say matters only to those who ask.
+    let filter = tracing_subscriber::filter::Targets::new()
+        .with_target("s2infer", level)
+        .with_default(if common.verbose > 1 { Level::INFO } else { Level::ERROR });
+    use tracing_subscriber::prelude::*;
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(is_coloured);
+    let registry = tracing_subscriber::registry();
+    let result = match common.log_format {
+        LogFormat::Text => registry.with(layer.with_target(false).without_time().with_filter(filter)).try_init(),
+        LogFormat::Json => registry.with(layer.json().with_target(false).with_filter(filter)).try_init(),
+    };
+    // A second start in one process changes nothing.
+    let _ = result;
+}
+
+/// A progress bar over `tiles`, drawn only on a terminal and only once it is worth it.
+pub fn progress(common: &super::Common, tiles: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(tiles as u64), ProgressDrawTarget::stderr_with_hz(5));
+    if common.quiet || !std::io::stderr().is_terminal() || common.log_format == LogFormat::Json {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} tiles  {per_sec}  {eta} left") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}

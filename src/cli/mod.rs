@@ -1,0 +1,103 @@
+//! The command line: one file per subcommand, each a clap struct and its resolution into a plan.
+
+mod calibrate;
+mod inputs;
+mod inspect;
+mod logging;
+mod predict;
+mod shell;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use s2infer::output::signal;
+use s2infer::{Error, Kind};
+
+const EXAMPLES: &str = "\
+Examples:
+  s2infer tiles/*.tif --threshold-profile winter
+  s2infer 'tiles/**/*.tif' --output sites.geojson --record run.json
+  find new -name '*.tif' | s2infer --files-from - --metadata tiles.csv --format ndjson
+  s2infer tiles --model models/my-model --profile my-profile.json --tta d4
+  s2infer inspect tiles/a.tif --format json
+  s2infer calibrate --scores scores.csv --target-recall 0.8 --confidence 0.9 --out profile.json
+
+Exit codes:
+  0 all done        1 some tiles failed        2 usage            3 nothing could run (engine, device)
+  4 model or profile refused     5 output failed     75 another run holds the lock     130/143 stopped";
+
+/// Sentinel-2 tiles in, decisions at thresholds calibrated per season and sky out.
+///
+/// Every tile is decided at the threshold of its season and cloudiness, at which a stated share of the real
+/// positives is caught. Rows go to standard output or --output in the order of the input; logs and the progress bar
+/// go to standard error.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXAMPLES, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    predict: predict::Predict,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Decide tiles: the same as giving tiles without a subcommand.
+    Predict(Box<predict::Predict>),
+    /// Show what a model or a tile is, and what a model would be fed.
+    Inspect(inspect::Inspect),
+    /// Turn labelled scores into a threshold profile with a guarantee.
+    Calibrate(calibrate::Calibrate),
+    /// Print a completion script for a shell.
+    Completions(shell::Completions),
+    /// Print the manual page (roff).
+    Man,
+}
+
+/// Options that every subcommand takes.
+#[derive(Debug, Clone, Args)]
+struct Common {
+    /// Say less: errors only, no progress bar.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say more; twice for everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Form of the log on standard error.
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    log_format: logging::LogFormat,
+    /// Colours in logs and help.
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    color: logging::Color,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None if cli.predict.is_empty() => Err(Error::usage(
+            "no tiles: give files, folders or quoted globs, or --files-from FILE; see --help",
+        )),
+        None => cli.predict.run(),
+        Some(Command::Predict(predict)) => predict.run(),
+        Some(Command::Inspect(inspect)) => inspect.run(),
+        Some(Command::Calibrate(calibrate)) => calibrate.run(),
+        Some(Command::Completions(completions)) => completions.run(&mut Cli::command()),
+        Some(Command::Man) => shell::man(Cli::command()),
+    };
+    let code = match result {
+        Ok(code) => code,
+        // Whoever closed the pipe has seen enough.
+        Err(error) if error.kind() == Kind::BrokenPipe => 0,
+        Err(error) => {
+            eprintln!("s2infer: {error}");
+            error.exit_code()
+        }
+    };
+    match signal::stop_requested() {
+        // An engine may still be at work in another thread, and its library's clean-up must not race with it.
+        Some(number) => signal_hook::low_level::exit(128 + number),
+        None => ExitCode::from(code),
+    }
+}

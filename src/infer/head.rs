@@ -1,0 +1,242 @@
+//! Output tensors to scores, by the manifest's head. Nothing that is not finite gets past here.
+
+use ndarray::ArrayD;
+
+use super::augment::View;
+use crate::model::Manifest;
+use crate::model::manifest::Head;
+use crate::{Error, Result};
+
+/// Scores of one window: finite by construction, each in 0 ..= 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores(Vec<f32>);
+
+impl Scores {
+    /// The values: one for a binary head (the positive class), else one per class, summing to 1.
+    pub fn values(&self) -> &[f32] {
+        &self.0
+    }
+
+    fn finite(values: Vec<f32>) -> Option<Self> {
+        values.iter().all(|value| value.is_finite()).then_some(Self(values))
+    }
+}
+
+/// Class probabilities of every pixel of one window, `[classes, side, side]`, finite by construction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClassMap {
+    /// Number of classes.
+    pub classes: usize,
+    /// Side in pixels.
+    pub side_px: usize,
+    probabilities: Vec<f32>,
+}
+
+impl ClassMap {
+    /// The most likely class of a pixel; the first of equals.
+    pub fn class(&self, row: usize, column: usize) -> u8 {
+        let area = self.side_px * self.side_px;
+        let pixel = row * self.side_px + column;
+        let mut best = 0;
+        for class in 1..self.classes {
+            if self.probabilities[class * area + pixel] > self.probabilities[best * area + pixel] {
+                best = class;
+            }
+        }
+        best as u8
+    }
+
+    /// Probability of one class at one pixel.
+    pub fn probability(&self, class: usize, row: usize, column: usize) -> f32 {
+        self.probabilities[class * self.side_px * self.side_px + row * self.side_px + column]
+    }
+}
+
+/// What a model says of one window.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prediction {
+    /// Of the whole window.
+    Scores(Scores),
+    /// Of each pixel.
+    Map(ClassMap),
+}
+
+/// How to read an output tensor.
+#[derive(Debug, Clone)]
+pub struct OutputReader {
+    head: Head,
+    classes: usize,
+    side_px: usize,
+    temperature: f32,
+    views: &'static [View],
+}
+
+impl OutputReader {
+    /// A reader for a manifest's head under the given views.
+    pub fn new(manifest: &Manifest, views: &'static [View]) -> Self {
+        Self {
+            head: manifest.head,
+            classes: manifest.classes.len(),
+            side_px: manifest.tile_px as usize,
+            temperature: manifest.temperature,
+            views,
+        }
+    }
+
+    /// Logits of one view.
+    fn row_len(&self) -> usize {
+        match self.head {
+            Head::Binary => 1,
+            Head::Multiclass => self.classes,
+            Head::Segmentation => self.classes * self.side_px * self.side_px,
+        }
+    }
+
+    /// Checks an output's shape against the head: `[batch, 1]`, `[batch, classes]` or `[batch, classes, h, w]`.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Refused`] where the graph does not give what the manifest says.
+    pub fn check_shape(&self, shape: &[usize], batch: usize) -> Result<()> {
+        let side = self.side_px;
+        let fits = match (self.head, shape) {
+            (Head::Binary, [rows]) | (Head::Binary, [rows, 1]) => *rows == batch,
+            (Head::Multiclass, [rows, classes]) => (*rows, *classes) == (batch, self.classes),
+            (Head::Segmentation, [rows, classes, height, width]) => {
+                (*rows, *classes, *height, *width) == (batch, self.classes, side, side)
+            }
+            _ => false,
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(Error::refused(format!(
+            "the model's output is {shape:?} for a batch of {batch}; its manifest says head {:?} with {} classes",
+            self.head, self.classes
+        )))
+    }
+
+    /// Reads the window whose first view is row `first_row`: the mean logit over its views, maps turned back first.
+    /// `None` where any of it is not finite.
+    ///
+    /// # Panics
+    /// Never on an output that [`OutputReader::check_shape`] passed.
+    pub fn read(&self, output: &ArrayD<f32>, first_row: usize) -> Option<Prediction> {
+        let output = output.as_slice()?;
+        let len = self.row_len();
+        let mut logits = vec![0.0f32; len];
+        for (index, view) in self.views.iter().enumerate() {
+            let row = output.get((first_row + index) * len..(first_row + index + 1) * len)?;
+            match self.head {
+                Head::Segmentation => view.add_inverse(row, &mut logits, self.side_px),
+                Head::Binary | Head::Multiclass => logits.iter_mut().zip(row).for_each(|(sum, value)| *sum += value),
+            }
+        }
+        let divisor = self.views.len() as f32 * self.temperature;
+        logits.iter_mut().for_each(|logit| *logit /= divisor);
+        match self.head {
+            // A logit of ±∞ would pass through the logistic function as 0 or 1.
+            Head::Binary => logits[0].is_finite().then(|| vec![logistic(logits[0])]).and_then(Scores::finite).map(Prediction::Scores),
+            Head::Multiclass => {
+                softmax(&mut logits, self.classes, 1);
+                Scores::finite(logits).map(Prediction::Scores)
+            }
+            Head::Segmentation => {
+                softmax(&mut logits, self.classes, self.side_px * self.side_px);
+                let is_finite = logits.iter().all(|value| value.is_finite());
+                is_finite.then_some(Prediction::Map(ClassMap {
+                    classes: self.classes,
+                    side_px: self.side_px,
+                    probabilities: logits,
+                }))
+            }
+        }
+    }
+}
+
+/// 1 / (1 + e^−x), in f64 so that large logits keep their order in f32 as far as f32 can.
+fn logistic(logit: f32) -> f32 {
+    (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32
+}
+
+/// Soft-max over the first axis of `[classes, pixels]`. A logit that is not finite leaves NaN behind.
+fn softmax(values: &mut [f32], classes: usize, pixels: usize) {
+    for pixel in 0..pixels {
+        let at = |class: usize| class * pixels + pixel;
+        let largest = (0..classes).map(|class| values[at(class)]).fold(f32::NEG_INFINITY, f32::max);
+        let mut sum = 0.0f32;
+        for class in 0..classes {
+            let shifted = values[at(class)] - largest;
+            let value = if shifted == f32::NEG_INFINITY { f32::NAN } else { shifted.exp() };
+            values[at(class)] = value;
+            sum += value;
+        }
+        (0..classes).for_each(|class| values[at(class)] /= sum);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::infer::augment::views;
+    use crate::model::manifest::Tta;
+    use crate::model::manifest::tests_support::one_band;
+    use ndarray::IxDyn;
+
+    fn reader(head: Head, classes: usize, tta: Tta) -> OutputReader {
+        let classes = (0..classes).map(|class| class.to_string()).collect();
+        OutputReader::new(&Manifest { head, classes, tile_px: 2, temperature: 2.0, ..one_band() }, views(tta))
+    }
+
+    fn tensor(shape: &[usize], values: &[f32]) -> ArrayD<f32> {
+        ArrayD::from_shape_vec(IxDyn(shape), values.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_binary_score_is_the_logistic_of_the_mean_logit_over_the_temperature() {
+        let output = tensor(&[4, 1], &[1.0, 2.0, 3.0, 6.0]);
+        let Some(Prediction::Scores(scores)) = reader(Head::Binary, 2, Tta::Flips).read(&output, 0) else { panic!() };
+        assert!((scores.values()[0] - 1.0 / (1.0 + (-1.5f32).exp())).abs() < 1e-7);
+    }
+
+    #[test]
+    fn class_scores_sum_to_one() {
+        let output = tensor(&[1, 3], &[2.0, 0.0, -2.0]);
+        let Some(Prediction::Scores(scores)) = reader(Head::Multiclass, 3, Tta::None).read(&output, 0) else {
+            panic!()
+        };
+        assert!((scores.values().iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert!((scores.values()[0] / scores.values()[1] - 1f32.exp()).abs() < 1e-5);
+    }
+
+    #[test]
+    fn maps_are_turned_back_before_they_are_averaged() {
+        // Class 1 is likelier at the upper left of the window; each view shows that pixel where the view puts it.
+        let map = [0.0, 0.0, 0.0, 0.0, 8.0, -8.0, -8.0, -8.0];
+        let mut output = Vec::new();
+        for view in views(Tta::D4) {
+            let mut turned = vec![0.0; 8];
+            view.apply(&map, &mut turned, 2);
+            output.extend(turned);
+        }
+        let output = tensor(&[8, 2, 2, 2], &output);
+        let Some(Prediction::Map(map)) = reader(Head::Segmentation, 2, Tta::D4).read(&output, 0) else { panic!() };
+        assert_eq!([map.class(0, 0), map.class(0, 1), map.class(1, 0), map.class(1, 1)], [1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_no_prediction() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(reader(Head::Binary, 2, Tta::None).read(&tensor(&[1, 1], &[bad]), 0), None);
+            assert_eq!(reader(Head::Multiclass, 2, Tta::None).read(&tensor(&[1, 2], &[0.0, bad]), 0), None);
+            let map = tensor(&[1, 2, 2, 2], &[0.0, 0.0, 0.0, bad, 0.0, 0.0, 0.0, 0.0]);
+            assert_eq!(reader(Head::Segmentation, 2, Tta::None).read(&map, 0), None);
+        }
+    }
+
+    #[test]
+    fn an_output_of_another_shape_is_refused() {
+        assert!(reader(Head::Binary, 2, Tta::None).check_shape(&[8, 2], 8).is_err());
+        assert!(reader(Head::Multiclass, 3, Tta::None).check_shape(&[8, 3], 8).is_ok());
+        assert!(reader(Head::Segmentation, 3, Tta::None).check_shape(&[8, 3, 4, 2], 8).is_err());
+    }
+}

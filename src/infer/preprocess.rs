@@ -1,0 +1,293 @@
+//! Samples to network input: reflectance, clipping, standardisation and the validity mask, in one pass a band.
+
+use crate::model::Manifest;
+use crate::raster::{Planes, SampleType};
+use crate::scene::{BandRadiometry, Radiometry};
+
+/// The version of this file's arithmetic, which a manifest must ask for.
+pub const PREPROCESSING_VERSION: &str = "1";
+
+/// What a threshold profile is bound to: the version, and a hash of every number between a sample and a score.
+pub fn preprocessing_id(manifest: &Manifest) -> String {
+    let bands: Vec<_> = manifest.bands.iter().map(|band| (&band.name, band.mean, band.standard_deviation)).collect();
+    let numbers = serde_json::json!([bands, manifest.clip, manifest.temperature, manifest.tile_px, manifest.dn_defaults]);
+    let hash = crate::model::sha256(numbers.to_string().as_bytes());
+    format!("{}-{}", manifest.preprocessing_version, &hash[..12])
+}
+
+/// What preprocessing needs of a manifest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preprocessing {
+    /// Mean and standard deviation of reflectance per band.
+    scaling: Vec<(f64, f64)>,
+    clip: Option<(f64, f64)>,
+    tile_px: usize,
+}
+
+/// What the pixels of a window looked like.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PixelCensus {
+    /// Pixels in the window.
+    pub pixels: usize,
+    /// Pixels valid in every band.
+    pub valid: usize,
+    /// Samples of the first band below [`OFFSET_CHECK_LOW_DN`], among the valid.
+    dark: usize,
+    /// Samples of the first band below [`OFFSET_CHECK_HIGH_DN`], among the valid.
+    dim: usize,
+}
+
+/// A 1st percentile between these two is where an unremoved offset of +1000 puts dark ground.
+const OFFSET_CHECK_LOW_DN: f64 = 950.0;
+const OFFSET_CHECK_HIGH_DN: f64 = 1300.0;
+/// Fewer valid pixels than this say nothing about a 1st percentile.
+const OFFSET_CHECK_PIXELS_MIN: usize = 400;
+
+impl PixelCensus {
+    /// Share of valid pixels of a window that should have `expected` pixels.
+    pub fn valid_share(&self, expected: usize) -> f64 {
+        self.valid as f64 / expected.max(1) as f64
+    }
+
+    /// Whether the 1st percentile of the first band sits just above 1,000 DN, as it does where the offset of
+    /// baseline 04.00 was not removed.
+    pub fn hints_at_offset(&self) -> bool {
+        let hundredth = self.valid / 100;
+        self.valid >= OFFSET_CHECK_PIXELS_MIN && self.dark <= hundredth && self.dim > hundredth
+    }
+}
+
+impl Preprocessing {
+    /// Takes what it needs from a manifest.
+    pub fn new(manifest: &Manifest) -> Self {
+        Self {
+            scaling: manifest
+                .bands
+                .iter()
+                .map(|band| (f64::from(band.mean), f64::from(band.standard_deviation)))
+                .collect(),
+            clip: manifest.clip.map(|[low, high]| (f64::from(low), f64::from(high))),
+            tile_px: manifest.tile_px as usize,
+        }
+    }
+
+    /// Fills `input`, `[bands, tile_px, tile_px]`, and `valid`, `[tile_px, tile_px]`, from the samples of a window
+    /// that is at most that large; what lies beyond the window is invalid. An invalid pixel is 0 in every band of
+    /// `input`, which is the band's mean reflectance.
+    pub fn apply(&self, planes: &Planes, radiometry: &Radiometry, input: &mut [f32], valid: &mut [bool]) -> PixelCensus {
+        valid.fill(true);
+        let area = self.tile_px * self.tile_px;
+        let is_partial = planes.width < self.tile_px || planes.height < self.tile_px;
+        if is_partial {
+            input.fill(0.0);
+            self.mask_beyond(planes, valid);
+        }
+        for (band, target) in input.chunks_exact_mut(area).enumerate() {
+            self.band(planes, band, radiometry, target, valid);
+        }
+        let mut census = PixelCensus { pixels: planes.width * planes.height, ..PixelCensus::default() };
+        census.valid = valid.iter().filter(|&&is_valid| is_valid).count();
+        if census.valid < area {
+            for target in input.chunks_exact_mut(area) {
+                target.iter_mut().zip(&*valid).for_each(|(value, &is_valid)| *value = if is_valid { *value } else { 0.0 });
+            }
+        }
+        if radiometry.is_offset_assumed {
+            self.take_census(radiometry.bands[0], &input[..area], valid, &mut census);
+        }
+        census
+    }
+
+    fn mask_beyond(&self, planes: &Planes, valid: &mut [bool]) {
+        for (row, line) in valid.chunks_exact_mut(self.tile_px).enumerate() {
+            let width = if row < planes.height { planes.width } else { 0 };
+            line[width.min(self.tile_px)..].fill(false);
+        }
+    }
+
+    fn band(&self, planes: &Planes, band: usize, radiometry: &Radiometry, target: &mut [f32], valid: &mut [bool]) {
+        let samples = planes.band(band);
+        let (mean, deviation) = self.scaling[band];
+        let BandRadiometry { dn_scale, dn_offset } = radiometry.bands[band];
+        // ((DN + offset)·scale − mean) / deviation, as one multiplication and one addition.
+        let line = Line {
+            gain: dn_scale / deviation,
+            bias: (dn_offset * dn_scale - mean) / deviation,
+            low: self.clip.map_or(f64::NEG_INFINITY, |(low, _)| (low - mean) / deviation) as f32,
+            high: self.clip.map_or(f64::INFINITY, |(_, high)| (high - mean) / deviation) as f32,
+        };
+        let convert = |samples: &[u8], target: &mut [f32], valid: &mut [bool]| match planes.sample_type {
+            SampleType::U8 => line.fast(samples, target, valid, &radiometry.nodata, |[byte]: [u8; 1]| f32::from(byte)),
+            SampleType::U16 => {
+                line.fast(samples, target, valid, &radiometry.nodata, |bytes| f32::from(u16::from_le_bytes(bytes)));
+            }
+            SampleType::I16 => {
+                line.fast(samples, target, valid, &radiometry.nodata, |bytes| f32::from(i16::from_le_bytes(bytes)));
+            }
+            SampleType::F32 => line.fast(samples, target, valid, &radiometry.nodata, f32::from_le_bytes),
+            SampleType::U32 => {
+                line.wide(samples, target, valid, &radiometry.nodata, |bytes| f64::from(u32::from_le_bytes(bytes)));
+            }
+            SampleType::I32 => {
+                line.wide(samples, target, valid, &radiometry.nodata, |bytes| f64::from(i32::from_le_bytes(bytes)));
+            }
+            SampleType::F64 => line.wide(samples, target, valid, &radiometry.nodata, f64::from_le_bytes),
+        };
+        if planes.width == self.tile_px && planes.height == self.tile_px {
+            return convert(samples, target, valid);
+        }
+        let row_bytes = planes.width * planes.sample_type.size_bytes();
+        let rows = target.chunks_exact_mut(self.tile_px).zip(valid.chunks_exact_mut(self.tile_px));
+        for (samples, (target, valid)) in samples.chunks_exact(row_bytes).zip(rows) {
+            convert(samples, &mut target[..planes.width], &mut valid[..planes.width]);
+        }
+    }
+
+    /// Counts dark samples of the first band, back from network input to DN.
+    fn take_census(&self, radiometry: BandRadiometry, input: &[f32], valid: &[bool], census: &mut PixelCensus) {
+        let (mean, deviation) = self.scaling[0];
+        let of_dn = |dn: f64| (((dn + radiometry.dn_offset) * radiometry.dn_scale - mean) / deviation) as f32;
+        let (low, high) = (of_dn(OFFSET_CHECK_LOW_DN), of_dn(OFFSET_CHECK_HIGH_DN));
+        for (&value, &is_valid) in input.iter().zip(valid) {
+            census.dark += usize::from(is_valid && value < low);
+            census.dim += usize::from(is_valid && value < high);
+        }
+    }
+}
+
+/// network input = DN · gain + bias, clipped to low ..= high.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    gain: f64,
+    bias: f64,
+    low: f32,
+    high: f32,
+}
+
+impl Line {
+    /// For samples that an f32 holds exactly.
+    fn fast<const N: usize>(
+        self,
+        samples: &[u8],
+        target: &mut [f32],
+        valid: &mut [bool],
+        nodata: &[f64],
+        read: impl Fn([u8; N]) -> f32,
+    ) {
+        let (gain, bias) = (self.gain as f32, self.bias as f32);
+        // A nodata value that no f32 holds equals no sample.
+        let mut values = nodata.iter().filter(|&&value| f64::from(value as f32) == value).map(|&value| value as f32);
+        let first = values.next().unwrap_or(f32::NAN);
+        let second = values.next().unwrap_or(f32::NAN);
+        let (samples, _) = samples.as_chunks::<N>();
+        for ((&bytes, target), valid) in samples.iter().zip(target).zip(valid) {
+            let dn = read(bytes);
+            *valid &= (dn != first) & (dn != second) & dn.is_finite();
+            *target = (dn * gain + bias).max(self.low).min(self.high);
+        }
+    }
+
+    /// For samples that need f64.
+    fn wide<const N: usize>(
+        self,
+        samples: &[u8],
+        target: &mut [f32],
+        valid: &mut [bool],
+        nodata: &[f64],
+        read: impl Fn([u8; N]) -> f64,
+    ) {
+        let (samples, _) = samples.as_chunks::<N>();
+        for ((&bytes, target), valid) in samples.iter().zip(target).zip(valid) {
+            let dn = read(bytes);
+            let value = ((dn * self.gain + self.bias) as f32).max(self.low).min(self.high);
+            *valid &= !nodata.contains(&dn) & dn.is_finite() & value.is_finite();
+            *target = value;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::manifest::tests_support::one_band;
+
+    fn radiometry(dn_offset: f64, nodata: &[f64]) -> Radiometry {
+        Radiometry {
+            bands: vec![BandRadiometry { dn_scale: 1e-4, dn_offset }],
+            nodata: nodata.to_vec(),
+            source: "file".into(),
+            is_offset_assumed: true,
+        }
+    }
+
+    fn run(samples: &[f64], sample_type: SampleType, clip: Option<[f32; 2]>, nodata: &[f64]) -> (Vec<f32>, Vec<bool>) {
+        let bytes = samples
+            .iter()
+            .flat_map(|&value| match sample_type {
+                SampleType::U16 => (value as u16).to_le_bytes().to_vec(),
+                SampleType::I32 => (value as i32).to_le_bytes().to_vec(),
+                SampleType::F32 => (value as f32).to_le_bytes().to_vec(),
+                _ => value.to_le_bytes().to_vec(),
+            })
+            .collect();
+        let planes = Planes { sample_type, bands: 1, width: samples.len(), height: 1, bytes };
+        let manifest = Manifest { tile_px: samples.len() as u32, clip, ..one_band() };
+        let side = samples.len();
+        let (mut input, mut valid) = (vec![9.0; side * side], vec![true; side * side]);
+        Preprocessing::new(&manifest).apply(&planes, &radiometry(-1000.0, nodata), &mut input, &mut valid);
+        (input[..side].to_vec(), valid[..side].to_vec())
+    }
+
+    #[test]
+    fn reflectance_is_standardised_after_the_offset_and_nodata_before_it() {
+        for sample_type in [SampleType::U16, SampleType::I32, SampleType::F32, SampleType::F64] {
+            let (input, valid) = run(&[0.0, 1000.0, 2000.0, 2500.0], sample_type, None, &[0.0]);
+            assert_eq!(valid, [false, true, true, true]);
+            for (value, expected) in input.iter().zip([0.0, -2.0, 0.0, 1.0]) {
+                assert!((value - expected).abs() < 1e-5, "{sample_type:?}: {input:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn reflectance_is_clipped_before_it_is_standardised() {
+        let (input, _) = run(&[500.0, 9000.0], SampleType::U16, Some([0.0, 0.275]), &[0.0]);
+        assert!((input[0] + 2.0).abs() < 1e-5 && (input[1] - 3.5).abs() < 1e-5, "{input:?}");
+    }
+
+    #[test]
+    fn nan_and_infinity_are_invalid_never_a_number() {
+        for sample_type in [SampleType::F32, SampleType::F64] {
+            let samples = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 2000.0];
+            let (input, valid) = run(&samples, sample_type, Some([0.0, 0.275]), &[]);
+            assert_eq!(valid, [false, false, false, true]);
+            assert_eq!(input[..3], [0.0; 3]);
+        }
+    }
+
+    #[test]
+    fn what_lies_beyond_a_small_window_is_invalid() {
+        let planes =
+            Planes { sample_type: SampleType::U16, bands: 1, width: 2, height: 1, bytes: vec![0xd0, 7, 0xd0, 7] };
+        let manifest = Manifest { tile_px: 3, ..one_band() };
+        let (mut input, mut valid) = (vec![9.0; 9], vec![false; 9]);
+        let census =
+            Preprocessing::new(&manifest).apply(&planes, &radiometry(0.0, &[0.0]), &mut input, &mut valid);
+        assert_eq!(valid, [true, true, false, false, false, false, false, false, false]);
+        assert!((input[0] - 2.0).abs() < 1e-5 && input[2..].iter().all(|&value| value == 0.0));
+        assert_eq!((census.pixels, census.valid), (2, 2));
+    }
+
+    #[test]
+    fn dark_ground_just_above_1000_dn_hints_at_an_offset_that_was_not_removed() {
+        let census = |low: u16| {
+            let bytes = (0..64 * 64u32).flat_map(|pixel| (low + (pixel % 500) as u16).to_le_bytes()).collect();
+            let planes = Planes { sample_type: SampleType::U16, bands: 1, width: 64, height: 64, bytes };
+            let (mut input, mut valid) = (vec![0.0; 4096], vec![true; 4096]);
+            Preprocessing::new(&one_band()).apply(&planes, &radiometry(0.0, &[0.0]), &mut input, &mut valid)
+        };
+        assert!(census(1010).hints_at_offset());
+        assert!(!census(200).hints_at_offset());
+        assert!(!census(1800).hints_at_offset());
+    }
+}

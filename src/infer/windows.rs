@@ -1,0 +1,134 @@
+//! Cutting a raster into windows of the model's size.
+
+use crate::model::manifest::Padding;
+use crate::raster::Window;
+use crate::{Error, Result};
+
+/// The windows of one raster, row by row; computed, never stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Windows {
+    raster: (u32, u32),
+    tile_px: u32,
+    columns: Axis,
+    rows: Axis,
+}
+
+/// The positions along one axis: `stride` apart, the last flush with the edge.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Axis {
+    length_px: u32,
+    tile_px: u32,
+    stride_px: u32,
+    count: u64,
+}
+
+impl Axis {
+    fn new(length_px: u32, tile_px: u32, overlap_px: u32) -> Self {
+        let stride_px = tile_px - overlap_px;
+        let count = 1 + u64::from(length_px.saturating_sub(tile_px).div_ceil(stride_px));
+        Self { length_px, tile_px, stride_px, count }
+    }
+
+    fn start(self, index: u64) -> u32 {
+        let last = self.length_px.saturating_sub(self.tile_px);
+        (index * u64::from(self.stride_px)).min(u64::from(last)) as u32
+    }
+
+    /// The pixels that this position decides: up to the middle of each overlap, so that the cores of all positions
+    /// cover the axis once.
+    fn core(self, index: u64) -> (u32, u32) {
+        let end_of = |index: u64| {
+            if index + 1 == self.count {
+                return self.length_px;
+            }
+            let (this_end, next_start) = (self.start(index) + self.tile_px, self.start(index + 1));
+            next_start + (this_end - next_start) / 2
+        };
+        let start = if index == 0 { 0 } else { end_of(index - 1) };
+        (start, end_of(index))
+    }
+}
+
+impl Windows {
+    /// Plans the windows of a raster.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Unsupported`] for a raster smaller than `tile_px` where the model does not allow padding,
+    /// [`crate::Kind::Usage`] for an overlap that is not smaller than the tile.
+    pub fn plan(width: u32, height: u32, tile_px: u32, overlap_px: u32, padding: Padding) -> Result<Self> {
+        if overlap_px >= tile_px {
+            return Err(Error::usage(format!(
+                "an overlap of {overlap_px} px leaves nothing of {tile_px} px windows; give a smaller --overlap"
+            )));
+        }
+        if padding == Padding::Refuse && (width < tile_px || height < tile_px) {
+            return Err(Error::unsupported(format!(
+                "{width}×{height} px is smaller than the model's {tile_px}×{tile_px} px input, and its manifest allows no padding"
+            )));
+        }
+        let [columns, rows] = [width, height].map(|length| Axis::new(length, tile_px, overlap_px));
+        Ok(Self { raster: (width, height), tile_px, columns, rows })
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.columns.count * self.rows.count
+    }
+
+    /// The source pixels of window `index`; smaller than the model's input only where the raster is.
+    pub fn window(&self, index: u64) -> Window {
+        let (row, column) = (index / self.columns.count, index % self.columns.count);
+        Window {
+            x: self.columns.start(column),
+            y: self.rows.start(row),
+            width: self.tile_px.min(self.raster.0),
+            height: self.tile_px.min(self.raster.1),
+        }
+    }
+
+    /// The part of window `index` that a map takes from it; the parts of all windows cover the raster once.
+    pub fn core(&self, index: u64) -> Window {
+        let (row, column) = (index / self.columns.count, index % self.columns.count);
+        let ((left, right), (top, bottom)) = (self.columns.core(column), self.rows.core(row));
+        Window { x: left, y: top, width: right - left, height: bottom - top }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_window_is_flush_with_the_edge() {
+        let windows = Windows::plan(150, 64, 64, 0, Padding::Refuse).unwrap();
+        let starts: Vec<u32> = (0..windows.count()).map(|index| windows.window(index).x).collect();
+        assert_eq!(starts, [0, 64, 86]);
+    }
+
+    #[test]
+    fn cores_cover_every_pixel_once() {
+        for (width, height, overlap) in [(150, 97, 0), (150, 97, 16), (64, 64, 32), (1000, 65, 63), (40, 200, 8)] {
+            let windows = Windows::plan(width, height, 64, overlap, Padding::Nodata).unwrap();
+            let mut hits = vec![0u8; (width * height) as usize];
+            for index in 0..windows.count() {
+                let (core, window) = (windows.core(index), windows.window(index));
+                assert!(core.x >= window.x && core.x + core.width <= window.x + window.width, "{core:?} in {window:?}");
+                assert!(core.y >= window.y && core.y + core.height <= window.y + window.height);
+                for y in core.y..core.y + core.height {
+                    for x in core.x..core.x + core.width {
+                        hits[(y * width + x) as usize] += 1;
+                    }
+                }
+            }
+            assert!(hits.iter().all(|&count| count == 1), "{width}×{height}, overlap {overlap}");
+        }
+    }
+
+    #[test]
+    fn a_small_raster_is_refused_unless_padding_is_allowed() {
+        assert!(Windows::plan(63, 64, 64, 0, Padding::Refuse).is_err());
+        let padded = Windows::plan(63, 64, 64, 0, Padding::Nodata).unwrap();
+        assert_eq!((padded.count(), padded.window(0).width), (1, 63));
+        assert!(Windows::plan(64, 64, 64, 64, Padding::Refuse).is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! What `s2infer inspect` says about a model.
+
+use serde_json::{Map, Value, json};
+
+use super::{Model, Role};
+
+/// The facts of a model as one JSON object; key order is the order to print in.
+pub fn describe(model: &Model) -> Value {
+    let m = &model.manifest;
+    let bands: Vec<Value> = m
+        .bands
+        .iter()
+        .map(|band| {
+            json!({
+                "name": band.name,
+                "mean": decimal(band.mean),
+                "standard_deviation": decimal(band.standard_deviation),
+                "training": band.training.map(|t| {
+                    json!({"p02": decimal(t.p02), "median": decimal(t.median), "p98": decimal(t.p98)})
+                }),
+            })
+        })
+        .collect();
+    let size = m.assets.iter().find(|asset| asset.role == Role::Model).map(|asset| asset.size);
+    json!({
+        "name": m.name,
+        "description": m.about.description,
+        "architecture": m.architecture,
+        "head": m.head,
+        "classes": m.classes,
+        "bands": bands,
+        "input_shape": [-1, m.bands.len(), m.tile_px, m.tile_px],
+        "clip": m.clip.map(|range| range.map(decimal)),
+        "minimum_valid_share": m.minimum_valid_share,
+        "overlap_px": m.overlap_px,
+        "padding": m.padding,
+        "dn_defaults": m.dn_defaults,
+        "tta": m.tta,
+        "temperature": decimal(m.temperature),
+        "preprocessing_version": m.preprocessing_version,
+        "precision": m.precision,
+        "weights_storage": m.weights_storage,
+        "parameters": model.facts.parameters,
+        "opset": model.facts.opset,
+        "producer": model.facts.producer,
+        "operators": model.facts.operators,
+        "size_bytes": size,
+        "sha256": model.sha256,
+        "golden": {
+            "windows": model.golden.input.shape().first(),
+            "tolerance": decimal(m.golden_tolerance),
+        },
+        "profile": model.profile.as_deref().map(summarise_profile),
+    })
+}
+
+/// Its hash and the threshold of each of its groups, as far as it has any.
+fn summarise_profile(bytes: &[u8]) -> Value {
+    let profile: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let groups = profile.get("groups").and_then(Value::as_array);
+    let thresholds: Map<String, Value> = groups
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some((entry.get("group")?.as_str()?.to_owned(), entry.get("threshold")?.clone())))
+        .collect();
+    json!({"sha256": super::sha256(bytes), "thresholds": thresholds})
+}
+
+/// The shortest decimal that reads back to the same f32.
+fn decimal(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
+}

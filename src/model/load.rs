@@ -1,0 +1,121 @@
+//! Finding a model, and everything that is checked before an engine sees it.
+
+use std::path::Path;
+
+use super::assets::{Asset, Role, describe_accident};
+use super::files::Files;
+use super::{Manifest, Model, built_in, golden, graph};
+use crate::limits::{CARD_BYTES_MAX, CONFIG_BYTES_MAX, GOLDEN_BYTES_MAX, MODEL_BYTES_MAX};
+use crate::{Error, Kind, Result};
+
+const MANIFEST: &str = "model.json";
+
+impl Model {
+    /// Loads the model folder `folder`: manifest, hashes and sizes, scan of the graph, golden batch.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] where there is no such folder, [`Kind::Refused`] for everything that is wrong
+    /// inside; the message names the file, what was expected and what to do.
+    pub fn load(folder: &Path) -> Result<Self> {
+        if !folder.is_dir() {
+            return Err(Error::usage(format!(
+                "model folder {}: no such folder; give one that holds a {MANIFEST}",
+                folder.display()
+            )));
+        }
+        assemble(Files::Folder(folder.to_owned()))
+    }
+
+    /// The model in this binary.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] where the binary was built without one.
+    pub fn built_in() -> Result<Self> {
+        assemble(Files::BuiltIn(&built_in::FILES))
+    }
+
+    /// The model of this name, or in this folder: `construction` is built in, then a folder that
+    /// holds a `model.json`, then `models/<NAME>` below the working directory.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] where none of these is there, else as [`Model::load`].
+    pub fn resolve(name_or_folder: &str) -> Result<Self> {
+        if name_or_folder == built_in::NAME {
+            return Self::built_in();
+        }
+        let folder = Path::new(name_or_folder);
+        let named = Path::new("models").join(name_or_folder);
+        if folder.join(MANIFEST).exists() {
+            Self::load(folder)
+        } else if named.join(MANIFEST).exists() {
+            Self::load(&named)
+        } else {
+            Err(Error::usage(format!(
+                "--model {name_or_folder}: neither {:?} nor a folder with a {MANIFEST}, here or in models/",
+                built_in::NAME
+            )))
+        }
+    }
+}
+
+fn assemble(files: Files) -> Result<Model> {
+    check_all(&files).map_err(|error| error.with_kind(Kind::Refused).context(files.name()))
+}
+
+fn check_all(files: &Files) -> Result<Model> {
+    let json = files.read(MANIFEST, CONFIG_BYTES_MAX)?;
+    if let Some(accident) = describe_accident(&json) {
+        return Err(Error::refused(format!("{MANIFEST}: {accident}")));
+    }
+    let manifest = Manifest::parse(&json)?;
+    check_others(files, &manifest)?;
+    let golden_asset = one(&manifest, Role::Golden)?;
+    let bytes = files.read(&golden_asset.href, GOLDEN_BYTES_MAX)?;
+    golden_asset.verify(&bytes)?;
+    let golden = golden::parse(&golden_asset.href, &bytes)?;
+    golden::check_shapes(&golden, &manifest)?;
+    let profile = match at_most_one(&manifest, Role::Profile)? {
+        Some(asset) => {
+            let bytes = files.read(&asset.href, CONFIG_BYTES_MAX)?;
+            asset.verify(&bytes)?;
+            Some(bytes.into_owned())
+        }
+        None => None,
+    };
+    let asset = one(&manifest, Role::Model)?;
+    let bytes = files.read(&asset.href, MODEL_BYTES_MAX)?;
+    // Hashing and scanning take about as long as each other, and either may refuse.
+    let (verified, scanned) = rayon::join(|| asset.verify(&bytes), || graph::scan(&bytes, &manifest));
+    verified?;
+    let scanned = scanned.map_err(|error| error.context(&asset.href))?;
+    let sha256 = asset.sha256.clone();
+    Ok(Model { manifest, sha256, graph: scanned.graph, facts: scanned.facts, golden, profile })
+}
+
+/// Hash and size of the files that are listed but not used here.
+fn check_others(files: &Files, manifest: &Manifest) -> Result<()> {
+    for asset in manifest.assets.iter().filter(|a| matches!(a.role, Role::Card | Role::Other)) {
+        let bytes_max = if asset.role == Role::Card { CARD_BYTES_MAX } else { MODEL_BYTES_MAX };
+        asset.verify(&files.read(&asset.href, bytes_max)?)?;
+    }
+    Ok(())
+}
+
+fn at_most_one(manifest: &Manifest, role: Role) -> Result<Option<&Asset>> {
+    let mut found = manifest.assets.iter().filter(|asset| asset.role == role);
+    match (found.next(), found.next()) {
+        (_, Some(second)) => Err(Error::refused(format!(
+            "{MANIFEST}: asset {:?} is the second with the role {:?}",
+            second.key,
+            role.stac_roles().first().unwrap_or(&"")
+        ))),
+        (first, None) => Ok(first),
+    }
+}
+
+fn one(manifest: &Manifest, role: Role) -> Result<&Asset> {
+    at_most_one(manifest, role)?.ok_or_else(|| {
+        let role = role.stac_roles().first().unwrap_or(&"");
+        Error::refused(format!("{MANIFEST}: no asset has the role {role:?}"))
+    })
+}

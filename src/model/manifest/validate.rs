@@ -1,0 +1,169 @@
+//! What a manifest must satisfy whether it was read or is about to be written.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+use super::{Band, DnDefault, Head, Manifest};
+use crate::limits::{MODEL_ASSETS_MAX, MODEL_BANDS_MAX, MODEL_CLASSES_MAX, MODEL_TILE_PX_MAX};
+use crate::{Error, Result};
+
+/// Data types a raster can have, by the names the manifest and `inspect` use.
+pub const DATA_TYPES: [&str; 7] = ["uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"];
+const PRECISIONS: [&str; 3] = ["fp32", "fp16", "int8"];
+const NAME_BYTES_MAX: usize = 128;
+
+impl Manifest {
+    /// Checks every value's range and the lists' agreement with each other.
+    ///
+    /// Every failure is [`crate::Kind::Refused`].
+    pub fn validate(&self) -> Result<()> {
+        self.validate_names()?;
+        self.validate_bands()?;
+        self.validate_classes()?;
+        self.validate_numbers()?;
+        for (data_type, default) in &self.dn_defaults {
+            validate_dn_default(data_type, default)?;
+        }
+        require(self.assets.len() <= MODEL_ASSETS_MAX, || {
+            format!("{} assets are more than {MODEL_ASSETS_MAX}", self.assets.len())
+        })
+    }
+
+    fn validate_names(&self) -> Result<()> {
+        require(is_model_name(&self.name), || {
+            format!(
+                "mlm:name {:?} must begin with a letter, end with a letter or digit, have 3 to {NAME_BYTES_MAX} \
+                 characters and hold only letters, digits, '_', '.' and '-'",
+                self.name
+            )
+        })?;
+        require(!self.architecture.is_empty(), || "mlm:architecture is empty")?;
+        require(!self.preprocessing_version.is_empty(), || "preprocessing_version is empty")?;
+        require(PRECISIONS.contains(&self.precision.as_str()), || {
+            format!("precision is {:?}, expected one of {PRECISIONS:?}", self.precision)
+        })
+    }
+
+    fn validate_bands(&self) -> Result<()> {
+        require((1..=MODEL_BANDS_MAX).contains(&self.bands.len()), || {
+            format!("{} input bands, expected 1 to {MODEL_BANDS_MAX}", self.bands.len())
+        })?;
+        let mut seen = BTreeSet::new();
+        for band in &self.bands {
+            validate_band(band)?;
+            require(seen.insert(&band.name), || format!("band {:?} is listed twice", band.name))?;
+        }
+        Ok(())
+    }
+
+    fn validate_classes(&self) -> Result<()> {
+        let fits = match self.head {
+            Head::Binary => self.classes.len() == 2,
+            Head::Multiclass | Head::Segmentation => (2..=MODEL_CLASSES_MAX).contains(&self.classes.len()),
+        };
+        require(fits, || {
+            format!(
+                "{} classes for a {:?} head, expected {}",
+                self.classes.len(),
+                self.head,
+                if self.head == Head::Binary { "negative and positive" } else { "two or more" }
+            )
+        })?;
+        let mut seen = BTreeSet::new();
+        for class in &self.classes {
+            let plain = class.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+            require(plain && (1..=NAME_BYTES_MAX).contains(&class.len()), || {
+                format!("class name {class:?} must hold letters, digits, '-' and '_' only")
+            })?;
+            require(seen.insert(class), || format!("class {class:?} is listed twice"))?;
+        }
+        Ok(())
+    }
+
+    fn validate_numbers(&self) -> Result<()> {
+        require((1..=MODEL_TILE_PX_MAX).contains(&self.tile_px), || {
+            format!("input side of {} px, expected 1 to {MODEL_TILE_PX_MAX}", self.tile_px)
+        })?;
+        require(self.overlap_px < self.tile_px, || {
+            format!("overlap_px {} must be below the input side {}", self.overlap_px, self.tile_px)
+        })?;
+        require(self.temperature.is_finite() && self.temperature > 0.0, || {
+            format!("temperature {} must be above 0", self.temperature)
+        })?;
+        require((0.0..=1.0).contains(&self.minimum_valid_share), || {
+            format!("minimum_valid_share {} must lie in 0..1", self.minimum_valid_share)
+        })?;
+        require(self.golden_tolerance > 0.0 && self.golden_tolerance <= 0.1, || {
+            format!("golden_tolerance {} must be above 0 and at most 0.1", self.golden_tolerance)
+        })?;
+        if let Some([low, high]) = self.clip {
+            require(low.is_finite() && high.is_finite() && low < high, || {
+                format!("clip [{low}, {high}] must be two finite numbers in rising order")
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Letters and digits with `_`, `.`, `-` inside, as the extension's schema asks of `mlm:name`.
+fn is_model_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    (3..=NAME_BYTES_MAX).contains(&bytes.len())
+        && bytes.first().is_some_and(u8::is_ascii_alphabetic)
+        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(b))
+}
+
+fn validate_band(band: &Band) -> Result<()> {
+    let name = &band.name;
+    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:+".contains(&b));
+    require(plain && (1..=NAME_BYTES_MAX).contains(&name.len()), || {
+        format!("band name {name:?} must hold letters, digits, '-', '_', '.', ':' and '+' only")
+    })?;
+    if let Some(canonical) = canonical_band(name)
+        && canonical != *name
+    {
+        return Err(refusal(format!("band {name:?} is written {canonical:?}")));
+    }
+    require(band.mean.is_finite(), || format!("mean of band {name} is not finite"))?;
+    require(band.standard_deviation.is_finite() && band.standard_deviation > 0.0, || {
+        format!("stddev of band {name} is {}, must be above 0", band.standard_deviation)
+    })?;
+    if let Some(t) = band.training {
+        let ordered = t.p02 <= t.median && t.median <= t.p98;
+        require(ordered && t.p02.is_finite() && t.p98.is_finite(), || {
+            format!("training_statistics of band {name} must be finite and in rising order")
+        })?;
+    }
+    Ok(())
+}
+
+/// The Sentinel-2 band that `name` is another spelling of (`b4`, `B4`, `B08A`), as `B04`, `B8A`.
+fn canonical_band(name: &str) -> Option<String> {
+    let digits = name.strip_prefix(['B', 'b'])?;
+    let number = digits.trim_start_matches('0');
+    if number.eq_ignore_ascii_case("8a") {
+        return Some("B8A".into());
+    }
+    let number: u8 = number.parse().ok().filter(|n| (1..=12).contains(n))?;
+    (digits.len() <= 3).then(|| format!("B{number:02}"))
+}
+
+fn validate_dn_default(data_type: &str, default: &DnDefault) -> Result<()> {
+    require(DATA_TYPES.contains(&data_type), || {
+        format!("dn_defaults name the data type {data_type:?}, expected one of {DATA_TYPES:?}")
+    })?;
+    let DnDefault { dn_scale, dn_offset, nodata } = *default;
+    let nodata_finite = nodata.is_none_or(f64::is_finite);
+    require(dn_scale.is_finite() && dn_scale > 0.0 && dn_offset.is_finite() && nodata_finite, || {
+        format!("dn_defaults of {data_type}: dn_scale must be above 0 and every number finite")
+    })
+}
+
+fn require<D: Display>(holds: bool, message: impl FnOnce() -> D) -> Result<()> {
+    if holds { Ok(()) } else { Err(refusal(message())) }
+}
+
+fn refusal(message: impl Display) -> Error {
+    Error::refused(format!("model.json: {message}"))
+}

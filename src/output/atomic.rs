@@ -1,0 +1,140 @@
+//! Files that appear under their final name complete or not at all.
+
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::write_error;
+use crate::{Error, Result};
+
+/// A file under construction: a temporary one in the same folder, which [`AtomicFile::commit`] gives its name
+/// and dropping removes. Until then a file that already has the name stays as it is.
+#[derive(Debug)]
+pub struct AtomicFile {
+    writer: BufWriter<NamedTempFile>,
+    path: PathBuf,
+}
+
+impl AtomicFile {
+    /// Starts a file that will be called `path`, with the permissions that the umask leaves.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Output`] if the folder cannot be written to, or `path` is there and is not a regular
+    /// file: a link, folder or device is never replaced.
+    pub fn create(path: &Path) -> Result<Self> {
+        if let Ok(there) = path.symlink_metadata()
+            && !there.is_file()
+        {
+            return Err(Error::output(format!("{}: not a regular file; give another name", path.display())));
+        }
+        let name = path.file_name().ok_or_else(|| Error::output(format!("{}: not a file name", path.display())))?;
+        let mut prefix = std::ffi::OsString::from(".");
+        prefix.push(name);
+        let temporary = tempfile::Builder::new()
+            .prefix(&prefix)
+            .suffix(".tmp")
+            .permissions(Permissions::from_mode(0o666))
+            .tempfile_in(folder(path))
+            .map_err(|error| write_error(&path.display().to_string(), &error))?;
+        Ok(Self { writer: BufWriter::with_capacity(1 << 16, temporary), path: path.to_owned() })
+    }
+
+    /// The final name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes what is still buffered, waits until the disk has it, and gives the file its name.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Output`]; the temporary file is then gone.
+    pub fn commit(self) -> Result<()> {
+        let Self { writer, path } = self;
+        let persisted = writer.into_inner().map_err(io::IntoInnerError::into_error).and_then(|temporary| {
+            temporary.as_file().sync_all()?;
+            temporary.persist(&path)?;
+            File::open(folder(&path))?.sync_all()
+        });
+        persisted.map_err(|error| write_error(&path.display().to_string(), &error))
+    }
+}
+
+/// The folder a path lies in; `.` for a bare name.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl Seek for AtomicFile {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.writer.seek(position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_old_file_stays_until_commit_and_a_dropped_one_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.csv");
+        fs::write(&path, "old").unwrap();
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        file.flush().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(names(folder.path()).len(), 2);
+        drop(file);
+        assert_eq!(names(folder.path()), ["result.csv"]);
+
+        let mut file = AtomicFile::create(&path).unwrap();
+        file.write_all(b"new").unwrap();
+        file.commit().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(names(folder.path()), ["result.csv"]);
+    }
+
+    #[test]
+    fn a_committed_file_has_the_mode_an_ordinary_one_gets() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, plain) = (folder.path().join("ours"), folder.path().join("plain"));
+        AtomicFile::create(&ours).unwrap().commit().unwrap();
+        fs::write(&plain, "").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
+    }
+
+    #[test]
+    fn links_and_folders_are_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link.csv");
+        std::os::unix::fs::symlink("elsewhere", &link).unwrap();
+        for path in [link.as_path(), folder.path(), Path::new("/dev/null"), &folder.path().join("none/x.csv")] {
+            let error = AtomicFile::create(path).unwrap_err();
+            assert_eq!(error.kind(), crate::Kind::Output, "{error}");
+        }
+        assert!(link.is_symlink());
+    }
+}

@@ -1,0 +1,161 @@
+//! Opens tiles in input order and cuts their windows into batches.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use crossbeam_channel::Sender;
+
+use super::batch::{Batch, Slot, State, Tile, WindowSlot};
+use super::{Input, Job, Shared, Thresholds, Timers};
+use crate::decide::{Observation, Resolution};
+use crate::infer::windows::Windows;
+use crate::output::tile_text;
+use crate::scene::Scene;
+use crate::{Error, Result};
+
+/// Places of a batch that need no engine (resumed tiles, errors), so that an idle feeder still reports.
+const SLOTS_PER_BATCH_MAX: usize = 256;
+
+/// Sends batches until the inputs end or the receiver is gone.
+pub(super) fn feed(shared: &Shared, tokens: &Sender<()>, batches: &Sender<Batch>) {
+    let mut feeder = Feeder { shared, tokens, batches, sequence: 0, slots: Vec::new(), windows: 0 };
+    for input in &shared.job.inputs {
+        if shared.is_stopping() || feeder.input(input).is_none() {
+            return;
+        }
+    }
+    feeder.flush();
+}
+
+struct Feeder<'a> {
+    shared: &'a Shared,
+    tokens: &'a Sender<()>,
+    batches: &'a Sender<Batch>,
+    sequence: u64,
+    slots: Vec<Slot>,
+    windows: usize,
+}
+
+impl Feeder<'_> {
+    /// `None` when nobody listens any more.
+    fn input(&mut self, input: &Input) -> Option<()> {
+        let name = tile_text(&input.path);
+        let opened = Timers::time(&self.shared.timers.open_ns, || self.open(input, &name));
+        match opened {
+            Err(error) => self.push(Slot::Problem { name, error }),
+            Ok(Opened::Resumed(rows)) => self.push(Slot::Resumed(rows)),
+            Ok(Opened::Tile(tile)) => {
+                for index in 0..tile.windows.count() {
+                    self.windows += 1;
+                    self.push(Slot::Window(WindowSlot {
+                        tile: tile.clone(),
+                        index,
+                        shift: None,
+                        threshold: None,
+                        guaranteed: false,
+                        hints_at_offset: false,
+                        state: State::Planned,
+                    }))?;
+                }
+                Some(())
+            }
+        }
+    }
+
+    fn open(&self, input: &Input, name: &str) -> Result<Opened> {
+        let job = &self.shared.job;
+        let (scene, windows) = open_scene(job, input)?;
+        let mut key = None;
+        if let Some(journal) = &self.shared.journal {
+            let content = content_key(&scene)?;
+            let journal = journal.lock().map_err(|_| Error::output("the resume journal is lost"))?;
+            if let Some(rows) = journal.get(&content, name)? {
+                return Ok(Opened::Resumed(rows));
+            }
+            key = Some(content);
+        }
+        let is_offset_reported = AtomicBool::new(false);
+        Ok(Opened::Tile(Arc::new(Tile { name: name.to_owned(), scene, windows, key, is_offset_reported })))
+    }
+
+    fn push(&mut self, slot: Slot) -> Option<()> {
+        self.slots.push(slot);
+        if self.windows == self.shared.windows_per_batch || self.slots.len() == SLOTS_PER_BATCH_MAX {
+            return self.flush();
+        }
+        Some(())
+    }
+
+    fn flush(&mut self) -> Option<()> {
+        if self.slots.is_empty() {
+            return Some(());
+        }
+        self.tokens.send(()).ok()?;
+        let batch = Batch { sequence: self.sequence, slots: std::mem::take(&mut self.slots) };
+        self.batches.send(batch).ok()?;
+        self.sequence += 1;
+        self.windows = 0;
+        Some(())
+    }
+}
+
+enum Opened {
+    Tile(Arc<Tile>),
+    Resumed(super::Rows),
+}
+
+fn open_scene(job: &Job, input: &Input) -> Result<(Scene, Windows)> {
+    if let Some(problem) = &input.problem {
+        return Err(problem.clone());
+    }
+    let manifest = &job.model.manifest;
+    let scene = Scene::open(&input.path, manifest, &job.scene)?;
+    let extent = scene.extent();
+    let windows = Windows::plan(extent.width, extent.height, manifest.tile_px, job.overlap_px, manifest.padding)?;
+    Ok((scene, windows))
+}
+
+/// What a tile's rows depend on beside the run's own key: its bytes, and the facts that may come from its name or
+/// a side table.
+fn content_key(scene: &Scene) -> Result<String> {
+    use std::fmt::Write;
+    let mut key = String::with_capacity(96);
+    for byte in scene.raster.content_sha256()? {
+        let _ = write!(key, "{byte:02x}");
+    }
+    let observed = observation(scene, 0, None);
+    let _ = write!(key, " {:?} {:?} {:?}", observed.date, observed.latitude, observed.cloud_cover_percent);
+    let _ = write!(key, " {} {:?}", scene.bands.source.as_str(), scene.radiometry.bands);
+    Ok(key)
+}
+
+/// What is known of a window's circumstances; without windows, of the whole tile's.
+pub(super) fn observation(scene: &Scene, index: u64, windows: Option<&Windows>) -> Observation {
+    let window = windows.map_or_else(|| scene.extent(), |windows| windows.window(index));
+    Observation {
+        date: scene.date,
+        latitude: scene.latitude(window),
+        cloud_cover_percent: scene.cloud_cover_percent,
+    }
+}
+
+/// The threshold for a window, by the run's rule; `None` for a rule without thresholds.
+pub(super) fn resolve(job: &Job, observed: &Observation) -> Result<Option<Resolution>> {
+    match &job.thresholds {
+        Thresholds::Profile(profile, choice) => profile.resolve(choice, observed).map(Some),
+        Thresholds::Fixed(threshold) => {
+            Ok(Some(Resolution::Threshold { shift: "fixed".into(), threshold: *threshold, guaranteed: false }))
+        }
+        Thresholds::ArgMax => Ok(None),
+    }
+}
+
+/// What a run would do with one input: its observation and threshold, without reading a pixel.
+///
+/// # Errors
+/// Why the tile cannot be opened.
+pub fn dry_run(job: &Job, input: &Input) -> Result<(Observation, Option<Resolution>)> {
+    let (scene, _) = open_scene(job, input)?;
+    let observed = observation(&scene, 0, None);
+    Ok((observed, resolve(job, &observed)?))
+}

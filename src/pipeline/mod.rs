@@ -1,0 +1,241 @@
+//! The only room where all the others meet: it sequences them and computes nothing.
+//!
+//! ```text
+//! feed ──batches──▶ prepare ×p ──tensors──▶ score ×s ──predictions──▶ collect
+//! open, plan        read, preprocess,       one session each          input order again: decide, write
+//!                   augment
+//! ```
+//!
+//! Batches are cut in input order before anything runs, so which rows share a batch does not depend on threads.
+//! A counted token per batch in flight bounds memory: the feeder takes one, the collector gives it back.
+
+mod batch;
+mod collect;
+mod feed;
+mod prepare;
+mod score;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::bounded;
+
+use crate::decide::{Profile, ShiftChoice};
+use crate::infer::augment::{View, views};
+use crate::infer::engine::{Engine, SafeBatch};
+use crate::infer::head::OutputReader;
+use crate::infer::preprocess::Preprocessing;
+use crate::model::manifest::{Head, Tta};
+use crate::model::Model;
+use crate::output::{DistributionWriter, Journal, Row, Sink};
+use crate::scene::SceneOptions;
+use crate::{Error, Result};
+
+pub use collect::Summary;
+pub use feed::dry_run;
+
+/// One input: a path, and what is already known to be wrong with it.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The path as given.
+    pub path: PathBuf,
+    /// Found while listing: a FIFO, a loop of links.
+    pub problem: Option<Error>,
+}
+
+/// How scores become decisions.
+#[derive(Debug, Clone)]
+pub enum Thresholds {
+    /// By the shift of each tile.
+    Profile(Box<Profile>, ShiftChoice),
+    /// One threshold for everything, without a guarantee.
+    Fixed(f32),
+    /// The most likely class: for models with more than two outcomes.
+    ArgMax,
+}
+
+/// Everything a run is told.
+pub struct Job {
+    /// The tiles, in the order of the output.
+    pub inputs: Vec<Input>,
+    /// The model.
+    pub model: Model,
+    /// The engine.
+    pub engine: Arc<dyn Engine>,
+    /// The rule.
+    pub thresholds: Thresholds,
+    /// How tiles are read and understood.
+    pub scene: SceneOptions,
+    /// Test-time augmentation.
+    pub tta: Tta,
+    /// Overlap of neighbouring windows in pixels.
+    pub overlap_px: u32,
+    /// Rows of one run of a session.
+    pub batch: usize,
+    /// Sessions, each with one thread of its own.
+    pub sessions: usize,
+    /// Threads that read and preprocess.
+    pub readers: usize,
+}
+
+/// Where results go.
+pub struct Outputs<'a> {
+    /// The table.
+    pub sink: Box<dyn Sink>,
+    /// What an earlier run already decided, and what this one has.
+    pub journal: Option<Journal>,
+    /// Whether the journal of a finished run stays for the next.
+    pub keep_journal: bool,
+    /// `--masks`
+    pub masks: Option<PathBuf>,
+    /// `--distributions`
+    pub distributions: Option<DistributionWriter>,
+    /// Called after every tile with the number done.
+    pub progress: &'a mut dyn FnMut(u64),
+}
+
+/// What all threads of a run share.
+struct Shared {
+    job: Job,
+    graph: Arc<[u8]>,
+    views: &'static [View],
+    windows_per_batch: usize,
+    preprocessing: Preprocessing,
+    reader: OutputReader,
+    journal: Option<Mutex<Journal>>,
+    /// Whether a map's validity must be kept until the end.
+    keeps_validity: bool,
+    stop: AtomicBool,
+    timers: Timers,
+}
+
+impl Shared {
+    fn rows_per_batch(&self) -> usize {
+        self.windows_per_batch * self.views.len()
+    }
+
+    /// `[bands, height, width]`
+    fn input_shape(&self) -> [usize; 3] {
+        let manifest = &self.job.model.manifest;
+        let side = manifest.tile_px as usize;
+        [manifest.bands.len(), side, side]
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// Seconds spent per stage, summed over threads.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    open_ns: AtomicU64,
+    prepare_ns: AtomicU64,
+    infer_ns: AtomicU64,
+    collect_ns: AtomicU64,
+}
+
+impl Timers {
+    fn time<T>(counter: &AtomicU64, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = work();
+        counter.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+        result
+    }
+
+    /// Stage and seconds, in the order of the street.
+    fn seconds(&self) -> Vec<(&'static str, f64)> {
+        let stages = [
+            ("open", &self.open_ns),
+            ("prepare", &self.prepare_ns),
+            ("infer", &self.infer_ns),
+            ("collect", &self.collect_ns),
+        ];
+        stages.map(|(name, counter)| (name, counter.load(Ordering::Relaxed) as f64 * 1e-9)).to_vec()
+    }
+}
+
+/// Runs a job: every input becomes its rows, in order.
+///
+/// # Errors
+/// What ends a whole run: an engine that fails, a model whose golden batch does not come out, an output that cannot
+/// be written, a signal. A tile that fails is a row and a count in the [`Summary`].
+pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
+    let views = views(job.tta);
+    let Outputs { sink, journal, keep_journal, masks, distributions, progress } = outputs;
+    let shared = Arc::new(Shared {
+        graph: std::mem::take(&mut job.model.graph).into(),
+        views,
+        windows_per_batch: (job.batch / views.len()).max(1),
+        preprocessing: Preprocessing::new(&job.model.manifest),
+        reader: OutputReader::new(&job.model.manifest, views),
+        journal: journal.map(Mutex::new),
+        keeps_validity: job.model.manifest.head == Head::Segmentation,
+        stop: AtomicBool::new(false),
+        timers: Timers::default(),
+        job,
+    });
+    let safe = SafeBatch::new(shared.rows_per_batch());
+    let first_session = score::verified_session(&shared, &safe)?;
+
+    let (sessions, readers) = (shared.job.sessions.max(1), shared.job.readers.max(1));
+    let in_flight = 2 * (sessions + readers) + 2;
+    let (token_out, token_in) = bounded::<()>(in_flight);
+    let (batch_out, batch_in) = bounded(readers);
+    let (tensor_out, tensor_in) = bounded(sessions);
+    let (scored_out, scored_in) = bounded(in_flight);
+    let (buffer_out, buffer_in) = bounded(in_flight);
+
+    let mut threads = Vec::new();
+    let mut spawn = |name: &str, body: Box<dyn FnOnce() + Send>| -> Result<()> {
+        let thread = std::thread::Builder::new().name(name.into()).spawn(body);
+        threads.push(thread.map_err(|error| Error::engine(format!("cannot start a thread: {error}")))?);
+        Ok(())
+    };
+    let feeder = shared.clone();
+    spawn("feed", Box::new(move || feed::feed(&feeder, &token_out, &batch_out)))?;
+    for _ in 0..readers {
+        let (shared, input, output, buffers) = (shared.clone(), batch_in.clone(), tensor_out.clone(), buffer_in.clone());
+        spawn("prepare", Box::new(move || prepare::prepare(&shared, &input, &output, &buffers)))?;
+    }
+    let mut first_session = Some(first_session);
+    for _ in 0..sessions {
+        let (shared, input, output) = (shared.clone(), tensor_in.clone(), scored_out.clone());
+        let (buffers, session, safe) = (buffer_out.clone(), first_session.take(), safe.clone());
+        spawn("score", Box::new(move || score::score(&shared, session, safe, &input, &output, &buffers)))?;
+    }
+    drop((batch_in, tensor_out, tensor_in, scored_out, buffer_in, buffer_out));
+
+    let collector = collect::Collector::new(&shared, sink, masks, distributions, progress);
+    let result = collector.collect(&scored_in, &token_in);
+    shared.stop.store(true, Ordering::Relaxed);
+    drop((scored_in, token_in));
+    join_within(threads, THREADS_END_WITHIN);
+    let summary = result?;
+    // Every thread has ended, so this is the last owner.
+    if let Some(journal) = Arc::into_inner(shared).and_then(|shared| shared.journal) {
+        journal.into_inner().map_err(|_| Error::output("the resume journal is lost"))?.finish(keep_journal)?;
+    }
+    Ok(summary)
+}
+
+/// How long a stopped run waits for threads that are still inside an engine.
+const THREADS_END_WITHIN: Duration = Duration::from_millis(1500);
+
+fn join_within(threads: Vec<std::thread::JoinHandle<()>>, limit: Duration) {
+    let deadline = Instant::now() + limit;
+    for thread in threads {
+        while !thread.is_finished() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if thread.is_finished() {
+            // A panic in a worker has already reached the collector as a closed channel.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Rows of one tile, as the journal keeps them.
+type Rows = Vec<Row>;

@@ -1,0 +1,95 @@
+//! Runs batches through an engine's session and reads its output.
+
+use crossbeam_channel::{Receiver, Sender};
+use ndarray::{Array4, ArrayD, ArrayView4, Axis, s};
+
+use super::batch::{Batch, Prepared, Slot, State};
+use super::{Shared, Timers};
+use crate::infer::engine::{Adaptive, SafeBatch, Session};
+use crate::model::check_golden;
+use crate::{Error, Result};
+
+/// A session that has reproduced the golden batch.
+///
+/// # Errors
+/// [`crate::Kind::Refused`] if it has not, or if the graph's output is not what the manifest says.
+pub(super) fn verified_session(shared: &Shared, safe: &SafeBatch) -> Result<Adaptive> {
+    let mut session = session(shared, safe.clone())?;
+    let golden = &shared.job.model.golden;
+    let rows = shared.rows_per_batch();
+    let [bands, height, width] = shared.input_shape();
+    let mut outputs: Vec<ArrayD<f32>> = Vec::new();
+    for piece in golden.input.axis_chunks_iter(Axis(0), rows) {
+        let mut input = Array4::zeros((rows, bands, height, width));
+        let taken = piece.len_of(Axis(0));
+        input.slice_mut(s![..taken, .., .., ..]).assign(&piece);
+        let mut output = session.run(input.view())?;
+        shared.reader.check_shape(output.shape(), rows)?;
+        output.slice_axis_inplace(Axis(0), (..taken).into());
+        outputs.push(output);
+    }
+    let outputs: Vec<_> = outputs.iter().map(|output| output.view()).collect();
+    let actual = ndarray::concatenate(Axis(0), &outputs)
+        .map_err(|error| Error::refused(format!("the golden batch is empty or uneven: {error}")))?;
+    let manifest = &shared.job.model.manifest;
+    check_golden(golden, actual.view(), manifest.golden_tolerance)
+        .map_err(|error| error.context(format!("model {} on {}", manifest.name, shared.job.engine.info().engine)))?;
+    Ok(session)
+}
+
+fn session(shared: &Shared, safe: SafeBatch) -> Result<Adaptive> {
+    Adaptive::new(shared.job.engine.clone(), shared.graph.clone(), shared.input_shape(), safe)
+}
+
+/// Scores batches until there are no more or nobody listens. An error ends the run.
+pub(super) fn score(
+    shared: &Shared,
+    made: Option<Adaptive>,
+    safe: SafeBatch,
+    batches: &Receiver<Prepared>,
+    scored: &Sender<Result<Batch>>,
+    buffers: &Sender<Vec<f32>>,
+) {
+    let mut scorer = match made.map_or_else(|| session(shared, safe), Ok) {
+        Ok(session) => session,
+        Err(error) => {
+            let _ = scored.send(Err(error));
+            return;
+        }
+    };
+    for Prepared { mut batch, input } in batches {
+        if shared.is_stopping() {
+            return;
+        }
+        let mut result = Ok(());
+        if let Some(input) = input {
+            result = Timers::time(&shared.timers.infer_ns, || infer(shared, &mut scorer, &mut batch, &input));
+            // A full pool of buffers drops this one.
+            let _ = buffers.try_send(input);
+        }
+        let is_over = result.is_err();
+        if scored.send(result.map(|()| batch)).is_err() || is_over {
+            return;
+        }
+    }
+}
+
+fn infer(shared: &Shared, session: &mut dyn Session, batch: &mut Batch, input: &[f32]) -> Result<()> {
+    let rows = shared.rows_per_batch();
+    let [bands, height, width] = shared.input_shape();
+    let input = ArrayView4::from_shape((rows, bands, height, width), input)
+        .map_err(|error| Error::engine(format!("a batch of the wrong size: {error}")))?;
+    let output = session.run(input)?;
+    shared.reader.check_shape(output.shape(), rows)?;
+    let output = output.as_standard_layout().into_owned();
+    for slot in &mut batch.slots {
+        let Slot::Window(slot) = slot else { continue };
+        if let State::Ready { row, valid } = &mut slot.state {
+            slot.state = match shared.reader.read(&output, *row) {
+                Some(prediction) => State::Predicted { prediction, valid: valid.take() },
+                None => State::Abstains("the model's output is not finite".into()),
+            };
+        }
+    }
+    Ok(())
+}

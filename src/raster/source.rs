@@ -1,0 +1,175 @@
+//! The bytes of one file: read whole when small, else mapped, or read in pieces.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::buffer;
+use super::map::{GuardedMap, MapError};
+use crate::limits::WHOLE_READ_BYTES_MAX;
+use crate::{Error, Result};
+
+const HASH_STEP_BYTES: usize = 1 << 20;
+
+/// How a file's bytes are to be had.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadOptions {
+    /// Map large files into memory; `false` reads them in pieces instead.
+    pub mmap: bool,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { mmap: true }
+    }
+}
+
+/// A regular file, opened.
+pub(super) struct Source {
+    path: PathBuf,
+    identity: Identity,
+    bytes: Bytes,
+}
+
+enum Bytes {
+    Whole(Vec<u8>),
+    Mapped(GuardedMap, File),
+    Pieces(File),
+}
+
+/// What tells one state of a file from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified_s: i64,
+    modified_ns: i64,
+}
+
+impl From<Metadata> for Identity {
+    fn from(metadata: Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified_s: metadata.mtime(),
+            modified_ns: metadata.mtime_nsec(),
+        }
+    }
+}
+
+/// Opens a regular file for reading and never blocks: a FIFO, a device or a directory is refused.
+pub(super) fn open_regular(path: &Path) -> Result<(File, Metadata)> {
+    let refuse = || Error::io("not a regular file");
+    if !fs::metadata(path).map_err(Error::io)?.is_file() {
+        return Err(refuse());
+    }
+    // Between the look and the opening the name may have come to mean a FIFO: O_NONBLOCK keeps the opening short.
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(Error::io)?;
+    let metadata = file.metadata().map_err(Error::io)?;
+    if metadata.is_file() { Ok((file, metadata)) } else { Err(refuse()) }
+}
+
+impl Source {
+    pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
+        let (mut file, metadata) = open_regular(path)?;
+        let identity = Identity::from(metadata);
+        let bytes = if identity.length <= WHOLE_READ_BYTES_MAX {
+            let mut whole = Vec::with_capacity(identity.length as usize + 1);
+            // One byte more than expected shows a file that grows.
+            file.by_ref().take(identity.length + 1).read_to_end(&mut whole).map_err(Error::io)?;
+            if whole.len() as u64 != identity.length {
+                return Err(changed());
+            }
+            Bytes::Whole(whole)
+        } else {
+            match options.mmap.then(|| GuardedMap::new(&file)).flatten() {
+                Some(map) => Bytes::Mapped(map, file),
+                None => Bytes::Pieces(file),
+            }
+        };
+        Ok(Self { path: path.to_path_buf(), identity, bytes })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.identity.length
+    }
+
+    /// Whether [`Self::bytes`] costs nothing.
+    pub(super) fn is_in_memory(&self) -> bool {
+        matches!(self.bytes, Bytes::Whole(_))
+    }
+
+    /// The bytes `offset..offset + length`, borrowed from memory or copied to `scratch`.
+    pub(super) fn bytes<'a>(&'a self, offset: u64, length: usize, scratch: &'a mut Vec<u8>) -> Result<&'a [u8]> {
+        let end = offset.checked_add(length as u64).filter(|&end| end <= self.length());
+        let end = end.ok_or_else(|| self.past_end(offset, length))?;
+        let file = match &self.bytes {
+            Bytes::Whole(whole) => {
+                return whole.get(offset as usize..end as usize).ok_or_else(|| self.past_end(offset, length));
+            }
+            Bytes::Mapped(map, _) => {
+                buffer::resize(scratch, length)?;
+                return match map.copy_to(offset as usize, scratch) {
+                    Ok(()) => Ok(scratch),
+                    Err(MapError::OutOfRange) => Err(self.past_end(offset, length)),
+                    Err(MapError::Broken) => Err(Error::io("cut short or unreadable while it was mapped")),
+                };
+            }
+            Bytes::Pieces(file) => file,
+        };
+        buffer::resize(scratch, length)?;
+        file.read_exact_at(scratch, offset)
+            .map_err(|error| Error::io(format!("reading {length} bytes at offset {offset}: {error}")))?;
+        Ok(scratch)
+    }
+
+    fn past_end(&self, offset: u64, length: usize) -> Error {
+        let held = self.length();
+        Error::malformed(format!("{length} bytes at offset {offset} reach past the end of the file ({held} bytes)"))
+    }
+
+    /// To be called after a window was read and before its pixels are used. A map shows zeroes, without any fault,
+    /// between the end of a truncated file and the end of its last page; only the file's state tells.
+    pub(super) fn check_settled(&self) -> Result<()> {
+        match &self.bytes {
+            Bytes::Whole(_) => Ok(()),
+            Bytes::Mapped(_, file) | Bytes::Pieces(file) => {
+                let now = Identity::from(file.metadata().map_err(Error::io)?);
+                if now == self.identity { Ok(()) } else { Err(changed()) }
+            }
+        }
+    }
+
+    /// Whether the path still names the file as it was when it was opened.
+    pub(super) fn check_unchanged(&self) -> Result<()> {
+        let now = Identity::from(fs::metadata(&self.path).map_err(Error::io)?);
+        if now == self.identity { Ok(()) } else { Err(changed()) }
+    }
+
+    pub(super) fn sha256(&self) -> Result<[u8; 32]> {
+        let mut hasher = Sha256::new();
+        let mut scratch = Vec::new();
+        let mut offset = 0;
+        while offset < self.length() {
+            let step = (self.length() - offset).min(HASH_STEP_BYTES as u64);
+            hasher.update(self.bytes(offset, step as usize, &mut scratch)?);
+            offset += step;
+        }
+        self.check_settled()?;
+        Ok(hasher.finalize().into())
+    }
+}
+
+fn changed() -> Error {
+    Error::io("changed while being read")
+}

@@ -1,0 +1,164 @@
+//! Facts that stand beside the pixels: the `--metadata` table and the file's own tags.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+
+use crate::limits::TABLE_BYTES_MAX;
+use crate::{Error, Result};
+
+/// What the side table says of one tile.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct TileFacts {
+    /// Acquisition date.
+    pub date: Option<Date>,
+    /// Share of clouds in percent.
+    pub cloud_cover_percent: Option<f64>,
+}
+
+/// The side table `tile,date,cloud_cover`, matched by path or file name.
+#[derive(Debug, Default)]
+pub struct TileTable {
+    by_file_name: HashMap<OsString, Vec<(PathBuf, TileFacts)>>,
+}
+
+impl TileTable {
+    /// Reads a CSV file with a header row; `tile` is required, `date` and `cloud_cover` (percent) may be empty or
+    /// absent, other columns are left alone.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`] naming the file and line.
+    pub fn read(path: &Path) -> Result<Self> {
+        let size = std::fs::metadata(path).map_err(|error| Error::usage(format!("{}: {error}", path.display())))?.len();
+        if size > TABLE_BYTES_MAX {
+            return Err(Error::usage(format!("{}: {size} bytes, more than {TABLE_BYTES_MAX}", path.display())));
+        }
+        let text = std::fs::read(path).map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;
+        Self::parse(&text).map_err(|error| error.context(path.display()))
+    }
+
+    fn parse(text: &[u8]) -> Result<Self> {
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+        let header = reader.headers().map_err(Error::usage)?.clone();
+        let column = |name: &str| header.iter().position(|cell| cell.eq_ignore_ascii_case(name));
+        let tile = column("tile").ok_or_else(|| {
+            Error::usage("no column `tile`; the header must be tile,date,cloud_cover (in percent)")
+        })?;
+        let (date, cloud_cover) = (column("date"), column("cloud_cover"));
+        if date.is_none() && cloud_cover.is_none() {
+            return Err(Error::usage("neither a column `date` nor a column `cloud_cover`"));
+        }
+        let mut table = Self::default();
+        for (index, record) in reader.records().enumerate() {
+            let line = index + 2;
+            let record = record.map_err(Error::usage)?;
+            let cell = |column: Option<usize>| column.and_then(|at| record.get(at)).filter(|text| !text.is_empty());
+            let name = PathBuf::from(cell(Some(tile)).ok_or_else(|| Error::usage(format!("line {line}: no tile")))?);
+            let facts = TileFacts {
+                date: cell(date).map(super::parse_date).transpose().map_err(|error| error.context(format!("line {line}")))?,
+                cloud_cover_percent: cell(cloud_cover)
+                    .map(parse_percent)
+                    .transpose()
+                    .map_err(|error| error.context(format!("line {line}, cloud_cover")))?,
+            };
+            let Some(file_name) = name.file_name().map(OsString::from) else {
+                return Err(Error::usage(format!("line {line}: `{}` names no file", name.display())));
+            };
+            let rows = table.by_file_name.entry(file_name).or_default();
+            if rows.iter().any(|(other, _)| *other == name) {
+                return Err(Error::usage(format!("line {line}: `{}` stands twice", name.display())));
+            }
+            rows.push((name, facts));
+        }
+        Ok(table)
+    }
+
+    /// The facts of a tile: the row whose path is the longest end of `path`.
+    pub fn facts(&self, path: &Path) -> TileFacts {
+        let rows = path.file_name().and_then(|name| self.by_file_name.get(name)).map_or(&[][..], Vec::as_slice);
+        let length = |row: &Path| row.components().filter(|part| *part != std::path::Component::CurDir).count();
+        let fitting = rows.iter().filter(|(row, _)| path == row || path.ends_with(row.strip_prefix(".").unwrap_or(row)));
+        fitting.max_by_key(|(row, _)| length(row)).map(|(_, facts)| *facts).unwrap_or_default()
+    }
+}
+
+/// A share in percent, 0 to 100.
+fn parse_percent(text: &str) -> Result<f64> {
+    match text.strip_suffix('%').unwrap_or(text).trim().parse::<f64>() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
+        _ => Err(Error::usage(format!("`{text}` is not a share in percent (0 to 100)"))),
+    }
+}
+
+/// Names under which writers keep the acquisition date, the most telling first. TIFF's own DateTime is often the
+/// date of writing, so it comes last.
+const DATE_TAGS: [&str; 7] = [
+    "ACQUISITION_DATE",
+    "ACQUISITIONDATETIME",
+    "DATATAKE_1_DATATAKE_SENSING_START",
+    "PRODUCT_START_TIME",
+    "SENSING_TIME",
+    "datetime",
+    "TIFFTAG_DATETIME",
+];
+
+/// Names under which writers keep the cloud share in percent.
+const CLOUD_TAGS: [&str; 4] = ["CLOUDY_PIXEL_PERCENTAGE", "CLOUD_COVERAGE_ASSESSMENT", "eo:cloud_cover", "CLOUD_COVER"];
+
+/// The acquisition date in a file's tags.
+pub fn date_of_tags(tags: &BTreeMap<String, String>) -> Option<Date> {
+    DATE_TAGS.iter().find_map(|name| super::product::leading_date(tag(tags, name)?.trim()))
+}
+
+/// The cloud share in a file's tags.
+pub fn cloud_cover_of_tags(tags: &BTreeMap<String, String>) -> Option<f64> {
+    CLOUD_TAGS.iter().find_map(|name| parse_percent(tag(tags, name)?.trim()).ok())
+}
+
+fn tag<'a>(tags: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
+    tags.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    #[test]
+    fn a_row_matches_by_file_name_or_by_the_longest_path() {
+        let table =
+            TileTable::parse(b"tile,date,cloud_cover\na.tif,2024-01-05,5\nwest/a.tif,,62.5\nb.tif,20240706,\n").unwrap();
+        assert_eq!(table.facts(Path::new("east/a.tif")).date, Some(date(2024, 1, 5)));
+        assert_eq!(table.facts(Path::new("x/west/a.tif")).cloud_cover_percent, Some(62.5));
+        assert_eq!(table.facts(Path::new("b.tif")).date, Some(date(2024, 7, 6)));
+        assert_eq!(table.facts(Path::new("c.tif")), TileFacts::default());
+    }
+
+    #[test]
+    fn a_bad_row_is_named_by_its_line() {
+        for (text, expected) in [
+            ("tile,date\na.tif,yesterday\n", "line 2"),
+            ("tile,cloud_cover\na.tif,5\nb.tif,NaN\n", "line 3"),
+            ("tile,cloud_cover\na.tif,5\na.tif,6\n", "twice"),
+            ("name,date\na.tif,2024-01-05\n", "no column `tile`"),
+            ("tile,remark\na.tif,x\n", "neither"),
+        ] {
+            let message = TileTable::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn acquisition_tags_win_over_the_date_of_writing() {
+        let tags = BTreeMap::from([
+            ("TIFFTAG_DATETIME".to_owned(), "2025:05:05 00:00:00".to_owned()),
+            ("acquisition_date".to_owned(), "2024-01-31T10:00:00Z".to_owned()),
+            ("Cloud_Coverage_Assessment".to_owned(), "12.5".to_owned()),
+        ]);
+        assert_eq!(date_of_tags(&tags), Some(date(2024, 1, 31)));
+        assert_eq!(cloud_cover_of_tags(&tags), Some(12.5));
+    }
+}

@@ -1,0 +1,426 @@
+//! Engines against Python's onnxruntime, and every way in which a library or model can be wrong.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::{env, fs};
+
+use ndarray::{Array4, ArrayD, ArrayViewD, Axis, IxDyn, concatenate, s};
+use s2infer::infer::engine::{self, Device, Engine, EngineChoice, EngineRequest};
+use s2infer::{Error, Kind, Result};
+
+/// The folder of generated models; `None` (and a skip) without Python.
+fn models() -> Option<&'static Path> {
+    static FOLDER: OnceLock<Option<tempfile::TempDir>> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/make_models.py");
+        let output = Command::new(common::python()?).arg(script).arg(folder.path()).output().unwrap();
+        if String::from_utf8_lossy(&output.stderr).contains("ModuleNotFoundError") {
+            return None;
+        }
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Some(folder)
+    });
+    if folder.is_none() {
+        common::skip_or_fail("Python with numpy, onnx and onnxruntime");
+    }
+    folder.as_ref().map(tempfile::TempDir::path)
+}
+
+fn graph(models: &Path, name: &str) -> Vec<u8> {
+    fs::read(models.join(format!("{name}.onnx"))).unwrap()
+}
+
+/// An array as tests/make_models.py writes it.
+fn array(models: &Path, name: &str) -> ArrayD<f32> {
+    let bytes = fs::read(models.join(name)).unwrap();
+    let header: Vec<usize> =
+        bytes.as_chunks::<8>().0.iter().map(|axis| i64::from_le_bytes(*axis) as usize).take(6).collect();
+    let shape = &header[1..=header[0]];
+    let values = bytes[8 * (1 + header[0])..].as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value));
+    ArrayD::from_shape_vec(IxDyn(shape), values.collect()).unwrap()
+}
+
+fn request(engine: EngineChoice, device: Device, ort_lib: Option<PathBuf>) -> EngineRequest {
+    EngineRequest { engine, device, ort_lib }
+}
+
+fn tract() -> Box<dyn Engine> {
+    engine::open(&request(EngineChoice::Tract, Device::Auto, None)).unwrap()
+}
+
+/// Both engines, or tract alone (and a skip) where there is no library.
+fn engines() -> Vec<Box<dyn Engine>> {
+    let mut engines = vec![tract()];
+    match common::ort_library() {
+        Some(library) => {
+            engines.push(engine::open(&request(EngineChoice::Ort, Device::Cpu, Some(library))).unwrap());
+        }
+        None => common::skip_or_fail("the ONNX Runtime library"),
+    }
+    engines
+}
+
+fn run(engine: &dyn Engine, graph: &[u8], input: &Array4<f32>) -> Result<ArrayD<f32>> {
+    let (rows, bands, height, width) = input.dim();
+    engine.session(graph, rows, [bands, height, width])?.run(input.view())
+}
+
+/// Uniform in −1..1, from SplitMix64.
+fn noise(seed: u64, shape: (usize, usize, usize, usize)) -> Array4<f32> {
+    let mut state = seed;
+    Array4::from_shape_simple_fn(shape, || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+    })
+}
+
+#[track_caller]
+fn assert_close(found: ArrayViewD<f32>, expected: ArrayViewD<f32>, tolerance: f32, what: &str) {
+    assert_eq!(found.shape(), expected.shape(), "{what}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= tolerance * expected.abs().max(1.0), "{what}: {found} is not {expected}");
+    }
+}
+
+#[test]
+fn both_engines_agree_with_python_on_every_kind_of_head() {
+    let Some(models) = models() else { return };
+    for engine in engines() {
+        for name in ["binary", "multiclass", "segmentation", "resnet18"] {
+            let input = array(models, &format!("{name}.input.bin")).into_dimensionality().unwrap();
+            let expected = array(models, &format!("{name}.output.bin"));
+            let output = run(&*engine, &graph(models, name), &input).unwrap();
+            assert_close(output.view(), expected.view(), 1e-5, &format!("{name} on {}", engine.info().engine));
+        }
+    }
+}
+
+#[test]
+fn a_row_scores_the_same_bits_wherever_it_stands_in_a_batch() {
+    let Some(models) = models() else { return };
+    let graph = graph(models, "resnet18");
+    let row = noise(7, (1, 4, 64, 64));
+    for engine in engines() {
+        for batch in [1, 4, 8, 16, 32] {
+            let mut session = engine.session(&graph, batch, [4, 64, 64]).unwrap();
+            let mut seen = None;
+            for position in 0..batch {
+                let mut input = noise(position as u64, (batch, 4, 64, 64));
+                input.slice_mut(s![position..position + 1, .., .., ..]).assign(&row);
+                let score = session.run(input.view()).unwrap()[[position, 0]].to_bits();
+                let name = &engine.info().engine;
+                assert_eq!(*seen.get_or_insert(score), score, "{name}, batch {batch}, position {position}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sessions_of_one_engine_give_the_same_bits_in_every_thread() {
+    let Some(models) = models() else { return };
+    let graph = graph(models, "binary");
+    let input = noise(3, (8, 4, 16, 16));
+    for engine in engines() {
+        let outputs: Vec<ArrayD<f32>> = std::thread::scope(|scope| {
+            let work = || run(&*engine, &graph, &input).unwrap();
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(outputs.iter().all(|output| *output == outputs[0]), "{}", engine.info().engine);
+    }
+}
+
+#[test]
+fn not_a_number_comes_through_and_stays_in_its_row() {
+    let Some(models) = models() else { return };
+    let input = concatenate![
+        Axis(0),
+        Array4::from_elem((1, 1, 2, 2), 1.0),
+        Array4::from_elem((1, 1, 2, 2), -1.0),
+        Array4::from_elem((1, 1, 2, 2), 0.0)
+    ];
+    for engine in engines() {
+        let output = run(&*engine, &graph(models, "logarithm"), &input).unwrap();
+        assert_eq!(output[[0, 0]], 0.0);
+        assert!(output[[1, 0]].is_nan());
+        assert_eq!(output[[2, 0]], f32::NEG_INFINITY);
+    }
+}
+
+#[test]
+fn tract_refuses_what_it_would_get_wrong_and_onnx_runtime_takes_it() {
+    let Some(models) = models() else { return };
+    for engine in engines() {
+        for (name, operator) in [
+            ("quantised", "QuantizeLinear"),
+            ("dilated", "MaxPool"),
+            ("normalised", "InstanceNormalization"),
+            ("half", "Cast"),
+        ] {
+            let result = run(&*engine, &graph(models, name), &Array4::zeros((2, 1, 8, 8)));
+            if engine.info().engine != "tract" {
+                assert_eq!(result.unwrap().shape(), [2, 1], "{name}");
+                continue;
+            }
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), Kind::Refused, "{name}");
+            assert!(error.to_string().contains(operator) && error.to_string().contains("--engine ort"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn graphs_that_ask_for_terabytes_are_clean_errors() {
+    let Some(models) = models() else { return };
+    for engine in engines() {
+        for name in ["huge", "grown"] {
+            let error = run(&*engine, &graph(models, name), &Array4::zeros((2, 1, 2, 2))).unwrap_err();
+            assert!(matches!(error.kind(), Kind::Refused | Kind::OutOfMemory | Kind::Engine), "{name}: {error:?}");
+        }
+    }
+}
+
+#[test]
+fn outputs_that_are_no_batch_of_float32_are_refused() {
+    let Some(models) = models() else { return };
+    for engine in engines() {
+        for name in ["batchless", "integers"] {
+            let error = run(&*engine, &graph(models, name), &Array4::zeros((2, 1, 2, 2))).unwrap_err();
+            assert_eq!(error.kind(), Kind::Refused, "{name} on {}: {error}", engine.info().engine);
+        }
+    }
+}
+
+#[test]
+fn damaged_graphs_are_refused_without_a_panic() {
+    let Some(models) = models() else { return };
+    let whole = graph(models, "binary");
+    for engine in engines() {
+        for seed in 0..60 {
+            let mut bytes = whole.clone();
+            let place = (seed * 7919) % bytes.len();
+            match seed % 3 {
+                0 => bytes.truncate(place),
+                1 => bytes[place] ^= 1 << (seed % 8),
+                _ => bytes[place] = 0xff,
+            }
+            if let Err(error) = run(&*engine, &bytes, &Array4::zeros((2, 4, 16, 16))) {
+                assert!(matches!(error.kind(), Kind::Refused | Kind::Engine | Kind::OutOfMemory), "{seed}: {error:?}");
+                assert!(!error.to_string().contains('\n'), "{seed}: {error}");
+            }
+        }
+        assert_eq!(
+            engine.session(b"<!DOCTYPE html>", 1, [1, 2, 2]).err().map(|error| error.kind()),
+            Some(Kind::Refused)
+        );
+    }
+}
+
+#[test]
+fn batch_of_another_shape_is_an_error() {
+    let Some(models) = models() else { return };
+    for engine in engines() {
+        let mut session = engine.session(&graph(models, "binary"), 2, [4, 16, 16]).unwrap();
+        assert_eq!(session.run(Array4::zeros((3, 4, 16, 16)).view()).unwrap_err().kind(), Kind::Engine);
+        let reversed = Array4::zeros((2, 4, 16, 16));
+        assert!(session.run(reversed.slice(s![.., ..;-1, .., ..])).is_err());
+        assert_eq!(engine.session(&graph(models, "binary"), 0, [4, 16, 16]).err().unwrap().kind(), Kind::Limit);
+    }
+}
+
+#[test]
+fn engines_say_what_they_are() {
+    let lock = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    for engine in engines() {
+        let info = engine.info();
+        assert_eq!((info.provider.as_str(), &info.fallback_reason), ("cpu", &None));
+        match info.engine.as_str() {
+            "tract" => assert!(lock.contains(&format!("name = \"tract-onnx\"\nversion = \"{}\"", info.version))),
+            name => {
+                assert_eq!(name, "onnxruntime");
+                let library = fs::canonicalize(common::ort_library().unwrap()).unwrap();
+                assert_eq!(info.library.as_deref(), library.to_str());
+                let version = info.version.split('.').map(str::parse::<u32>).collect::<Result<Vec<_>, _>>().unwrap();
+                assert!(version.len() == 3 && version[0] == 1 && version[1] >= 17, "{}", info.version);
+            }
+        }
+    }
+}
+
+#[test]
+fn tract_with_a_device_or_library_is_a_contradiction() {
+    for request in [
+        request(EngineChoice::Tract, Device::Cuda(0), None),
+        request(EngineChoice::Tract, Device::OpenVino, None),
+        request(EngineChoice::Tract, Device::Auto, Some("libonnxruntime.so".into())),
+    ] {
+        assert_eq!(engine::open(&request).err().map(|error| error.kind()), Some(Kind::Usage));
+    }
+}
+
+// A process loads one library, so every case below opens its engine in a child: this test program, asked by
+// environment variables to run `engine_opens_as_the_environment_asks` alone.
+
+const ASK: &str = "S2INFER_TEST_OPEN";
+
+#[test]
+fn engine_opens_as_the_environment_asks() {
+    let asked = env::var(ASK).unwrap_or_else(|_| "tract cpu".to_owned());
+    let mut words = asked.splitn(3, ' ');
+    let choice = match words.next() {
+        Some("auto") => EngineChoice::Auto,
+        Some("ort") => EngineChoice::Ort,
+        _ => EngineChoice::Tract,
+    };
+    let device = match words.next() {
+        Some("cuda") => Device::Cuda(0),
+        Some("tensorrt") => Device::TensorRt(0),
+        Some("openvino") => Device::OpenVino,
+        _ => Device::Auto,
+    };
+    let engine = engine::open(&request(choice, device, words.next().map(PathBuf::from)));
+    match &engine {
+        Ok(engine) => println!("\nOPENED {} {:?}", engine.info().engine, engine.info().fallback_reason),
+        Err(error) => println!("\nFAILED {:?} {error}", error.kind()),
+    }
+    assert!(engine.is_ok() || env::var_os(ASK).is_some());
+}
+
+/// What a child prints when asked to open `asked` with `ORT_DYLIB_PATH` set to `variable`. It must not die of a signal.
+fn opened(asked: &str, variable: Option<&Path>) -> String {
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args(["--exact", "engine_opens_as_the_environment_asks", "--nocapture"]).env(ASK, asked);
+    child.env_remove("ORT_DYLIB_PATH").env_remove("LD_LIBRARY_PATH");
+    child.envs(variable.map(|path| ("ORT_DYLIB_PATH", path)));
+    let output = child.output().unwrap();
+    assert!(output.status.success(), "{asked}: {output:?}");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{asked}: {output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.starts_with("OPENED") || line.starts_with("FAILED"));
+    line.unwrap_or_else(|| panic!("{asked}: {text}")).to_owned()
+}
+
+#[track_caller]
+fn assert_failed(line: &str, parts: &[&str]) {
+    assert!(line.starts_with("FAILED Engine "), "{line}");
+    for part in parts {
+        assert!(line.contains(part), "{line} does not contain '{part}'");
+    }
+}
+
+#[test]
+fn missing_library_is_an_error_when_named_and_a_reason_when_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("libonnxruntime.so");
+    for engine in ["auto", "ort"] {
+        let line = opened(&format!("{engine} cpu {}", missing.display()), None);
+        assert_failed(&line, &["--ort-lib", missing.to_str().unwrap(), "No such file"]);
+        assert_failed(&opened(&format!("{engine} cpu"), Some(&missing)), &["ORT_DYLIB_PATH", "No such file"]);
+        let line = opened(&format!("{engine} cpu {}", folder.path().display()), None);
+        assert_failed(&line, &["holds no libonnxruntime.so"]);
+    }
+}
+
+#[test]
+fn without_any_library_auto_takes_tract_and_ort_says_where_it_looked() {
+    let found = opened("ort cpu", None);
+    if found.starts_with("OPENED onnxruntime") {
+        assert_eq!(opened("auto cpu", None), found, "this system has a library of its own");
+        return;
+    }
+    assert_failed(&found, &["/usr/local/lib", "scripts/setup-ort.sh", "--ort-lib", "pip install onnxruntime"]);
+    let line = opened("auto cpu", None);
+    assert!(line.starts_with("OPENED tract Some(") && line.contains("/usr/local/lib"), "{line}");
+    assert_failed(&opened("auto cuda", None), &["scripts/setup-ort.sh"]);
+}
+
+#[test]
+fn library_is_found_in_a_folder_and_through_the_environment() {
+    let Some(library) = common::ort_library() else { return common::skip_or_fail("the ONNX Runtime library") };
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(fs::canonicalize(&library).unwrap(), folder.path().join("libonnxruntime.so.1")).unwrap();
+    for engine in ["auto", "ort"] {
+        assert_eq!(opened(&format!("{engine} cpu {}", folder.path().display()), None), "OPENED onnxruntime None");
+        assert_eq!(opened(&format!("{engine} cpu"), Some(&library)), "OPENED onnxruntime None");
+    }
+}
+
+#[test]
+fn files_that_are_no_library_are_clean_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("libonnxruntime.so");
+    for bytes in [&b""[..], b"\x7fELF", b"version https://git-lfs.github.com/spec/v1\n", &[0x7f; 4096]] {
+        fs::write(&file, bytes).unwrap();
+        assert_failed(&opened("auto cpu", Some(&file)), &["it is no shared library"]);
+    }
+    fs::copy(env::current_exe().unwrap(), &file).unwrap();
+    let line = opened(&format!("ort cpu {}", file.display()), None);
+    assert!(line.starts_with("FAILED Engine "), "{line}");
+}
+
+#[test]
+fn truncated_library_is_an_error_and_not_a_signal() {
+    let Some(library) = common::ort_library() else { return common::skip_or_fail("the ONNX Runtime library") };
+    let whole = fs::read(library).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("libonnxruntime.so");
+    for length in [65, 4096, whole.len() / 3, whole.len() / 2, whole.len() * 9 / 10, whole.len() - 1] {
+        fs::write(&file, &whole[..length]).unwrap();
+        assert_failed(&opened("ort cpu", Some(&file)), &["truncated", &length.to_string()]);
+    }
+    let mut other = whole;
+    other[18] = 40;
+    fs::write(&file, other).unwrap();
+    assert_failed(&opened("ort cpu", Some(&file)), &["another processor"]);
+}
+
+/// A shared library compiled from C, or `None` without a C compiler.
+fn compiled(folder: &Path, source: &str) -> Option<PathBuf> {
+    let (code, library) = (folder.join("library.c"), folder.join("libonnxruntime.so"));
+    fs::write(&code, source).unwrap();
+    let status = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&code).status().ok()?;
+    assert!(status.success());
+    Some(library)
+}
+
+#[test]
+fn old_and_foreign_libraries_are_named_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = "static const char *version(void) { return \"1.16.3\"; }
+               static const void *api(unsigned number) { return 0; }
+               static const struct { const void *(*api)(unsigned); const char *(*version)(void); } base = { api, version };
+               const void *OrtGetApiBase(void) { return &base; }";
+    let Some(library) = compiled(folder.path(), old) else { return common::skip_or_fail("a C compiler") };
+    assert_failed(&opened("auto cpu", Some(&library)), &["1.16.3", "too old", "1.17"]);
+    let library = compiled(folder.path(), "int nothing(void) { return 0; }").unwrap();
+    assert_failed(&opened("auto cpu", Some(&library)), &["OrtGetApiBase"]);
+    let lying = old.replace("1.16.3", "1.99.0");
+    let library = compiled(folder.path(), &lying).unwrap();
+    assert_failed(&opened("auto cpu", Some(&library)), &["cannot be used"]);
+}
+
+#[test]
+fn devices_that_are_not_there_name_the_library_they_miss() {
+    let Some(library) = common::ort_library() else { return common::skip_or_fail("the ONNX Runtime library") };
+    for (device, file) in [("cuda", "cuda"), ("tensorrt", "cuda"), ("openvino", "openvino")] {
+        for engine in ["auto", "ort"] {
+            let line = opened(&format!("{engine} {device}"), Some(&library));
+            if line.starts_with("OPENED onnxruntime") {
+                continue; // This machine has the device.
+            }
+            assert_failed(&line, &["libonnxruntime_providers_", file]);
+        }
+    }
+}
+
+#[test]
+fn kinds_of_engine_errors_end_with_their_exit_codes() {
+    assert_eq!(Error::engine("").exit_code(), 3);
+    assert_eq!(Error::out_of_memory("").exit_code(), 3);
+}

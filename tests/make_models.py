@@ -1,0 +1,191 @@
+"""Small seeded ONNX models for tests/engine.rs, with the outputs Python's onnxruntime gives for them.
+
+usage: make_models.py FOLDER
+
+For each model NAME the folder gets NAME.onnx, NAME.input.bin and NAME.output.bin: float32, little-endian, row by row,
+after one int64 number of axes and one int64 per axis.
+"""
+
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+FOLDER = Path(sys.argv[1])
+
+
+class Graph:
+    """Nodes and weights of a model in the making; every method returns the name of its output."""
+
+    def __init__(self, seed):
+        self.random = np.random.default_rng(seed)
+        self.nodes, self.weights = [], []
+
+    def weight(self, array):
+        name = f"w{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def node(self, operator, *inputs, **attributes):
+        name = f"t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
+        return name
+
+    def conv(self, x, channels_in, channels_out, kernel, stride=1):
+        scale = np.sqrt(2 / (channels_in * kernel * kernel))
+        shape = (channels_out, channels_in, kernel, kernel)
+        weight = (self.random.standard_normal(shape) * scale).astype(np.float32)
+        bias = (self.random.standard_normal(channels_out) * 0.01).astype(np.float32)
+        return self.node("Conv", x, self.weight(weight), self.weight(bias), kernel_shape=[kernel] * 2,
+                         strides=[stride] * 2, pads=[kernel // 2] * 4)
+
+    def linear(self, x, features_in, features_out):
+        weight = (self.random.standard_normal((features_out, features_in)) / np.sqrt(features_in)).astype(np.float32)
+        bias = (self.random.standard_normal(features_out) * 0.1).astype(np.float32)
+        return self.node("Gemm", x, self.weight(weight), self.weight(bias), transB=1)
+
+    def head(self, x, features, classes):
+        return self.linear(self.node("Flatten", self.node("GlobalAveragePool", x)), features, classes)
+
+    def block(self, x, channels_in, channels_out, stride):
+        short = x if stride == 1 else self.conv(x, channels_in, channels_out, 1, stride)
+        long = self.node("Relu", self.conv(x, channels_in, channels_out, 3, stride))
+        return self.node("Relu", self.node("Add", self.conv(long, channels_out, channels_out, 3), short))
+
+
+def save(name, graph, output, bands, side, shape, rows=3, compare=True):
+    value = helper.make_tensor_value_info
+    ends = (value("input", TensorProto.FLOAT, ["batch", bands, side, side]),
+            value(output, TensorProto.FLOAT, ["batch", *shape]))
+    proto = helper.make_graph(graph.nodes, name, [ends[0]], [ends[1]], graph.weights)
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
+    if compare:
+        onnx.checker.check_model(model)
+        batch = graph.random.standard_normal((rows, bands, side, side)).astype(np.float32)
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        write(f"{name}.input.bin", batch)
+        write(f"{name}.output.bin", session.run(None, {"input": batch})[0])
+
+
+def write(name, array):
+    header = struct.pack(f"<{1 + array.ndim}q", array.ndim, *array.shape)
+    (FOLDER / name).write_bytes(header + array.astype("<f4").tobytes())
+
+
+def binary():
+    g = Graph(1)
+    x = g.node("Relu", g.conv("input", 4, 8, 3))
+    x = g.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    x = g.node("Relu", g.conv(x, 8, 16, 3))
+    save("binary", g, g.head(x, 16, 1), 4, 16, [1])
+
+
+def multiclass():
+    g = Graph(2)
+    x = g.node("Relu", g.conv("input", 3, 8, 3, 2))
+    x = g.node("Sigmoid", g.conv(x, 8, 12, 3))
+    save("multiclass", g, g.head(x, 12, 5), 3, 16, [5])
+
+
+def segmentation():
+    g = Graph(3)
+    top = g.node("Relu", g.conv("input", 4, 8, 3))
+    low = g.node("MaxPool", top, kernel_shape=[2, 2], strides=[2, 2])
+    low = g.node("Relu", g.conv(low, 8, 16, 3))
+    scales = g.weight(np.array([1, 1, 2, 2], np.float32))
+    up = g.node("Resize", low, "", scales, mode="nearest", coordinate_transformation_mode="asymmetric",
+                nearest_mode="floor")
+    x = g.node("Concat", up, top, axis=1)
+    x = g.node("Relu", g.conv(x, 24, 8, 3))
+    save("segmentation", g, g.conv(x, 8, 6, 1), 4, 16, [6, 16, 16])
+
+
+def resnet18():
+    g = Graph(4)
+    x = g.node("Relu", g.conv("input", 4, 64, 7, 2))
+    x = g.node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    channels = 64
+    for width in (64, 128, 256, 512):
+        x = g.block(x, channels, width, 1 if width == channels else 2)
+        x = g.block(x, width, width, 1)
+        channels = width
+    save("resnet18", g, g.head(x, 512, 1), 4, 64, [1])
+
+
+def logarithm():
+    """The logarithm of the mean: NaN for rows below zero."""
+    g = Graph(5)
+    x = g.node("Flatten", g.node("GlobalAveragePool", "input"))
+    save("logarithm", g, g.node("Log", x), 1, 2, [1], compare=False)
+
+
+def quantised():
+    g = Graph(6)
+    scale, zero = g.weight(np.float32(0.1)), g.weight(np.uint8(128))
+    x = g.node("DequantizeLinear", g.node("QuantizeLinear", "input", scale, zero), scale, zero)
+    save("quantised", g, g.head(x, 1, 1), 1, 8, [1], compare=False)
+
+
+def dilated():
+    g = Graph(7)
+    x = g.node("MaxPool", "input", kernel_shape=[2, 2], dilations=[2, 2])
+    save("dilated", g, g.head(x, 1, 1), 1, 8, [1])
+
+
+def normalised():
+    g = Graph(8)
+    one, zero = g.weight(np.ones(1, np.float32)), g.weight(np.zeros(1, np.float32))
+    x = g.node("InstanceNormalization", "input", one, zero)
+    save("normalised", g, g.head(x, 1, 1), 1, 8, [1])
+
+
+def half():
+    g = Graph(9)
+    x = g.node("Cast", g.node("Relu", g.node("Cast", "input", to=TensorProto.FLOAT16)), to=TensorProto.FLOAT)
+    save("half", g, g.head(x, 1, 1), 1, 8, [1], compare=False)
+
+
+def huge():
+    """Adds a constant of four terabytes."""
+    g = Graph(10)
+    x = g.node("Flatten", g.node("GlobalAveragePool", "input"))
+    shape = g.weight(np.array([1 << 20, 1 << 20], np.int64))
+    x = g.node("ReduceSum", g.node("Add", g.node("ConstantOfShape", shape), x))
+    save("huge", g, x, 1, 2, [1], compare=False)
+
+
+def grown():
+    """Repeats its input until a row takes a terabyte; the shape is reached in steps."""
+    g = Graph(11)
+    x = "input"
+    for _ in range(4):
+        x = g.node("Tile", x, g.weight(np.array([1, 1, 512, 512], np.int64)))
+    save("grown", g, g.head(x, 1, 1), 1, 2, [1], compare=False)
+
+
+def batchless():
+    """Its output's first axis is not the batch."""
+    g = Graph(12)
+    save("batchless", g, g.node("ReduceMean", "input", keepdims=0), 1, 2, [], compare=False)
+
+
+def integers():
+    """Its output is int64 whatever its declaration says."""
+    g = Graph(13)
+    x = g.node("ArgMax", g.node("Flatten", "input"), axis=1)
+    g.nodes.append(helper.make_node("Identity", [x], ["classes"]))
+    value = helper.make_tensor_value_info
+    proto = helper.make_graph(g.nodes, "integers", [value("input", TensorProto.FLOAT, ["batch", 1, 2, 2])],
+                              [value("classes", TensorProto.INT64, ["batch", 1])], g.weights)
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (FOLDER / "integers.onnx").write_bytes(model.SerializeToString())
+
+
+for make in (binary, multiclass, segmentation, resnet18, logarithm, quantised, dilated, normalised, half, huge, grown,
+             batchless, integers):
+    make()
