@@ -30,12 +30,6 @@ pub(super) fn fp16(name: &str, dims: &[usize], values: &[f32]) -> Option<TensorP
     Some(tensor(name, dims, DataType::Float16, raw_data))
 }
 
-/// A tensor of 64-bit integers.
-pub(super) fn int64(name: &str, values: &[i64]) -> TensorProto {
-    let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    tensor(name, &[values.len()], DataType::Int64, raw_data)
-}
-
 fn tensor(name: &str, dims: &[usize], data_type: DataType, raw_data: Vec<u8>) -> TensorProto {
     TensorProto {
         name: name.to_owned(),

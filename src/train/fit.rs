@@ -148,8 +148,15 @@ pub fn fit(recipe: &Recipe, train: &Samples, select: &Samples, folder: &Path, re
             recipe.epochs
         );
     }
-    let best = chosen(&progress.history).ok_or_else(|| Error::usage("--epochs must be at least 1"))?;
-    Ok(Fitted { parameters: Parameters::read(&files.best, recipe.device)?, history: progress.history, best })
+    finished(folder, recipe.device)
+}
+
+/// The outcome of a training that left its checkpoints in `folder`.
+pub fn finished(folder: &Path, device: Device) -> Result<Fitted> {
+    let files = Checkpoints::of(folder)?;
+    let history = files.progress()?.history;
+    let best = chosen(&history).ok_or_else(|| Error::usage(format!("{}: no epoch was finished", folder.display())))?;
+    Ok(Fitted { parameters: Parameters::read(&files.best, device)?, history, best })
 }
 
 /// The first epoch with the highest average precision, from 1.

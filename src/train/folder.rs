@@ -1,0 +1,58 @@
+//! From trained parameters to a sealed model folder.
+
+use std::path::Path;
+
+use ndarray::Array4;
+use tch::Tensor;
+
+use super::card::{self, Story};
+use super::export;
+use super::parameters::{Parameters, values};
+use crate::infer::engine::{Device, EngineChoice, EngineRequest, open};
+use crate::model::manifest::WeightsStorage;
+use crate::model::{Golden, Manifest, Model, seal, write_golden};
+use crate::onnx::Weights;
+use crate::{Error, Result};
+
+/// Writes `model.onnx`, `golden.safetensors`, `card.md` and `model.json` into `folder`, which appears if need be;
+/// `golden` is a small batch of network inputs, whose outputs come from the exported graph. A profile from before
+/// would be of another model and is removed.
+pub fn write(
+    folder: &Path,
+    manifest: &Manifest,
+    parameters: &Parameters,
+    golden: &Tensor,
+    story: &Story,
+) -> Result<Model> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::output(e).context(folder.display()))?;
+    let weights = match manifest.weights_storage {
+        WeightsStorage::Fp16 => Weights::Fp16,
+        WeightsStorage::Fp32 => Weights::Fp32,
+    };
+    let graph = export::onnx(parameters, &manifest.name, manifest.tile_px as usize, weights);
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).map_err(|e| Error::output(e).context(path.display()))
+    };
+    let profile = folder.join("profile.json");
+    if profile.exists() {
+        std::fs::remove_file(&profile).map_err(|e| Error::output(e).context(profile.display()))?;
+    }
+    write("model.onnx", &graph)?;
+    write("card.md", card::render(manifest, story).as_bytes())?;
+    write_golden(&folder.join("golden.safetensors"), &golden_batch(&graph, golden)?)?;
+    seal(folder, manifest)
+}
+
+/// What the exported graph makes of the inputs, on the processor.
+fn golden_batch(graph: &[u8], input: &Tensor) -> Result<Golden> {
+    let size: Vec<usize> = input.size().iter().map(|&n| n as usize).collect();
+    let [windows, bands, height, width] = size[..] else {
+        return Err(Error::usage(format!("a golden batch of shape {size:?}")));
+    };
+    let input = Array4::from_shape_vec([windows, bands, height, width], values(input)).map_err(Error::usage)?;
+    let request = EngineRequest { engine: EngineChoice::Auto, device: Device::Cpu, ort_lib: None };
+    let mut session = open(&request)?.session(graph, windows, [bands, height, width])?;
+    let output = session.run(input.view())?;
+    Ok(Golden { input, output })
+}
