@@ -1,5 +1,6 @@
 //! The training loop.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use super::forward::{Precision, forward};
 use super::metrics::average_precision;
 use super::optimiser::{AdamW, learning_rate};
 use super::parameters::{Parameters, values};
+use crate::output::AtomicFile;
 use crate::{Error, Result};
 
 /// Batches of the forward pass without gradients.
@@ -67,7 +69,7 @@ pub struct Epoch {
 /// A finished training: the parameters of the best epoch and the story of all.
 #[derive(Debug)]
 pub struct Fitted {
-    /// Parameters of the epoch with the highest average precision, the first such.
+    /// Parameters of the epoch with the highest average precision, the last such.
     pub parameters: Parameters,
     /// All epochs.
     pub history: Vec<Epoch>,
@@ -82,40 +84,52 @@ struct Progress {
     history: Vec<Epoch>,
 }
 
-/// The files of a checkpoint folder.
+/// A folder of checkpoints: parameters and moments by epoch, and `progress.json`, which is written after them and says
+/// which epoch counts. Wherever a training is killed, what it says is there.
 struct Checkpoints {
-    last: PathBuf,
-    moments: PathBuf,
-    best: PathBuf,
-    progress: PathBuf,
+    folder: PathBuf,
 }
 
 impl Checkpoints {
     fn of(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|e| Error::output(e).context(folder.display()))?;
-        let file = |name| folder.join(name);
-        Ok(Self {
-            last: file("last.safetensors"),
-            moments: file("last-moments.safetensors"),
-            best: file("best.safetensors"),
-            progress: file("progress.json"),
-        })
+        Ok(Self { folder: folder.to_owned() })
+    }
+
+    fn parameters(&self, epoch: usize) -> PathBuf {
+        self.folder.join(format!("parameters-{epoch}.safetensors"))
+    }
+
+    fn moments(&self, epoch: usize) -> PathBuf {
+        self.folder.join(format!("moments-{epoch}.safetensors"))
+    }
+
+    fn progress_path(&self) -> PathBuf {
+        self.folder.join("progress.json")
     }
 
     fn progress(&self) -> Result<Progress> {
-        let text = std::fs::read(&self.progress).map_err(|e| Error::io(e).context(self.progress.display()))?;
-        serde_json::from_slice(&text).map_err(|e| Error::malformed(e).context(self.progress.display()))
+        let path = self.progress_path();
+        let text = std::fs::read(&path).map_err(|e| Error::io(e).context(path.display()))?;
+        serde_json::from_slice(&text).map_err(|e| Error::malformed(e).context(path.display()))
     }
 
     fn write(&self, parameters: &Parameters, optimiser: &AdamW, progress: &Progress) -> Result<()> {
-        let best = chosen(&progress.history);
-        if best.is_some_and(|best| best == progress.history.len()) {
-            parameters.write(&self.best)?;
-        }
-        parameters.write(&self.last)?;
-        optimiser.write(&self.moments)?;
+        let epoch = progress.history.len();
+        parameters.write(&self.parameters(epoch))?;
+        optimiser.write(&self.moments(epoch))?;
         let text = serde_json::to_vec_pretty(progress).map_err(Error::output)?;
-        std::fs::write(&self.progress, text).map_err(|e| Error::output(e).context(self.progress.display()))
+        let mut file = AtomicFile::create(&self.progress_path())?;
+        file.write_all(&text).map_err(|e| Error::output(e).context(self.progress_path().display()))?;
+        file.commit()?;
+        let best = chosen(&progress.history);
+        for old in 1..epoch {
+            let _ = std::fs::remove_file(self.moments(old));
+            if best != Some(old) {
+                let _ = std::fs::remove_file(self.parameters(old));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -127,11 +141,12 @@ pub fn fit(recipe: &Recipe, train: &Samples, select: &Samples, folder: &Path, re
     let mut parameters = Parameters::resnet18(bands, 1, recipe.seed, recipe.device);
     let mut optimiser = AdamW::new(&parameters, recipe.weight_decay);
     let mut progress = Progress::default();
-    if resume && files.progress.exists() {
+    if resume && files.progress_path().exists() {
         progress = files.progress()?;
-        parameters.copy_from(&Parameters::read(&files.last, recipe.device)?)?;
-        optimiser.restore(&files.moments, progress.steps)?;
-        tracing::info!("resuming after epoch {}", progress.history.len());
+        let epoch = progress.history.len();
+        parameters.copy_from(&Parameters::read(&files.parameters(epoch), recipe.device)?)?;
+        optimiser.restore(&files.moments(epoch), progress.steps)?;
+        tracing::info!("resuming after epoch {epoch}");
     }
     tracing::info!("{} parameters, {} training patches", parameters.count(), train.labels.numel());
     for epoch in progress.history.len() + 1..=recipe.epochs {
@@ -156,12 +171,12 @@ pub fn finished(folder: &Path, device: Device) -> Result<Fitted> {
     let files = Checkpoints::of(folder)?;
     let history = files.progress()?.history;
     let best = chosen(&history).ok_or_else(|| Error::usage(format!("{}: no epoch was finished", folder.display())))?;
-    Ok(Fitted { parameters: Parameters::read(&files.best, device)?, history, best })
+    Ok(Fitted { parameters: Parameters::read(&files.parameters(best), device)?, history, best })
 }
 
-/// The first epoch with the highest average precision, from 1.
+/// The epoch with the highest average precision, from 1; of equals the last, which had the lowest learning rate.
 fn chosen(history: &[Epoch]) -> Option<usize> {
-    let best = history.iter().rev().max_by(|a, b| a.average_precision.total_cmp(&b.average_precision))?;
+    let best = history.iter().max_by(|a, b| a.average_precision.total_cmp(&b.average_precision))?;
     Some(best.epoch)
 }
 

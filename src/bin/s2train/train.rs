@@ -125,7 +125,7 @@ impl RecipeArguments {
             ("epochs, batch, seed", format!("{}, {}, {}", self.epochs, self.batch, self.seed)),
             ("augmentation", "the eight symmetries of the square, nothing else".to_owned()),
             ("arithmetic of the layers", layers.to_owned()),
-            ("epoch kept", "highest average precision on `select`".to_owned()),
+            ("epoch kept", "highest average precision on `select`, the last such".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
