@@ -179,10 +179,15 @@ pub fn linear_golden() -> Golden {
 
 /// Writes a complete folder around `onnx`; its golden output is that of [`linear_graph`].
 pub fn write_folder(folder: &Path, manifest: &Manifest, onnx: &[u8]) -> s2infer::Result<Model> {
+    write_folder_with(folder, manifest, onnx, &linear_golden())
+}
+
+/// Writes a complete folder around `onnx` with this golden batch.
+pub fn write_folder_with(folder: &Path, manifest: &Manifest, onnx: &[u8], golden: &Golden) -> s2infer::Result<Model> {
     std::fs::create_dir_all(folder).unwrap();
     std::fs::write(folder.join("model.onnx"), onnx).unwrap();
     std::fs::write(folder.join("card.md"), "# A test\n").unwrap();
-    write_golden(&folder.join("golden.safetensors"), &linear_golden())?;
+    write_golden(&folder.join("golden.safetensors"), golden)?;
     seal(folder, manifest)
 }
 
