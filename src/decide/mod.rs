@@ -58,3 +58,6 @@ pub fn threshold_rule(score: f32, threshold: f32) -> Decision {
         Decision::Negative
     }
 }
+
+#[cfg(test)]
+mod tests;
