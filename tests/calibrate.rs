@@ -190,6 +190,7 @@ const INDEPENDENT: &str = r#"
 import csv, json, math, sys
 from decimal import Decimal, getcontext
 from fractions import Fraction as F
+from itertools import accumulate
 getcontext().prec = 60
 table, profile, recall, confidence, rule, joint = sys.argv[1:]
 r, delta = F(recall), 1 - F(confidence)
@@ -203,16 +204,17 @@ if joint == "true":
     present = sum(1 for s in scores.values() if s)
     delta = F(1 - (1 - Decimal(delta.numerator) / Decimal(delta.denominator)) ** (Decimal(1) / present))
 
-def cdf(k, n):
-    return sum((math.comb(n, i) * (1 - r) ** i * r ** (n - i) for i in range(k + 1)), F(0))
+def cdfs(n):
+    return list(accumulate(math.comb(n, i) * (1 - r) ** i * r ** (n - i) for i in range(n + 1)))
 
 def choose(s):
     s, n = sorted(s), len(s)
+    cdf = cdfs(n)
     if rule == "mean":
         j = math.floor((1 - r) * (n + 1))
     else:
-        j = max([j for j in range(1, n + 1) if cdf(j - 1, n) <= delta], default=0)
-    return (j, s[j - 1], float(1 - cdf(j - 1, n))) if 1 <= j <= n else None
+        j = max([j for j in range(1, n + 1) if cdf[j - 1] <= delta], default=0)
+    return (j, s[j - 1], float(1 - cdf[j - 1])) if 1 <= j <= n else None
 
 chosen = {n: choose(s) for n, s in scores.items()}
 if not any(chosen.values()):

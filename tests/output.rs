@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use jiff::civil::date;
 use s2infer::decide::Decision;
-use s2infer::output::{self, DistributionWriter, Format, MaskWriter, Row, Target};
+use s2infer::output::{self, DistributionWriter, Format, MaskWriter, Row, Target, signal};
 use s2infer::raster::{Geo, Window};
 use s2infer::{Kind, Result};
 
@@ -200,6 +201,32 @@ fn a_sink_that_is_dropped_leaves_no_file() {
     sink.write(&rows()[0]).unwrap();
     drop(sink);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Sends this process a signal, as a person or systemd does.
+fn kill(signal: &str) {
+    let killed = Command::new("kill").args([signal, &std::process::id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    std::thread::sleep(Duration::from_millis(200));
+}
+
+/// Runs itself again as a process of its own, which gets a SIGTERM, sees it, and ends at the SIGINT after it.
+#[test]
+fn the_first_signal_is_seen_and_the_second_ends_the_process() {
+    const CHILD: &str = "S2INFER_TEST_SIGNALS";
+    if std::env::var_os(CHILD).is_some() {
+        signal::install().unwrap();
+        signal::install().unwrap();
+        assert_eq!(signal::stop_requested(), None);
+        kill("-TERM");
+        assert_eq!(signal::stop_requested(), Some(15));
+        assert_eq!(signal::check().unwrap_err().exit_code(), 143);
+        kill("-INT");
+        panic!("still there");
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "the_first_signal_is_seen_and_the_second_ends_the_process"]).env(CHILD, "1");
+    assert_eq!(child.output().unwrap().status.code(), Some(130));
 }
 
 /// The class that the tests put at a pixel.

@@ -213,3 +213,28 @@ fn a_profile_of_another_model_precision_preprocessing_or_augmentation_is_refused
         assert!(error.to_string().contains(word), "{error}");
     }
 }
+
+#[test]
+fn mutants_of_a_profile_are_refused_or_make_sense() {
+    const BYTES: &[u8] = b"0123456789.eE-\",:{}[] nul\xff";
+    let whole = four().to_string().into_bytes();
+    let mut state = 7u32;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    let mut accepted = 0;
+    for _ in 0..5000 {
+        let mut mutant = whole.clone();
+        for _ in 0..=next(3) {
+            let (at, byte) = (next(mutant.len()), BYTES[next(BYTES.len())]);
+            mutant[at] = byte;
+        }
+        let Ok(profile) = Profile::parse(&mutant, "mutant") else { continue };
+        accepted += 1;
+        let resolution = profile.resolve(&ShiftChoice::Auto, &Observation::default()).unwrap();
+        let Resolution::Threshold { threshold, .. } = resolution else { panic!("{resolution:?}") };
+        assert!((0.0..=1.0).contains(&threshold));
+    }
+    assert!(accepted > 0);
+}
