@@ -310,7 +310,11 @@ fn engine_opens_as_the_environment_asks() {
 
 /// What a child prints when asked to open `asked` with `ORT_DYLIB_PATH` set to `variable`. It must not die of a signal.
 fn opened(asked: &str, variable: Option<&Path>) -> String {
-    let mut child = Command::new(env::current_exe().unwrap());
+    opened_by(&env::current_exe().unwrap(), asked, variable)
+}
+
+fn opened_by(program: &Path, asked: &str, variable: Option<&Path>) -> String {
+    let mut child = Command::new(program);
     child.args(["--exact", "engine_opens_as_the_environment_asks", "--nocapture"]).env(ASK, asked);
     child.env_remove("ORT_DYLIB_PATH").env_remove("LD_LIBRARY_PATH");
     child.envs(variable.map(|path| ("ORT_DYLIB_PATH", path)));
@@ -365,6 +369,21 @@ fn library_is_found_in_a_folder_and_through_the_environment() {
         assert_eq!(opened(&format!("{engine} cpu {}", folder.path().display()), None), "OPENED onnxruntime None");
         assert_eq!(opened(&format!("{engine} cpu"), Some(&library)), "OPENED onnxruntime None");
     }
+}
+
+#[test]
+fn library_beside_the_executable_is_taken_and_a_broken_one_is_a_reason_to_fall_back() {
+    let Some(library) = common::ort_library() else { return common::skip_or_fail("the ONNX Runtime library") };
+    let folder = tempfile::tempdir().unwrap();
+    let (program, beside) = (folder.path().join("program"), folder.path().join("libonnxruntime.so"));
+    fs::copy(env::current_exe().unwrap(), &program).unwrap();
+    std::os::unix::fs::symlink(fs::canonicalize(&library).unwrap(), &beside).unwrap();
+    assert_eq!(opened_by(&program, "auto cpu", None), "OPENED onnxruntime None");
+    fs::remove_file(&beside).unwrap();
+    fs::write(&beside, "<html>").unwrap();
+    let line = opened_by(&program, "auto cpu", None);
+    let has_reason = line.starts_with("OPENED tract Some(") && line.contains("it is no shared library");
+    assert!(has_reason || line == "OPENED onnxruntime None", "{line}");
 }
 
 #[test]
