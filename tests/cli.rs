@@ -117,7 +117,15 @@ fn calibrated(place: &Place) -> PathBuf {
         }
     }
     std::fs::write(place.path("scores.csv"), table).unwrap();
-    succeed(&place.run_subcommand(&["calibrate", "--scores", "scores.csv", "--model", "model", "--out", "profile.json"]));
+    succeed(&place.run_subcommand(&[
+        "calibrate",
+        "--scores",
+        "scores.csv",
+        "--model",
+        "model",
+        "--out",
+        "profile.json",
+    ]));
     place.path("profile.json")
 }
 
@@ -136,7 +144,8 @@ fn each_tile_is_decided_at_the_threshold_of_its_season_and_sky() {
     for (name, _) in DATED {
         write_level(&place.path(&format!("tiles/{name}.tif")), SIDE as u32, [700, 900, 1100, 2000]);
     }
-    std::fs::write(place.path("tiles.csv"), "tile,date,cloud_cover\nd.tif,2024-01-05,40\ne.tif,2024-07-05,71\n").unwrap();
+    std::fs::write(place.path("tiles.csv"), "tile,date,cloud_cover\nd.tif,2024-01-05,40\ne.tif,2024-07-05,71\n")
+        .unwrap();
     let output = place.run(&["tiles", "--profile", "profile.json", "--metadata", "tiles.csv"]);
     let rows = rows(&succeed(&output));
     // 20 positives at 90 %: the second lowest score of the group (rank 2).
@@ -208,8 +217,7 @@ fn mixed_folder(place: &Place) {
 /// A `float32` tile with one NaN in four pixels of one band.
 fn write_nan(path: &Path) {
     use tiff::encoder::{TiffEncoder, colortype::RGBA32Float};
-    let data: Vec<f32> =
-        (0..SIDE * SIDE * 4).map(|index| if index % 8 == 3 { f32::NAN } else { 0.1 }).collect();
+    let data: Vec<f32> = (0..SIDE * SIDE * 4).map(|index| if index % 8 == 3 { f32::NAN } else { 0.1 }).collect();
     let mut encoder = TiffEncoder::new(std::fs::File::create(path).unwrap()).unwrap();
     encoder.write_image::<RGBA32Float>(SIDE as u32, SIDE as u32, &data).unwrap();
 }
@@ -277,7 +285,11 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     let place = Place::new();
     // Tiles of 400 windows, so that the kill comes before the end.
     for index in 0..120 {
-        write_level(&place.path(&format!("tiles/t{index:04}.tif")), 20 * SIDE as u32, [400 + 7 * index, 900, 1100, 2000]);
+        write_level(
+            &place.path(&format!("tiles/t{index:04}.tif")),
+            20 * SIDE as u32,
+            [400 + 7 * index, 900, 1100, 2000],
+        );
     }
     let run = ["tiles", "--threshold", "0.5", "--tta", "d4", "--output"];
     succeed(&place.run(&[&run[..], &["whole.csv", "--threads", "2"]].concat()));
@@ -305,7 +317,8 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     // By content, not by name; another threshold is another run.
     std::fs::rename(place.path("tiles/t0007.tif"), place.path("tiles/renamed.tif")).unwrap();
     assert_eq!(resumed(&resume), 120);
-    let other = ["tiles", "--threshold", "0.6", "--tta", "d4", "--output", "out.csv", "--resume", "--record", "run.json"];
+    let other =
+        ["tiles", "--threshold", "0.6", "--tta", "d4", "--output", "out.csv", "--resume", "--record", "run.json"];
     assert_eq!(resumed(&other), 0);
 }
 

@@ -156,7 +156,11 @@ fn a_segmentation_model_writes_a_mask_of_the_whole_tile_and_its_distribution() {
         let folder = tempfile::tempdir().unwrap();
         write_model(&folder.path().join("model"), Head::Segmentation);
         write_striped(&folder.path().join("scene.tif"), side);
-        run(folder.path(), engine, &["scene.tif", "--masks", "masks", "--distributions", "shares.csv", "-o", "rows.csv"]);
+        run(
+            folder.path(),
+            engine,
+            &["scene.tif", "--masks", "masks", "--distributions", "shares.csv", "-o", "rows.csv"],
+        );
         let mask = std::fs::read_dir(folder.path().join("masks")).unwrap().next().unwrap().unwrap().path();
         let mut decoder = tiff::decoder::Decoder::new(std::fs::File::open(mask).unwrap()).unwrap();
         assert_eq!(decoder.dimensions().unwrap(), (side, side));
