@@ -3,14 +3,23 @@
 use std::collections::{HashMap, HashSet};
 
 use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
 use super::tensors;
 use crate::limits::{MODEL_TILE_PX_MAX, TENSOR_ELEMENTS_MAX, TENSOR_RANK_MAX};
 use crate::{Error, Result};
 
-/// Initialisers by name.
+/// Initialisers and the tensors of `Constant` nodes by name.
 pub type Constants<'a> = HashMap<&'a str, &'a TensorProto>;
+
+/// The constants of `graph`.
+pub fn constants(graph: &GraphProto) -> Constants<'_> {
+    let nodes = graph.node.iter().filter(|node| node.op_type == "Constant");
+    let made = nodes.filter_map(|node| {
+        Some((node.output.first()?.as_str(), node.attribute.iter().find_map(|attribute| attribute.t.as_ref())?))
+    });
+    graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).chain(made).collect()
+}
 
 const SIZE_MAX: i64 = MODEL_TILE_PX_MAX as i64;
 const RANK_MAX: i64 = TENSOR_RANK_MAX as i64;
@@ -29,6 +38,7 @@ pub fn check(node: &NodeProto, constants: &Constants<'_>) -> Result<()> {
         "Conv" | "ConvTranspose" | "ConvInteger" => check_convolution(node, constants)?,
         "MaxPool" | "AveragePool" => check_window(node, list(node, "kernel_shape").unwrap_or_default())?,
         "Transpose" => check_permutation(node)?,
+        "Constant" => check_constant(node)?,
         "Cast" if !names.contains("to") => return Err(Error::refused("says not what to cast to")),
         _ => {}
     }
@@ -101,6 +111,14 @@ fn check_auto_pad(mode: &[u8]) -> Result<()> {
         return Ok(());
     }
     Err(Error::refused(format!("{:?} is not a way to pad", String::from_utf8_lossy(mode))))
+}
+
+fn check_constant(node: &NodeProto) -> Result<()> {
+    let known = ["value", "value_float", "value_floats", "value_int", "value_ints"];
+    match &node.attribute[..] {
+        [only] if known.contains(&only.name.as_str()) => Ok(()),
+        _ => Err(Error::refused(format!("must have one attribute, one of {known:?}"))),
+    }
 }
 
 /// The weights' dimensions against kernel and groups, where the weights are a constant.

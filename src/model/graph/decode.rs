@@ -5,6 +5,7 @@ use std::panic::catch_unwind;
 use prost::Message;
 use tract_onnx::pb::ModelProto;
 
+use super::weigh;
 use crate::model::assets::describe_accident;
 use crate::{Error, Result};
 
@@ -13,6 +14,10 @@ pub fn decode(bytes: &[u8]) -> Result<ModelProto> {
     if let Some(accident) = describe_accident(bytes) {
         return Err(Error::refused(accident));
     }
+    if bytes.is_empty() {
+        return Err(Error::refused("the file is empty; copy the model folder again"));
+    }
+    weigh::check(bytes)?;
     let broken = |what: &dyn std::fmt::Display| {
         Error::refused(format!("not a valid ONNX file ({what}); copy the model folder again"))
     };

@@ -11,6 +11,7 @@ mod halves;
 mod interface;
 mod operators;
 mod tensors;
+mod weigh;
 
 use std::collections::BTreeMap;
 
@@ -101,7 +102,7 @@ fn check_graph(graph: &GraphProto) -> Result<()> {
         tensors::check(tensor)?;
     }
     flow::check(graph)?;
-    let constants = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+    let constants = attributes::constants(graph);
     for (index, node) in graph.node.iter().enumerate() {
         operators::check(node)
             .and_then(|()| attributes::check(node, &constants))

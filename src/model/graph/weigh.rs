@@ -1,0 +1,100 @@
+//! How much memory a protobuf message would take once decoded, estimated before it is.
+//!
+//! Two bytes of file make an empty node, and an empty node is two hundred bytes of memory: a file of
+//! ten megabytes could ask for a gigabyte. So the nesting is walked first, without allocating, and every
+//! piece is counted at the size of its type.
+
+use tract_onnx::pb;
+
+use crate::limits::GRAPH_PIECES_BYTES_MAX;
+use crate::{Error, Result};
+
+/// The messages of ONNX that hold others.
+#[derive(Clone, Copy)]
+enum Kind {
+    Model,
+    Graph,
+    Node,
+    Attribute,
+    Tensor,
+    Other,
+}
+
+/// Levels of messages in messages; prost itself ends at 100.
+const DEPTH_MAX: usize = 64;
+
+impl Kind {
+    /// What field `number` of such a message holds. Bytes and strings count as `Other`.
+    fn field(self, number: u64) -> Kind {
+        match (self, number) {
+            (Kind::Model, 7) => Kind::Graph,
+            (Kind::Graph, 1) => Kind::Node,
+            (Kind::Graph, 5) | (Kind::Attribute, 5 | 10) => Kind::Tensor,
+            (Kind::Node, 5) => Kind::Attribute,
+            (Kind::Attribute, 6 | 11) => Kind::Graph,
+            _ => Kind::Other,
+        }
+    }
+
+    fn bytes(self) -> usize {
+        match self {
+            Kind::Model => size_of::<pb::ModelProto>(),
+            Kind::Graph => size_of::<pb::GraphProto>(),
+            Kind::Node => size_of::<pb::NodeProto>(),
+            Kind::Attribute => size_of::<pb::AttributeProto>(),
+            Kind::Tensor => size_of::<pb::TensorProto>(),
+            Kind::Other => size_of::<pb::ValueInfoProto>(),
+        }
+    }
+}
+
+/// Refuses a file whose many small pieces would take more than the limit, or that is cut off.
+pub fn check(bytes: &[u8]) -> Result<()> {
+    let mut taken = 0;
+    walk(bytes, Kind::Model, 0, &mut taken)
+}
+
+fn walk(mut bytes: &[u8], kind: Kind, depth: usize, taken: &mut usize) -> Result<()> {
+    if depth > DEPTH_MAX {
+        return Err(Error::refused(format!("messages are nested deeper than {DEPTH_MAX}")));
+    }
+    let cut = || Error::refused("not a valid ONNX file (it is cut off or damaged); copy the model folder again");
+    while !bytes.is_empty() {
+        let tag = varint(&mut bytes).ok_or_else(cut)?;
+        let skip = match tag & 7 {
+            0 => varint(&mut bytes).map(|_| 0),
+            1 => Some(8),
+            2 => varint(&mut bytes).and_then(|length| usize::try_from(length).ok()),
+            5 => Some(4),
+            _ => None,
+        };
+        let (content, rest) = skip.and_then(|skip| bytes.split_at_checked(skip)).ok_or_else(cut)?;
+        bytes = rest;
+        if tag & 7 != 2 {
+            continue;
+        }
+        let inner = kind.field(tag >> 3);
+        *taken += inner.bytes();
+        if *taken > GRAPH_PIECES_BYTES_MAX {
+            return Err(Error::refused(format!(
+                "the graph is made of so many pieces that they take more than {GRAPH_PIECES_BYTES_MAX} bytes"
+            )));
+        }
+        if !matches!(inner, Kind::Other | Kind::Tensor) {
+            walk(content, inner, depth + 1, taken)?;
+        }
+    }
+    Ok(())
+}
+
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0u64;
+    for (index, &byte) in bytes.iter().enumerate().take(10) {
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            *bytes = bytes.get(index + 1..)?;
+            return Some(value);
+        }
+    }
+    None
+}
