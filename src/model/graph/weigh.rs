@@ -6,6 +6,7 @@
 
 use tract_onnx::pb;
 
+use super::wire::{Field, fields};
 use crate::limits::GRAPH_PIECES_BYTES_MAX;
 use crate::{Error, Result};
 
@@ -54,47 +55,22 @@ pub fn check(bytes: &[u8]) -> Result<()> {
     walk(bytes, Kind::Model, 0, &mut taken)
 }
 
-fn walk(mut bytes: &[u8], kind: Kind, depth: usize, taken: &mut usize) -> Result<()> {
+fn walk(bytes: &[u8], kind: Kind, depth: usize, taken: &mut usize) -> Result<()> {
     if depth > DEPTH_MAX {
         return Err(Error::refused(format!("messages are nested deeper than {DEPTH_MAX}")));
     }
-    let cut = || Error::refused("not a valid ONNX file (it is cut off or damaged); copy the model folder again");
-    while !bytes.is_empty() {
-        let tag = varint(&mut bytes).ok_or_else(cut)?;
-        let skip = match tag & 7 {
-            0 => varint(&mut bytes).map(|_| 0),
-            1 => Some(8),
-            2 => varint(&mut bytes).and_then(|length| usize::try_from(length).ok()),
-            5 => Some(4),
-            _ => None,
-        };
-        let (content, rest) = skip.and_then(|skip| bytes.split_at_checked(skip)).ok_or_else(cut)?;
-        bytes = rest;
-        if tag & 7 != 2 {
-            continue;
-        }
-        let inner = kind.field(tag >> 3);
+    for field in fields(bytes) {
+        let Field { number, content: Some(content), .. } = field? else { continue };
+        let inner = kind.field(number);
         *taken += inner.bytes();
         if *taken > GRAPH_PIECES_BYTES_MAX {
             return Err(Error::refused(format!(
                 "the graph is made of so many pieces that they take more than {GRAPH_PIECES_BYTES_MAX} bytes"
             )));
         }
-        if !matches!(inner, Kind::Other | Kind::Tensor) {
+        if !matches!(inner, Kind::Other) {
             walk(content, inner, depth + 1, taken)?;
         }
     }
     Ok(())
-}
-
-fn varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for (index, &byte) in bytes.iter().enumerate().take(10) {
-        value |= u64::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            *bytes = bytes.get(index + 1..)?;
-            return Some(value);
-        }
-    }
-    None
 }
