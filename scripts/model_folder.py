@@ -98,7 +98,7 @@ def manifest(about, side, found):
     bands, classes, head = about["bands"], about["classes"], about["head"]
     task = "semantic-segmentation" if head == "segmentation" else "scene-classification"
     rows = {"binary": [1], "multiclass": [len(classes)], "segmentation": [len(classes), side, side]}[head]
-    created = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     inference = {key: about.get(key, default) for key, default in DEFAULTS.items()}
     inference |= {key: about[key] for key in OPTIONAL if key in about}
     properties = {

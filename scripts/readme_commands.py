@@ -9,8 +9,9 @@ of the page does not see, change that:
     <!-- readme: needs S2INFER_PYTHON -->  only where that variable is set
     <!-- readme: not run: WHY -->        for a person or another machine
 
-Blocks run in the order of the page and share one scratch folder with `s2infer` on the PATH, `models` and `calibration`
-linked in, and `tiles`, a copy of the built-in model's example tiles. What one block writes the next may read.
+Blocks run in the order of the page and share one scratch folder with `s2infer` on the PATH; `models`, `calibration` and
+`scripts` linked in; `tiles`, a copy of the built-in model's example tiles; and, where S2INFER_PYTHON is set,
+`my-model.onnx`. What one block writes the next may read.
 """
 
 import os
@@ -23,17 +24,20 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"((?:^<!-- readme: .* -->\n+)*)^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NOTE = re.compile(r"^<!-- readme: (.*) -->$", re.MULTILINE)
+BLOCK = re.compile(r"((?:^<!-- readme: [^\n]* -->\n+)*)^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NOTE = re.compile(r"^<!-- readme: ([^\n]*) -->$", re.MULTILINE)
 TIMEOUT_S = 600
 
 
 def scratch_folder(parent):
     """What the README takes for granted: some tiles, and the program on the PATH."""
     folder = pathlib.Path(parent)
-    for name in ("models", "calibration"):
+    for name in ("models", "calibration", "scripts"):
         (folder / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / "models/construction/examples", folder / "tiles")
+    python = os.environ.get("S2INFER_PYTHON")
+    if python:
+        subprocess.run([python, ROOT / "scripts/peers/resnet18.py", folder / "my-model.onnx", "3"], check=True)
     return folder
 
 
@@ -51,6 +55,7 @@ def run_block(script, notes, folder):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return f"still running after {TIMEOUT_S} s"

@@ -55,7 +55,8 @@ step "benches compile" cargo bench --locked --no-run
 step "build" cargo build --release --locked
 step "README commands" "${S2INFER_PYTHON:-$(find_python)}" scripts/readme_commands.py README.md
 if [ -n "${S2INFER_PYTHON:-}" ]; then
-    step "model manifests" "$S2INFER_PYTHON" scripts/validate_manifests.py models
+    step "model manifests" "$S2INFER_PYTHON" tests/validate_manifest.py \
+        models/s2infer-inference.schema.json models/*/model.json
 else
     skip "Python packages" "validation of the model manifests"
 fi

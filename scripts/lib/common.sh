@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154
 # Sourced by the other scripts: the repository's root, messages, and a Python to work with.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

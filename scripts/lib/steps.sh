@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154
 # Sourced by test.sh: steps with their durations, what was skipped, and the verdict.
 
 logs=$root/target/test-logs

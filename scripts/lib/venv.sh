@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154
 # Sourced: makes a virtual environment from a file of pins, once.
 
 # make_venv FOLDER PINS: a stamp written last says which pins the folder holds, so that an interrupted or outdated

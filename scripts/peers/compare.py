@@ -65,6 +65,9 @@ class Bench:
             found.append((ours, theirs))
         return found
 
+    def peer_cpu_s(self, name):
+        return lambda: self.run(self.peer(name)).cpu_s
+
     def engine_alone(self):
         """What the rows cost without what the start costs."""
         return self.run(self.floor(self.options.tiles)).cpu_s - self.run(self.floor(0)).cpu_s
@@ -100,8 +103,7 @@ def speed_table(bench):
     rows = []
     for name, (_, _, bar) in PEERS.items():
         check_agreement(bench, name)
-        pairs = bench.pairs(name, lambda: bench.run(bench.peer(name)).cpu_s)
-        rows.append((name, pairs, bar))
+        rows.append((name, bench.pairs(name, bench.peer_cpu_s(name)), bar))
     bench.run(bench.floor(0))
     rows.append((FLOOR, bench.pairs(FLOOR, bench.engine_alone), FLOOR_BAR))
 
@@ -124,7 +126,7 @@ def memory_table(bench):
     lines = ["| tiles | peak memory, MB | tiles mapped at once | files open at once |", "| --- | --- | --- | --- |"]
     for folder in bench.options.memory:
         count = sum(1 for entry in os.scandir(folder) if entry.name.endswith(".tif"))
-        cost = bench.run(bench.s2infer(folder, threads=os.cpu_count()), watch=folder)
+        cost = bench.run(bench.s2infer(folder, threads=os.cpu_count()), watch=f"/{folder}/")
         megabytes = cost.peak_rss_bytes / 1e6
         met = "met" if megabytes < MEMORY_BAR_MB else "missed"
         print(f"memory: {count} tiles, {megabytes:.0f} MB, {cost.wall_s:.0f} s", flush=True)

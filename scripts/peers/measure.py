@@ -26,18 +26,17 @@ class Failed(Exception):
 
 def run(command, environment=None, watch=None):
     """The cost of a command as a whole process, start-up included."""
-    log = open("last-run.log", "w+")
-    started = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
-    )
-    seen = Watch(process.pid, watch) if watch else None
-    _, status, usage = os.wait4(process.pid, 0)
-    wall_s = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if seen:
-        seen.stop()
-    with log:
+    with open("last-run.log", "w+") as log:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
+        )
+        seen = Watch(process.pid, watch) if watch else None
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if seen:
+            seen.stop()
         if process.returncode != 0:
             log.seek(0)
             raise Failed(f"{command} ended with {process.returncode}:\n{log.read()[-2000:]}")

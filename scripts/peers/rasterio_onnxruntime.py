@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """rasterio (GDAL) and onnxruntime on one thread, as one would write it."""
 
 import onnxruntime

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """tifffile and OpenVINO on one thread, as one would write it; --precision default leaves bf16 to OpenVINO."""
 
 import numpy as np
