@@ -24,7 +24,8 @@ fn main() -> Result<()> {
     };
     let number = |text: &String| text.parse::<usize>().map_err(|error| Error::usage(format!("{text}: {error}")));
     let rows = number(rows)?;
-    let choice = if rest.first().is_some_and(|engine| engine == "tract") { EngineChoice::Tract } else { EngineChoice::Ort };
+    let choice =
+        if rest.first().is_some_and(|engine| engine == "tract") { EngineChoice::Tract } else { EngineChoice::Ort };
     let batch_rows = rest.get(1).map_or(Ok(BATCH_ROWS), number)?;
 
     let model = Model::load(Path::new(folder))?;
