@@ -239,6 +239,10 @@ impl Predict {
         };
         let distributions =
             arguments.distributions.as_deref().map(|path| DistributionWriter::create(path, &classes)).transpose()?;
+        if let Some(folder) = &arguments.masks {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| Error::output(format!("--masks {}: {error}", folder.display())))?;
+        }
         let bar = logging::progress(&self.common, job.inputs.len());
         let outputs = Outputs {
             sink: output::open(format, target, &classes)?,
