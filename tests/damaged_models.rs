@@ -89,8 +89,11 @@ fn child_runs_one_folder() {
 
 fn outcome(folder: &Path, engine: &str) -> s2infer::Result<()> {
     let model = Model::load(folder)?;
-    let engine = if engine == "ort" { EngineChoice::Ort } else { EngineChoice::Tract };
-    let engine = open(&EngineRequest { engine, device: Device::Cpu, ort_lib: common::ort_library() })?;
+    let (engine, ort_lib) = match engine {
+        "ort" => (EngineChoice::Ort, common::ort_library()),
+        _ => (EngineChoice::Tract, None),
+    };
+    let engine = open(&EngineRequest { engine, device: Device::Cpu, ort_lib })?;
     let input = &model.golden.input;
     let (batch, bands, height, width) = input.dim();
     let output = engine.session(&model.graph, batch, [bands, height, width])?.run(input.view())?;

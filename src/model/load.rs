@@ -31,7 +31,7 @@ impl Model {
     /// # Errors
     /// [`Kind::Refused`] where the binary was built without one.
     pub fn built_in() -> Result<Self> {
-        assemble(Files::BuiltIn(&built_in::FILES))
+        assemble(Files::BuiltIn(built_in::FILES))
     }
 
     /// The model of this name, or in this folder: `construction` is built in, then a folder that

@@ -258,7 +258,7 @@ fn whole_file() -> Vec<Damage> {
             b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n".to_vec(),
             "git lfs pull",
         ),
-        make("nested", nested, "not"),
+        make("nested", nested, "no graph"),
         make("nested_graphs", encode(graphs_in_graphs), "nested"),
         make("many_empty_nodes", many, "so many pieces"),
         make("opset_missing", model(|m| m.opset_import.clear()), "operator set"),
