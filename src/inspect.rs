@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::Result;
 use crate::infer::windows::Windows;
 use crate::model::Model;
 use crate::model::manifest::Padding;
 use crate::raster::{Format, Geo, Planes, Raster};
 use crate::scene::{ProductName, Scene, SceneOptions};
-use crate::Result;
 
 /// Windows that are looked at, spread evenly over the tile.
 const SAMPLED_WINDOWS_MAX: u64 = 64;
@@ -37,7 +37,9 @@ pub fn tile_facts(path: &Path, options: &SceneOptions, model: impl FnOnce() -> R
         })
     });
     let bands: Vec<Value> = bands.collect();
-    let fed = model().and_then(|model| fed(path, options, &model)).unwrap_or_else(|error| json!({ "error": error.to_string() }));
+    let fed = model()
+        .and_then(|model| fed(path, options, &model))
+        .unwrap_or_else(|error| json!({ "error": error.to_string() }));
     let known = facts_beside(path, options, &raster);
     Ok(json!({
         "format": format_name(header.format),

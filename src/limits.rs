@@ -63,3 +63,6 @@ pub const GOLDEN_WINDOWS_MAX: usize = 64;
 pub const CARD_BYTES_MAX: u64 = 4 << 20;
 /// Dimensions of any tensor of a graph; ONNX Runtime itself ends at 8 in many kernels.
 pub const TENSOR_RANK_MAX: usize = 16;
+/// Bytes that the pieces of a graph (nodes, attributes, names) may take beside the weights: 128 MiB,
+/// a hundred times what ResNet-152 takes.
+pub const GRAPH_PIECES_BYTES_MAX: usize = 128 << 20;

@@ -104,20 +104,29 @@ fn both_engines_agree_with_python_on_every_kind_of_head() {
 #[test]
 fn a_row_scores_the_same_bits_wherever_it_stands_in_a_batch() {
     let Some(models) = models() else { return };
-    let graph = graph(models, "resnet18");
-    let row = noise(7, (1, 4, 64, 64));
     for engine in engines() {
-        for batch in [1, 4, 8, 16, 32] {
-            let mut session = engine.session(&graph, batch, [4, 64, 64]).unwrap();
-            let mut seen = None;
-            for position in 0..batch {
-                let mut input = noise(position as u64, (batch, 4, 64, 64));
-                input.slice_mut(s![position..position + 1, .., .., ..]).assign(&row);
-                let score = session.run(input.view()).unwrap()[[position, 0]].to_bits();
-                let name = &engine.info().engine;
-                assert_eq!(*seen.get_or_insert(score), score, "{name}, batch {batch}, position {position}");
+        for (name, side, batches) in [("segmentation", 16, [5, 8, 16, 32]), ("resnet18", 64, [5, 8, 16, 32])] {
+            for batch in batches {
+                assert_positions_agree(&*engine, &graph(models, name), batch, side);
             }
         }
+    }
+}
+
+/// Puts one row at several places of a batch whose other rows are noise, one of them NaN, and compares its output.
+fn assert_positions_agree(engine: &dyn Engine, graph: &[u8], batch: usize, side: usize) {
+    let mut session = engine.session(graph, batch, [4, side, side]).unwrap();
+    let row = noise(7, (1, 4, side, side));
+    let mut first: Option<Vec<u32>> = None;
+    for position in (0..batch).filter(|at| batch <= 8 || [0, 1, 6, 15, 16, 29, 31].contains(at)) {
+        let mut input = noise(position as u64, (batch, 4, side, side));
+        input.slice_mut(s![(position + 1) % batch, .., .., ..]).fill(f32::NAN);
+        input.slice_mut(s![position..position + 1, .., .., ..]).assign(&row);
+        let output = session.run(input.view()).unwrap();
+        let bits: Vec<u32> = output.index_axis(Axis(0), position).iter().map(|value| value.to_bits()).collect();
+        let place = format!("{}, batch {batch}, position {position}", engine.info().engine);
+        assert!(bits.iter().all(|&bits| f32::from_bits(bits).is_finite()), "{place}");
+        assert!(*first.get_or_insert_with(|| bits.clone()) == bits, "{place}");
     }
 }
 
@@ -187,10 +196,10 @@ fn graphs_that_ask_for_terabytes_are_clean_errors() {
 }
 
 #[test]
-fn outputs_that_are_no_batch_of_float32_are_refused() {
+fn models_that_do_not_take_and_give_a_batch_of_float32_are_refused() {
     let Some(models) = models() else { return };
     for engine in engines() {
-        for name in ["batchless", "integers"] {
+        for name in ["batchless", "integers", "single"] {
             let error = run(&*engine, &graph(models, name), &Array4::zeros((2, 1, 2, 2))).unwrap_err();
             assert_eq!(error.kind(), Kind::Refused, "{name} on {}: {error}", engine.info().engine);
         }
@@ -230,6 +239,13 @@ fn batch_of_another_shape_is_an_error() {
         assert_eq!(session.run(Array4::zeros((3, 4, 16, 16)).view()).unwrap_err().kind(), Kind::Engine);
         let reversed = Array4::zeros((2, 4, 16, 16));
         assert!(session.run(reversed.slice(s![.., ..;-1, .., ..])).is_err());
+        for row in [[3, 16, 16], [4, 16, 15]] {
+            assert_eq!(
+                engine.session(&graph(models, "binary"), 2, row).err().unwrap().kind(),
+                Kind::Refused,
+                "{row:?}"
+            );
+        }
         assert_eq!(engine.session(&graph(models, "binary"), 0, [4, 16, 16]).err().unwrap().kind(), Kind::Limit);
     }
 }
@@ -294,7 +310,11 @@ fn engine_opens_as_the_environment_asks() {
 
 /// What a child prints when asked to open `asked` with `ORT_DYLIB_PATH` set to `variable`. It must not die of a signal.
 fn opened(asked: &str, variable: Option<&Path>) -> String {
-    let mut child = Command::new(env::current_exe().unwrap());
+    opened_by(&env::current_exe().unwrap(), asked, variable)
+}
+
+fn opened_by(program: &Path, asked: &str, variable: Option<&Path>) -> String {
+    let mut child = Command::new(program);
     child.args(["--exact", "engine_opens_as_the_environment_asks", "--nocapture"]).env(ASK, asked);
     child.env_remove("ORT_DYLIB_PATH").env_remove("LD_LIBRARY_PATH");
     child.envs(variable.map(|path| ("ORT_DYLIB_PATH", path)));
@@ -349,6 +369,21 @@ fn library_is_found_in_a_folder_and_through_the_environment() {
         assert_eq!(opened(&format!("{engine} cpu {}", folder.path().display()), None), "OPENED onnxruntime None");
         assert_eq!(opened(&format!("{engine} cpu"), Some(&library)), "OPENED onnxruntime None");
     }
+}
+
+#[test]
+fn library_beside_the_executable_is_taken_and_a_broken_one_is_a_reason_to_fall_back() {
+    let Some(library) = common::ort_library() else { return common::skip_or_fail("the ONNX Runtime library") };
+    let folder = tempfile::tempdir().unwrap();
+    let (program, beside) = (folder.path().join("program"), folder.path().join("libonnxruntime.so"));
+    fs::copy(env::current_exe().unwrap(), &program).unwrap();
+    std::os::unix::fs::symlink(fs::canonicalize(&library).unwrap(), &beside).unwrap();
+    assert_eq!(opened_by(&program, "auto cpu", None), "OPENED onnxruntime None");
+    fs::remove_file(&beside).unwrap();
+    fs::write(&beside, "<html>").unwrap();
+    let line = opened_by(&program, "auto cpu", None);
+    let has_reason = line.starts_with("OPENED tract Some(") && line.contains("it is no shared library");
+    assert!(has_reason || line == "OPENED onnxruntime None", "{line}");
 }
 
 #[test]

@@ -57,9 +57,9 @@ class Graph:
         return self.node("Relu", self.node("Add", self.conv(long, channels_out, channels_out, 3), short))
 
 
-def save(name, graph, output, bands, side, shape, rows=3, compare=True):
+def save(name, graph, output, bands, side, shape, rows=3, compare=True, batch_axis="batch"):
     value = helper.make_tensor_value_info
-    ends = (value("input", TensorProto.FLOAT, ["batch", bands, side, side]),
+    ends = (value("input", TensorProto.FLOAT, [batch_axis, bands, side, side]),
             value(output, TensorProto.FLOAT, ["batch", *shape]))
     proto = helper.make_graph(graph.nodes, name, [ends[0]], [ends[1]], graph.weights)
     model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -174,6 +174,13 @@ def batchless():
     save("batchless", g, g.node("ReduceMean", "input", keepdims=0), 1, 2, [], compare=False)
 
 
+def single():
+    """Takes one row at a time."""
+    g = Graph(14)
+    x = g.node("Reshape", "input", g.weight(np.array([1, 4], np.int64)))
+    save("single", g, g.linear(x, 4, 1), 1, 2, [1], compare=False, batch_axis=1)
+
+
 def integers():
     """Its output is int64 whatever its declaration says."""
     g = Graph(13)
@@ -187,5 +194,5 @@ def integers():
 
 
 for make in (binary, multiclass, segmentation, resnet18, logarithm, quantised, dilated, normalised, half, huge, grown,
-             batchless, integers):
+             batchless, single, integers):
     make()

@@ -6,17 +6,21 @@ mod folders;
 
 use std::path::Path;
 
-use folders::{encode, linear_golden, linear_graph, manifest, write_folder};
+use folders::{encode, half_tensor, int, linear_golden, linear_graph, manifest, node, write_folder_with};
+use prost::Message;
 use s2infer::Kind;
-use s2infer::model::manifest::{Head, TrainingStatistics};
-use s2infer::model::{Manifest, Model, check_golden};
+use s2infer::infer::engine::{Device, EngineChoice, EngineRequest, open};
+use s2infer::model::manifest::{Head, TrainingStatistics, WeightsStorage};
+use s2infer::model::{Manifest, Model, check_golden, describe};
+use serde_json::{Value, json};
+use tract_onnx::pb::ModelProto;
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
 fn good(folder: &Path) -> Model {
-    write_folder(folder, &manifest(), &encode(linear_graph())).unwrap()
+    write_folder_with(folder, &manifest(), &encode(linear_graph()), &linear_golden()).unwrap()
 }
 
 #[test]
@@ -107,4 +111,186 @@ fn sealed_item_satisfies_stac_the_extension_and_our_schema() {
     }
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// [`linear_graph`] with its weights as FLOAT16 behind casts.
+fn half_graph() -> tract_onnx::pb::GraphProto {
+    let mut graph = linear_graph();
+    graph.initializer = vec![half_tensor("w16", &[1, 4], &[1.0, -1.0, 0.5, 0.25]), half_tensor("b16", &[1], &[0.5])];
+    graph.node.insert(0, node("Cast", &["w16"], "fc.weight", vec![int("to", 1)]));
+    graph.node.insert(1, node("Cast", &["b16"], "fc.bias", vec![int("to", 1)]));
+    graph
+}
+
+#[test]
+fn half_weights_are_widened_and_their_casts_are_gone() {
+    let dir = folder();
+    let half = Manifest { weights_storage: WeightsStorage::Fp16, ..manifest() };
+    let model = write_folder_with(dir.path(), &half, &encode(half_graph()), &linear_golden()).unwrap();
+    let graph = ModelProto::decode(&model.graph[..]).unwrap().graph.unwrap();
+    let expected = linear_graph();
+    assert_eq!(graph.initializer, expected.initializer);
+    assert_eq!(graph.node, expected.node);
+    assert_eq!(model.facts.widened, 2);
+    assert_eq!(model.facts.parameters, 5);
+}
+
+#[test]
+fn manifest_that_is_wrong_about_weights_storage_is_refused() {
+    let dir = folder();
+    let error = write_folder_with(dir.path(), &manifest(), &encode(half_graph()), &linear_golden()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused);
+    assert!(error.to_string().contains("weights_storage"), "{error}");
+}
+
+#[test]
+fn scanned_graph_gives_the_golden_output_on_tract() {
+    let dir = folder();
+    let model =
+        write_folder_with(dir.path(), &manifest(), &encode(folders::small_graph()), &folders::small_golden()).unwrap();
+    let request = EngineRequest { engine: EngineChoice::Tract, device: Device::Cpu, ort_lib: None };
+    let mut session = open(&request).unwrap().session(&model.graph, 2, [4, 8, 8]).unwrap();
+    let output = session.run(model.golden.input.view()).unwrap();
+    check_golden(&model.golden, output.view(), 1e-5).unwrap();
+}
+
+/// One change of a good `model.json`: where, what, and a part of the message that must refuse it.
+#[test]
+fn manifests_that_contradict_themselves_are_refused_with_the_reason() {
+    let dir = folder();
+    let good = good(dir.path()).manifest.to_item().unwrap();
+    let block = "/properties/s2infer:inference";
+    let input = "/properties/mlm:input/0";
+    let output = "/properties/mlm:output/0";
+    let cases: Vec<(String, Value, &str)> = vec![
+        (format!("{block}/schema"), json!("9.0"), "schema"),
+        (format!("{block}/tta"), json!("d16"), "unknown variant"),
+        (format!("{block}/surprise"), json!(1), "unknown field"),
+        (format!("{block}/temperature"), json!(0), "temperature"),
+        (format!("{block}/temperature"), json!(1e39), "out of range"),
+        (format!("{block}/minimum_valid_share"), json!(1.5), "minimum_valid_share"),
+        (format!("{block}/overlap_px"), json!(8), "overlap_px"),
+        (format!("{block}/clip"), json!([0.3, 0.1]), "clip"),
+        (format!("{block}/golden_tolerance"), json!(1), "golden_tolerance"),
+        (format!("{block}/precision"), json!("fp64"), "precision"),
+        (format!("{block}/dn_defaults/uint7"), json!({"dn_scale": 1.0, "dn_offset": 0.0}), "uint7"),
+        (format!("{block}/dn_defaults/uint16/dn_scale"), json!(0.0), "dn_scale"),
+        (format!("{block}/training_statistics/B99"), json!({"p02": 0.0, "median": 0.1, "p98": 0.2}), "B99"),
+        (format!("{input}/bands/1"), json!("B04"), "twice"),
+        (format!("{input}/bands/1"), json!("B3"), "\"B03\""),
+        (format!("{input}/bands/1"), json!("b08a"), "\"B8A\""),
+        (format!("{input}/bands/1"), json!(""), "band name"),
+        (format!("{input}/bands"), json!(["B04", "B03", "B02"]), "shape"),
+        (format!("{input}/value_scaling/0/stddev"), json!(0), "above 0"),
+        (format!("{input}/value_scaling/0/mean"), json!(1e39), "out of range"),
+        (format!("{input}/value_scaling/0/type"), json!("min-max"), "z-score"),
+        (format!("{input}/resize_type"), json!("crop"), "resize_type"),
+        (format!("{input}/input/shape/3"), json!(9), "side"),
+        (format!("{input}/input/shape"), json!([-1, 4, 1_000_000, 1_000_000]), "input side"),
+        (format!("{input}/input/data_type"), json!("uint16"), "float32"),
+        (format!("{input}/input/dim_order"), json!(["batch", "height", "width", "bands"]), "dim_order"),
+        (format!("{output}/result/shape"), json!([-1, 2]), "output"),
+        (format!("{output}/classification:classes/1/value"), json!(7), "value 7"),
+        (format!("{output}/classification:classes/1/name"), json!("other"), "twice"),
+        ("/properties/mlm:name".into(), json!("../x"), "mlm:name"),
+        ("/properties/mlm:input".into(), json!([]), "mlm:input"),
+        ("/stac_extensions".into(), json!([]), "stac_extensions"),
+        ("/type".into(), json!("Collection"), "Feature"),
+        ("/assets/model/href".into(), json!("../model.onnx"), "own folder"),
+        ("/assets/model/href".into(), json!("/etc/passwd"), "own folder"),
+        ("/assets/model/href".into(), json!("https://example.org/model.onnx"), "own folder"),
+        ("/assets/model/file:checksum".into(), json!("1220abcd"), "file:checksum"),
+        ("/assets/model/file:size".into(), json!(1), "bytes"),
+        ("/assets/model/roles".into(), json!(["data"]), "mlm:model"),
+        ("/assets/card/roles".into(), json!(["mlm:model"]), "second"),
+    ];
+    for (pointer, value, message) in cases {
+        let mut item = good.clone();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        match item.pointer_mut(parent).unwrap() {
+            Value::Array(list) => list[key.parse::<usize>().unwrap()] = value.clone(),
+            Value::Object(map) => drop(map.insert(key.to_owned(), value.clone())),
+            other => panic!("{pointer}: {other}"),
+        }
+        std::fs::write(dir.path().join("model.json"), serde_json::to_vec(&item).unwrap()).unwrap();
+        let error = Model::load(dir.path()).expect_err(&format!("{pointer} = {value}"));
+        assert_eq!(error.kind(), Kind::Refused);
+        assert!(error.to_string().contains(message), "{pointer} = {value}: {error}");
+    }
+}
+
+#[test]
+fn other_spellings_of_the_extension_are_read() {
+    let dir = folder();
+    let mut item = good(dir.path()).manifest.to_item().unwrap();
+    let input = &mut item["properties"]["mlm:input"][0];
+    input["input"]["dim_order"][1] = json!("channel");
+    input["bands"][0] = json!({"name": "B04"});
+    input["value_scaling"] = json!([{"type": "z-score", "mean": 0.5, "stddev": 0.25}]);
+    let manifest = Manifest::parse(&serde_json::to_vec(&item).unwrap()).unwrap();
+    assert_eq!(manifest.bands[0].name, "B04");
+    assert!(manifest.bands.iter().all(|band| band.mean == 0.5 && band.standard_deviation == 0.25));
+}
+
+#[test]
+fn pointer_files_and_web_pages_are_called_by_name() {
+    for (text, hint) in [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "git lfs pull"),
+        ("<!DOCTYPE html>\n<html><body>Not Found</body></html>", "web page"),
+    ] {
+        for name in ["model.onnx", "golden.safetensors", "model.json"] {
+            let dir = folder();
+            good(dir.path());
+            std::fs::write(dir.path().join(name), text).unwrap();
+            let error = Model::load(dir.path()).unwrap_err();
+            assert_eq!(error.kind(), Kind::Refused);
+            assert!(error.to_string().contains(hint) && error.to_string().contains(name), "{error}");
+        }
+    }
+}
+
+#[test]
+fn fifo_in_place_of_a_file_is_refused_at_once() {
+    let dir = folder();
+    good(dir.path());
+    let path = dir.path().join("golden.safetensors");
+    std::fs::remove_file(&path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    let error = Model::load(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("not a regular file"), "{error}");
+}
+
+#[test]
+fn golden_batch_of_another_shape_or_with_nan_is_refused() {
+    let mut short = linear_golden();
+    short.output = short.output.slice(ndarray::s![..1, ..]).to_owned().into_dyn();
+    let mut nan = linear_golden();
+    nan.input[[0, 0, 0, 0]] = f32::NAN;
+    for golden in [short, nan] {
+        let dir = folder();
+        let error = write_folder_with(dir.path(), &manifest(), &encode(linear_graph()), &golden).unwrap_err();
+        assert_eq!(error.kind(), Kind::Refused);
+        assert!(error.to_string().contains("golden"), "{error}");
+    }
+}
+
+#[test]
+fn profile_and_examples_are_sealed_and_a_lost_example_is_no_obstacle() {
+    let dir = folder();
+    std::fs::create_dir_all(dir.path().join("examples")).unwrap();
+    std::fs::write(dir.path().join("examples/a.tif"), b"II*\0").unwrap();
+    std::fs::write(dir.path().join("profile.json"), br#"{"groups":[{"group":"summer-clear","threshold":0.25}]}"#)
+        .unwrap();
+    let model = good(dir.path());
+    let keys: Vec<&str> = model.manifest.assets.iter().map(|asset| asset.key.as_str()).collect();
+    assert_eq!(keys, ["card", "example-a.tif", "golden", "model", "profile"]);
+    let facts = describe(&model);
+    assert_eq!(facts["profile"]["thresholds"]["summer-clear"], json!(0.25));
+    assert_eq!(facts["operators"]["Gemm"], json!(1));
+    assert_eq!(facts["bands"][0]["name"], json!("B04"));
+    std::fs::remove_file(dir.path().join("examples/a.tif")).unwrap();
+    Model::load(dir.path()).unwrap();
+    std::fs::remove_file(dir.path().join("profile.json")).unwrap();
+    assert!(Model::load(dir.path()).unwrap_err().to_string().contains("profile.json"));
 }

@@ -55,17 +55,21 @@ impl Level {
     }
 }
 
-/// P(Bin(n, p) ≤ k) for k = 0, 1, …, n. Terms are followed in logarithms, since the first of them is far below
-/// the smallest `f64` where n is large.
+/// P(Bin(n, p) ≤ k) for k = 0, 1, …, n. The first terms are far below the smallest `f64` where n is large, so
+/// that terms and sum are kept relative to a scale, which is moved up as they grow.
 fn cumulative(n: u64, p: f64) -> impl Iterator<Item = f64> {
-    let odds_ln = p.ln() - (-p).ln_1p();
-    let mut term_ln = n as f64 * (-p).ln_1p();
-    let mut sum_ln = f64::NEG_INFINITY;
+    const STEP_UP: f64 = 1e250;
+    let odds = p / (1.0 - p);
+    let mut scale_ln = n as f64 * (-p).ln_1p();
+    let (mut term, mut sum) = (1.0, 0.0);
     (0..=n).map(move |k| {
-        let (high, low) = (sum_ln.max(term_ln), sum_ln.min(term_ln));
-        sum_ln = high + (low - high).exp().ln_1p();
-        term_ln += ((n - k) as f64).ln() - ((k + 1) as f64).ln() + odds_ln;
-        sum_ln.exp()
+        sum += term;
+        term *= (n - k) as f64 / (k + 1) as f64 * odds;
+        if sum > STEP_UP {
+            (sum, term) = (sum / STEP_UP, term / STEP_UP);
+            scale_ln += STEP_UP.ln();
+        }
+        (sum.ln() + scale_ln).exp()
     })
 }
 

@@ -1,14 +1,12 @@
 //! The table of scores: `tile,label,score,season,cloud[,site][,group]`, columns in any order.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use super::backoff::Node;
-use crate::decide::{Bounds, SEASON_SKY_GROUPS, Season, Sky, group_name, validate_group_name};
+use crate::decide::{Bounds, SEASON_SKY_GROUPS, Season, Sky, group_name, sha256, validate_group_name};
 use crate::limits::{GROUPS_MAX, TABLE_BYTES_MAX};
 use crate::{Error, Result};
 
@@ -95,11 +93,15 @@ impl Scores {
     /// of the column `group` in order of appearance.
     pub(super) fn nodes(&self) -> Vec<Node> {
         let names = self.group_names();
+        let mut positives: HashMap<&str, Vec<&ScoreRow>> = HashMap::new();
+        for row in self.rows.iter().filter(|row| row.positive) {
+            positives.entry(&row.group).or_default().push(row);
+        }
         let node = |group: String| {
-            let positives = || self.rows.iter().filter(|row| row.positive && row.group == group);
-            let mut ascending: Vec<f64> = positives().map(|row| row.score).collect();
+            let rows = positives.get(group.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let mut ascending: Vec<f64> = rows.iter().map(|row| row.score).collect();
             ascending.sort_by(f64::total_cmp);
-            Node { positives: ascending, n_sites: count_sites(positives()), group: group.clone() }
+            Node { positives: ascending, n_sites: count_sites(rows.iter().copied()), group }
         };
         names.into_iter().map(node).collect()
     }
@@ -221,8 +223,4 @@ fn sky(text: &str, bounds: &Bounds) -> Result<Option<Sky>> {
         Ok(percent) => bounds.sky(percent),
         Err(_) => Err(Error::usage(format!("cloud {text:?}: give clear, cloudy or a percentage"))),
     }
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

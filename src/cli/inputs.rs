@@ -31,7 +31,10 @@ pub fn expand(given: &[PathBuf], files_from: Option<&Path>) -> Result<Vec<Input>
     inputs.retain(|input: &Input| seen.insert(input.path.clone()));
     if inputs.is_empty() {
         let what: Vec<String> = given.iter().map(|path| format!("`{}`", path.display())).collect();
-        return Err(Error::usage(format!("no tiles in {}", if what.is_empty() { "an empty list".into() } else { what.join(", ") })));
+        return Err(Error::usage(format!(
+            "no tiles in {}",
+            if what.is_empty() { "an empty list".into() } else { what.join(", ") }
+        )));
     }
     Ok(inputs)
 }

@@ -98,7 +98,9 @@ fn render(value: &Value, depth: usize, text: &mut String) {
     };
     match value {
         Value::Object(entries) => entries.iter().for_each(|(key, value)| line(key, value)),
-        Value::Array(items) => items.iter().enumerate().for_each(|(index, value)| line(&(index + 1).to_string(), value)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, value)| line(&(index + 1).to_string(), value))
+        }
         other => line("", other),
     }
 }

@@ -76,9 +76,9 @@ struct Common {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        None if cli.predict.is_empty() => Err(Error::usage(
-            "no tiles: give files, folders or quoted globs, or --files-from FILE; see --help",
-        )),
+        None if cli.predict.is_empty() => {
+            Err(Error::usage("no tiles: give files, folders or quoted globs, or --files-from FILE; see --help"))
+        }
         None => cli.predict.run(),
         Some(Command::Predict(predict)) => predict.run(),
         Some(Command::Inspect(inspect)) => inspect.run(),

@@ -12,7 +12,9 @@ use s2infer::infer::engine::{self, Device, Engine, EngineRequest};
 use s2infer::infer::preprocess::preprocessing_id;
 use s2infer::model::Model;
 use s2infer::model::manifest::{Head, Tta};
-use s2infer::output::{self, DistributionWriter, Format, Journal, Lock, NamedFile, RunRecord, Target, journal_path, signal};
+use s2infer::output::{
+    self, DistributionWriter, Format, Journal, Lock, NamedFile, RunRecord, Target, journal_path, signal,
+};
 use s2infer::pipeline::{self, Job, Outputs, Summary, Thresholds};
 use s2infer::raster::ReadOptions;
 use s2infer::scene::{DnFlags, SceneOptions, TileTable, canonical_band, parse_date};
@@ -237,6 +239,10 @@ impl Predict {
         };
         let distributions =
             arguments.distributions.as_deref().map(|path| DistributionWriter::create(path, &classes)).transpose()?;
+        if let Some(folder) = &arguments.masks {
+            std::fs::create_dir_all(folder)
+                .map_err(|error| Error::output(format!("--masks {}: {error}", folder.display())))?;
+        }
         let bar = logging::progress(&self.common, job.inputs.len());
         let outputs = Outputs {
             sink: output::open(format, target, &classes)?,
@@ -288,7 +294,10 @@ impl Predict {
         if model.manifest.head != Head::Binary {
             return match (&self.decide.profile, self.decide.threshold) {
                 (None, None) => Ok((Thresholds::ArgMax, None)),
-                _ => Err(Error::usage(format!("{} decides by its most likely class; it takes no threshold", model.manifest.name))),
+                _ => Err(Error::usage(format!(
+                    "{} decides by its most likely class; it takes no threshold",
+                    model.manifest.name
+                ))),
             };
         }
         if let Some(threshold) = self.decide.threshold {
@@ -297,7 +306,8 @@ impl Predict {
         let (name, bytes) = match &self.decide.profile {
             Some(path) => {
                 let name = path.display().to_string();
-                let bytes = std::fs::read(path).map_err(|error| Error::refused(format!("--profile {name}: {error}")))?;
+                let bytes =
+                    std::fs::read(path).map_err(|error| Error::refused(format!("--profile {name}: {error}")))?;
                 (name, bytes)
             }
             None => {
@@ -346,7 +356,8 @@ impl Record {
         let record = &mut self.0;
         record.finished = Timestamp::now();
         record.counts = summary.counts;
-        record.seconds = summary.stage_seconds.into_iter().map(|(stage, seconds)| (stage.to_owned(), seconds)).collect();
+        record.seconds =
+            summary.stage_seconds.into_iter().map(|(stage, seconds)| (stage.to_owned(), seconds)).collect();
         record.warnings = summary.warnings;
         record.errors = summary.errors;
         record.exit_code = exit_code;

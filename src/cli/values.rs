@@ -90,5 +90,8 @@ pub fn open_share(text: &str) -> Result<f64, String> {
 
 /// A threshold as the program writes it: the nearest f32, 0 to 1.
 pub fn threshold(text: &str) -> Result<f32, String> {
-    text.parse::<f32>().ok().filter(|value| (0.0..=1.0).contains(value)).ok_or_else(|| "give a number from 0 to 1".into())
+    text.parse::<f32>()
+        .ok()
+        .filter(|value| (0.0..=1.0).contains(value))
+        .ok_or_else(|| "give a number from 0 to 1".into())
 }

@@ -6,8 +6,8 @@ mod profile;
 mod resolve;
 mod shift;
 
-pub(crate) use profile::validate_group_name;
 pub use profile::{Binding, Group, ModelRef, PROFILE_FORMAT, PROFILE_VERSION, Profile, Rule, ScoresRef};
+pub(crate) use profile::{sha256, validate_group_name};
 pub use resolve::{Observation, Resolution};
 pub use shift::{Bounds, SEASON_SKY_GROUPS, Season, ShiftChoice, Sky, group_name};
 
@@ -58,3 +58,6 @@ pub fn threshold_rule(score: f32, threshold: f32) -> Decision {
         Decision::Negative
     }
 }
+
+#[cfg(test)]
+mod tests;

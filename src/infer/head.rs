@@ -135,7 +135,11 @@ impl OutputReader {
         logits.iter_mut().for_each(|logit| *logit /= divisor);
         match self.head {
             // A logit of ±∞ would pass through the logistic function as 0 or 1.
-            Head::Binary => logits[0].is_finite().then(|| vec![logistic(logits[0])]).and_then(Scores::finite).map(Prediction::Scores),
+            Head::Binary => logits[0]
+                .is_finite()
+                .then(|| vec![logistic(logits[0])])
+                .and_then(Scores::finite)
+                .map(Prediction::Scores),
             Head::Multiclass => {
                 softmax(&mut logits, self.classes, 1);
                 Scores::finite(logits).map(Prediction::Scores)

@@ -10,7 +10,8 @@ pub const PREPROCESSING_VERSION: &str = "1";
 /// What a threshold profile is bound to: the version, and a hash of every number between a sample and a score.
 pub fn preprocessing_id(manifest: &Manifest) -> String {
     let bands: Vec<_> = manifest.bands.iter().map(|band| (&band.name, band.mean, band.standard_deviation)).collect();
-    let numbers = serde_json::json!([bands, manifest.clip, manifest.temperature, manifest.tile_px, manifest.dn_defaults]);
+    let numbers =
+        serde_json::json!([bands, manifest.clip, manifest.temperature, manifest.tile_px, manifest.dn_defaults]);
     let hash = crate::model::sha256(numbers.to_string().as_bytes());
     format!("{}-{}", manifest.preprocessing_version, &hash[..12])
 }
@@ -74,7 +75,13 @@ impl Preprocessing {
     /// Fills `input`, `[bands, tile_px, tile_px]`, and `valid`, `[tile_px, tile_px]`, from the samples of a window
     /// that is at most that large; what lies beyond the window is invalid. An invalid pixel is 0 in every band of
     /// `input`, which is the band's mean reflectance.
-    pub fn apply(&self, planes: &Planes, radiometry: &Radiometry, input: &mut [f32], valid: &mut [bool]) -> PixelCensus {
+    pub fn apply(
+        &self,
+        planes: &Planes,
+        radiometry: &Radiometry,
+        input: &mut [f32],
+        valid: &mut [bool],
+    ) -> PixelCensus {
         valid.fill(true);
         let area = self.tile_px * self.tile_px;
         let is_partial = planes.width < self.tile_px || planes.height < self.tile_px;
@@ -89,7 +96,10 @@ impl Preprocessing {
         census.valid = valid.iter().filter(|&&is_valid| is_valid).count();
         if census.valid < area {
             for target in input.chunks_exact_mut(area) {
-                target.iter_mut().zip(&*valid).for_each(|(value, &is_valid)| *value = if is_valid { *value } else { 0.0 });
+                target
+                    .iter_mut()
+                    .zip(&*valid)
+                    .for_each(|(value, &is_valid)| *value = if is_valid { *value } else { 0.0 });
             }
         }
         if radiometry.is_offset_assumed {
@@ -271,8 +281,7 @@ mod tests {
             Planes { sample_type: SampleType::U16, bands: 1, width: 2, height: 1, bytes: vec![0xd0, 7, 0xd0, 7] };
         let manifest = Manifest { tile_px: 3, ..one_band() };
         let (mut input, mut valid) = (vec![9.0; 9], vec![false; 9]);
-        let census =
-            Preprocessing::new(&manifest).apply(&planes, &radiometry(0.0, &[0.0]), &mut input, &mut valid);
+        let census = Preprocessing::new(&manifest).apply(&planes, &radiometry(0.0, &[0.0]), &mut input, &mut valid);
         assert_eq!(valid, [true, true, false, false, false, false, false, false, false]);
         assert!((input[0] - 2.0).abs() < 1e-5 && input[2..].iter().all(|&value| value == 0.0));
         assert_eq!((census.pixels, census.valid), (2, 2));

@@ -26,7 +26,9 @@ impl Files {
                 .iter()
                 .find(|(known, bytes)| *known == name && !bytes.is_empty())
                 .map(|(_, bytes)| Cow::Borrowed(*bytes))
-                .ok_or_else(|| Error::refused(format!("this binary has no {name} built in"))),
+                .ok_or_else(|| {
+                    Error::refused(format!("this binary has no {name} built in; name a model folder with --model"))
+                }),
         }
     }
 

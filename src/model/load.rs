@@ -31,7 +31,7 @@ impl Model {
     /// # Errors
     /// [`Kind::Refused`] where the binary was built without one.
     pub fn built_in() -> Result<Self> {
-        assemble(Files::BuiltIn(&built_in::FILES))
+        assemble(Files::BuiltIn(built_in::FILES))
     }
 
     /// The model of this name, or in this folder: `construction` is built in, then a folder that
@@ -85,8 +85,12 @@ fn check_all(files: &Files) -> Result<Model> {
     let asset = one(&manifest, Role::Model)?;
     let bytes = files.read(&asset.href, MODEL_BYTES_MAX)?;
     // Hashing and scanning take about as long as each other, and either may refuse.
-    let (verified, scanned) = rayon::join(|| asset.verify(&bytes), || graph::scan(&bytes, &manifest));
-    verified?;
+    let (verified, scanned) = std::thread::scope(|scope| {
+        let hashing = scope.spawn(|| asset.verify(&bytes));
+        let scanned = graph::scan(&bytes, &manifest);
+        (hashing.join(), scanned)
+    });
+    verified.unwrap_or_else(|_| Err(Error::refused(format!("{}: hashing panicked", asset.href))))?;
     let scanned = scanned.map_err(|error| error.context(&asset.href))?;
     let sha256 = asset.sha256.clone();
     Ok(Model { manifest, sha256, graph: scanned.graph, facts: scanned.facts, golden, profile })

@@ -182,7 +182,8 @@ pub(crate) mod tests_support {
             minimum_valid_share: 0.9,
             overlap_px: 0,
             padding: Padding::Refuse,
-            dn_defaults: [("uint16".to_owned(), DnDefault { dn_scale: 1e-4, dn_offset: 0.0, nodata: Some(0.0) })].into(),
+            dn_defaults: [("uint16".to_owned(), DnDefault { dn_scale: 1e-4, dn_offset: 0.0, nodata: Some(0.0) })]
+                .into(),
             preprocessing_version: "1".into(),
             golden_tolerance: 1e-4,
             weights_storage: WeightsStorage::Fp32,

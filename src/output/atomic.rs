@@ -56,9 +56,19 @@ impl AtomicFile {
         let persisted = writer.into_inner().map_err(io::IntoInnerError::into_error).and_then(|temporary| {
             temporary.as_file().sync_all()?;
             temporary.persist(&path)?;
-            File::open(folder(&path))?.sync_all()
+            sync_folder(folder(&path))
         });
         persisted.map_err(|error| write_error(&path.display().to_string(), &error))
+    }
+}
+
+/// Waits until the disk has the folder's new entry, where the file system has such an operation and the folder
+/// may be read: the file itself is whole either way.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    let Ok(folder) = File::open(folder) else { return Ok(()) };
+    match folder.sync_all() {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
     }
 }
 

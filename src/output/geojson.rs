@@ -37,7 +37,7 @@ impl Sink for GeoJson {
 
 /// The outline, else the centre, else null.
 fn geometry(row: &Row) -> Value {
-    let polygon = row.footprint.as_ref().and_then(|ring| polygon(ring));
+    let polygon = row.footprint.as_ref().and_then(polygon);
     let point = || {
         let (longitude, latitude) = row.longitude_latitude?;
         Some(json!({ "type": "Point", "coordinates": [rounded(longitude)?, rounded(latitude)?] }))

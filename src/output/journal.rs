@@ -31,7 +31,7 @@ pub fn journal_path(output: &Path) -> PathBuf {
     name.into()
 }
 
-/// An open journal. In memory it keeps 28 bytes per tile and no rows.
+/// An open journal. In memory it keeps some 40 bytes per tile and no rows.
 #[derive(Debug)]
 pub struct Journal {
     file: File,
@@ -71,7 +71,7 @@ impl Journal {
             .create(true)
             .truncate(false)
             .mode(0o666)
-            .custom_flags(OFlags::NOFOLLOW.bits() as i32)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
             .open(path)
             .map_err(|error| journal_error(path, &error))?;
         let mut journal = Self { file, path: path.to_owned(), index: HashMap::new(), end: 0, resumed: 0 };

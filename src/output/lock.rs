@@ -36,7 +36,7 @@ impl Lock {
             .truncate(false)
             .write(true)
             .mode(0o666)
-            .custom_flags(OFlags::NOFOLLOW.bits() as i32)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
             .open(&path)
             .map_err(|error| write_error(&path.display().to_string(), &error))?;
         let start = Instant::now();

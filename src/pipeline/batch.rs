@@ -37,8 +37,14 @@ pub(super) struct WindowSlot {
 pub(super) enum State {
     Planned,
     /// Its views are rows `row ..` of the batch; for maps, which of its pixels are valid.
-    Ready { row: usize, valid: Option<Vec<bool>> },
-    Predicted { prediction: Prediction, valid: Option<Vec<bool>> },
+    Ready {
+        row: usize,
+        valid: Option<Vec<bool>>,
+    },
+    Predicted {
+        prediction: Prediction,
+        valid: Option<Vec<bool>>,
+    },
     Abstains(String),
     Failed(Error),
 }
@@ -49,7 +55,10 @@ pub(super) enum Slot {
     /// A tile that the journal already holds.
     Resumed(Rows),
     /// A tile that could not be opened.
-    Problem { name: String, error: Error },
+    Problem {
+        name: String,
+        error: Error,
+    },
 }
 
 /// A batch; `sequence` counts up in input order.

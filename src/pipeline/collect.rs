@@ -108,7 +108,9 @@ impl<'a> Collector<'a> {
         }
         // A panicking thread closes its channel like one that is done; what it held is then missing.
         if !waiting.is_empty() || self.summary.counts.tiles != self.shared.job.inputs.len() as u64 {
-            return Err(Error::engine("a worker thread broke off; please report this with the tiles that were being read"));
+            return Err(Error::engine(
+                "a worker thread broke off; please report this with the tiles that were being read",
+            ));
         }
         self.finish()
     }
@@ -186,17 +188,17 @@ impl<'a> Collector<'a> {
         let header = tile.scene.raster.header();
         let mask = match &self.masks {
             None => None,
-            Some(folder) => Some(MaskWriter::create(folder, &tile.name, header.width, header.height, header.geo.as_ref())?),
+            Some(folder) => {
+                Some(MaskWriter::create(folder, &tile.name, header.width, header.height, header.geo.as_ref())?)
+            }
         };
         self.open = Some(OpenTile { rows: Vec::new(), has_failed: false, mask, shares: Shares::default() });
         Ok(())
     }
 
     fn end_tile(&mut self, tile: &Tile) -> Result<()> {
-        if let Some(open) = self.open.take() {
-            if !open.has_failed {
-                self.keep(tile, open)?;
-            }
+        if let Some(open) = self.open.take().filter(|open| !open.has_failed) {
+            self.keep(tile, open)?;
         }
         self.tile_done();
         Ok(())
@@ -288,7 +290,8 @@ impl<'a> Collector<'a> {
                 labels.push(if is_valid { map.class(row, column) } else { NO_CLASS });
                 if is_valid {
                     part.pixels += 1;
-                    (0..map.classes).for_each(|class| part.sums[class] += f64::from(map.probability(class, row, column)));
+                    (0..map.classes)
+                        .for_each(|class| part.sums[class] += f64::from(map.probability(class, row, column)));
                 }
             }
         }

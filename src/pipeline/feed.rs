@@ -132,11 +132,7 @@ fn content_key(scene: &Scene) -> Result<String> {
 /// What is known of a window's circumstances; without windows, of the whole tile's.
 pub(super) fn observation(scene: &Scene, index: u64, windows: Option<&Windows>) -> Observation {
     let window = windows.map_or_else(|| scene.extent(), |windows| windows.window(index));
-    Observation {
-        date: scene.date,
-        latitude: scene.latitude(window),
-        cloud_cover_percent: scene.cloud_cover_percent,
-    }
+    Observation { date: scene.date, latitude: scene.latitude(window), cloud_cover_percent: scene.cloud_cover_percent }
 }
 
 /// The threshold for a window, by the run's rule; `None` for a rule without thresholds.

@@ -27,8 +27,8 @@ use crate::infer::augment::{View, views};
 use crate::infer::engine::{Engine, SafeBatch};
 use crate::infer::head::OutputReader;
 use crate::infer::preprocess::Preprocessing;
-use crate::model::manifest::{Head, Tta};
 use crate::model::Model;
+use crate::model::manifest::{Head, Tta};
 use crate::output::{DistributionWriter, Journal, Row, Sink};
 use crate::scene::SceneOptions;
 use crate::{Error, Result};
@@ -197,7 +197,8 @@ pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
     let feeder = shared.clone();
     spawn("feed", Box::new(move || feed::feed(&feeder, &token_out, &batch_out)))?;
     for _ in 0..readers {
-        let (shared, input, output, buffers) = (shared.clone(), batch_in.clone(), tensor_out.clone(), buffer_in.clone());
+        let (shared, input, output, buffers) =
+            (shared.clone(), batch_in.clone(), tensor_out.clone(), buffer_in.clone());
         spawn("prepare", Box::new(move || prepare::prepare(&shared, &input, &output, &buffers)))?;
     }
     let mut first_session = Some(first_session);

@@ -7,14 +7,20 @@ use super::batch::{Batch, Prepared, Slot, State};
 use super::{Shared, Timers};
 use crate::infer::engine::{Adaptive, SafeBatch, Session};
 use crate::model::check_golden;
-use crate::{Error, Result};
+use crate::{Error, Kind, Result};
 
 /// A session that has reproduced the golden batch.
 ///
 /// # Errors
 /// [`crate::Kind::Refused`] if it has not, or if the graph's output is not what the manifest says.
 pub(super) fn verified_session(shared: &Shared, safe: &SafeBatch) -> Result<Adaptive> {
-    let mut session = session(shared, safe.clone())?;
+    let info = shared.job.engine.info();
+    // On the processor nothing else competes for what the first batch needs: a failure is the model's.
+    let blame = |error: Error| match error.kind() {
+        Kind::Engine | Kind::OutOfMemory if info.provider == "cpu" => error.with_kind(Kind::Refused),
+        _ => error,
+    };
+    let mut session = session(shared, safe.clone()).map_err(blame)?;
     let golden = &shared.job.model.golden;
     let rows = shared.rows_per_batch();
     let [bands, height, width] = shared.input_shape();
@@ -23,7 +29,7 @@ pub(super) fn verified_session(shared: &Shared, safe: &SafeBatch) -> Result<Adap
         let mut input = Array4::zeros((rows, bands, height, width));
         let taken = piece.len_of(Axis(0));
         input.slice_mut(s![..taken, .., .., ..]).assign(&piece);
-        let mut output = session.run(input.view())?;
+        let mut output = session.run(input.view()).map_err(blame)?;
         shared.reader.check_shape(output.shape(), rows)?;
         output.slice_axis_inplace(Axis(0), (..taken).into());
         outputs.push(output);
@@ -33,7 +39,7 @@ pub(super) fn verified_session(shared: &Shared, safe: &SafeBatch) -> Result<Adap
         .map_err(|error| Error::refused(format!("the golden batch is empty or uneven: {error}")))?;
     let manifest = &shared.job.model.manifest;
     check_golden(golden, actual.view(), manifest.golden_tolerance)
-        .map_err(|error| error.context(format!("model {} on {}", manifest.name, shared.job.engine.info().engine)))?;
+        .map_err(|error| error.context(format!("model {} on {}", manifest.name, info.engine)))?;
     Ok(session)
 }
 

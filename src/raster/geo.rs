@@ -15,7 +15,7 @@ const WGS84: u32 = 4326;
 pub struct Geo {
     /// EPSG code of the coordinate reference system, where the keys give one.
     pub epsg: Option<u32>,
-    /// GDAL's order: x = t[0] + column·t[1] + row·t[2], y = t[3] + column·t[4] + row·t[5].
+    /// GDAL's order: `x = t[0] + column·t[1] + row·t[2]`, `y = t[3] + column·t[4] + row·t[5]`.
     pub transform: [f64; 6],
 }
 

@@ -44,9 +44,8 @@ impl TileTable {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
         let header = reader.headers().map_err(Error::usage)?.clone();
         let column = |name: &str| header.iter().position(|cell| cell.eq_ignore_ascii_case(name));
-        let tile = column("tile").ok_or_else(|| {
-            Error::usage("no column `tile`; the header must be tile,date,cloud_cover (in percent)")
-        })?;
+        let tile = column("tile")
+            .ok_or_else(|| Error::usage("no column `tile`; the header must be tile,date,cloud_cover (in percent)"))?;
         let (date, cloud_cover) = (column("date"), column("cloud_cover"));
         if date.is_none() && cloud_cover.is_none() {
             return Err(Error::usage("neither a column `date` nor a column `cloud_cover`"));
@@ -58,7 +57,10 @@ impl TileTable {
             let cell = |column: Option<usize>| column.and_then(|at| record.get(at)).filter(|text| !text.is_empty());
             let name = PathBuf::from(cell(Some(tile)).ok_or_else(|| Error::usage(format!("line {line}: no tile")))?);
             let facts = TileFacts {
-                date: cell(date).map(super::parse_date).transpose().map_err(|error| error.context(format!("line {line}")))?,
+                date: cell(date)
+                    .map(super::parse_date)
+                    .transpose()
+                    .map_err(|error| error.context(format!("line {line}")))?,
                 cloud_cover_percent: cell(cloud_cover)
                     .map(parse_percent)
                     .transpose()
@@ -80,7 +82,8 @@ impl TileTable {
     pub fn facts(&self, path: &Path) -> TileFacts {
         let rows = path.file_name().and_then(|name| self.by_file_name.get(name)).map_or(&[][..], Vec::as_slice);
         let length = |row: &Path| row.components().filter(|part| *part != std::path::Component::CurDir).count();
-        let fitting = rows.iter().filter(|(row, _)| path == row || path.ends_with(row.strip_prefix(".").unwrap_or(row)));
+        let fitting =
+            rows.iter().filter(|(row, _)| path == row || path.ends_with(row.strip_prefix(".").unwrap_or(row)));
         fitting.max_by_key(|(row, _)| length(row)).map(|(_, facts)| *facts).unwrap_or_default()
     }
 }
@@ -129,8 +132,8 @@ mod tests {
 
     #[test]
     fn a_row_matches_by_file_name_or_by_the_longest_path() {
-        let table =
-            TileTable::parse(b"tile,date,cloud_cover\na.tif,2024-01-05,5\nwest/a.tif,,62.5\nb.tif,20240706,\n").unwrap();
+        let table = TileTable::parse(b"tile,date,cloud_cover\na.tif,2024-01-05,5\nwest/a.tif,,62.5\nb.tif,20240706,\n")
+            .unwrap();
         assert_eq!(table.facts(Path::new("east/a.tif")).date, Some(date(2024, 1, 5)));
         assert_eq!(table.facts(Path::new("x/west/a.tif")).cloud_cover_percent, Some(62.5));
         assert_eq!(table.facts(Path::new("b.tif")).date, Some(date(2024, 7, 6)));

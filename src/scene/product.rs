@@ -23,7 +23,8 @@ impl ProductName {
             let tokens: Vec<&str> = name.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
             let is_product = tokens.first().is_some_and(|first| is_mission(first));
             facts.date = facts.date.or_else(|| sensing_date(&tokens, is_product));
-            facts.latitude = facts.latitude.or_else(|| tokens.iter().find_map(|token| mgrs_latitude(token, is_product)));
+            facts.latitude =
+                facts.latitude.or_else(|| tokens.iter().find_map(|token| mgrs_latitude(token, is_product)));
             if is_product {
                 facts.baseline = facts.baseline.or_else(|| tokens.iter().find_map(|token| baseline(token)));
             }

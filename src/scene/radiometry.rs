@@ -100,7 +100,9 @@ impl Radiometry {
                 )));
             };
             if !(dn_scale.is_finite() && dn_scale > 0.0 && dn_offset.is_finite()) {
-                return Err(Error::malformed(format!("scale {dn_scale} and offset {dn_offset} DN make no reflectance")));
+                return Err(Error::malformed(format!(
+                    "scale {dn_scale} and offset {dn_offset} DN make no reflectance"
+                )));
             }
             bands.push(BandRadiometry { dn_scale, dn_offset });
             sources = (Some(scale_source), Some(offset_source));

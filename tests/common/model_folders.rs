@@ -177,12 +177,45 @@ pub fn linear_golden() -> Golden {
     Golden { input, output: output.into_dyn() }
 }
 
+/// The golden batch of [`small_graph`], by hand.
+pub fn small_golden() -> Golden {
+    let graph = small_graph();
+    let values = |index: usize| -> Vec<f32> {
+        let raw: &[u8] = &graph.initializer[index].raw_data;
+        raw.chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    };
+    let (weights, bias, fc) = (values(0), values(1), values(2));
+    let input = golden_input();
+    let mut output = Array2::from_elem((2, 1), 0.5f32);
+    for n in 0..2 {
+        for o in 0..4 {
+            let mut sum = 0.0;
+            for (y, x) in (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (y, x))) {
+                let mut value = bias[o];
+                for (c, ky, kx) in (0..4 * 9).map(|i| (i / 9, i / 3 % 3, i % 3)) {
+                    let pixel = (y + ky).checked_sub(1).zip((x + kx).checked_sub(1));
+                    let pixel = pixel.and_then(|(y, x)| input.get([n, c, y, x]));
+                    value += pixel.copied().unwrap_or(0.0) * weights[((o * 4 + c) * 3 + ky) * 3 + kx];
+                }
+                sum += value.max(0.0);
+            }
+            output[[n, 0]] += fc[o] * sum / (SIDE * SIDE) as f32;
+        }
+    }
+    Golden { input, output: output.into_dyn() }
+}
+
 /// Writes a complete folder around `onnx`; its golden output is that of [`linear_graph`].
 pub fn write_folder(folder: &Path, manifest: &Manifest, onnx: &[u8]) -> s2infer::Result<Model> {
+    write_folder_with(folder, manifest, onnx, &linear_golden())
+}
+
+/// Writes a complete folder around `onnx` with this golden batch.
+pub fn write_folder_with(folder: &Path, manifest: &Manifest, onnx: &[u8], golden: &Golden) -> s2infer::Result<Model> {
     std::fs::create_dir_all(folder).unwrap();
     std::fs::write(folder.join("model.onnx"), onnx).unwrap();
     std::fs::write(folder.join("card.md"), "# A test\n").unwrap();
-    write_golden(&folder.join("golden.safetensors"), &linear_golden())?;
+    write_golden(&folder.join("golden.safetensors"), golden)?;
     seal(folder, manifest)
 }
 

@@ -3,14 +3,26 @@
 use std::collections::{HashMap, HashSet};
 
 use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 
-use super::tensors;
+use super::split::Weights;
+use super::tensors::{self, Constant};
 use crate::limits::{MODEL_TILE_PX_MAX, TENSOR_ELEMENTS_MAX, TENSOR_RANK_MAX};
 use crate::{Error, Result};
 
-/// Initialisers by name.
-pub type Constants<'a> = HashMap<&'a str, &'a TensorProto>;
+/// Initialisers and the tensors of `Constant` nodes by name.
+pub type Constants<'a> = HashMap<&'a str, Constant<'a>>;
+
+/// The constants of `graph`.
+pub fn constants<'a>(graph: &'a GraphProto, weights: &'a [Weights<'a>]) -> Constants<'a> {
+    let nodes = graph.node.iter().filter(|node| node.op_type == "Constant");
+    let made = nodes.filter_map(|node| {
+        let tensor = node.attribute.iter().find_map(|attribute| attribute.t.as_ref())?;
+        Some((node.output.first()?.as_str(), Constant { tensor, raw: &tensor.raw_data }))
+    });
+    let stored = weights.iter().map(|w| (w.tensor.name.as_str(), Constant { tensor: &w.tensor, raw: w.raw }));
+    stored.chain(made).collect()
+}
 
 const SIZE_MAX: i64 = MODEL_TILE_PX_MAX as i64;
 const RANK_MAX: i64 = TENSOR_RANK_MAX as i64;
@@ -29,6 +41,7 @@ pub fn check(node: &NodeProto, constants: &Constants<'_>) -> Result<()> {
         "Conv" | "ConvTranspose" | "ConvInteger" => check_convolution(node, constants)?,
         "MaxPool" | "AveragePool" => check_window(node, list(node, "kernel_shape").unwrap_or_default())?,
         "Transpose" => check_permutation(node)?,
+        "Constant" => check_constant(node)?,
         "Cast" if !names.contains("to") => return Err(Error::refused("says not what to cast to")),
         _ => {}
     }
@@ -63,7 +76,7 @@ fn check_form(attribute: &AttributeProto) -> Result<()> {
     if attribute.f.is_nan() || attribute.floats.iter().any(|value| value.is_nan()) {
         return Err(Error::refused(format!("attribute {name:?} holds NaN")));
     }
-    attribute.t.as_ref().map_or(Ok(()), tensors::check)
+    attribute.t.as_ref().map_or(Ok(()), |tensor| tensors::check(tensor, &tensor.raw_data))
 }
 
 fn check_range(node: &NodeProto, attribute: &AttributeProto) -> Result<()> {
@@ -103,10 +116,18 @@ fn check_auto_pad(mode: &[u8]) -> Result<()> {
     Err(Error::refused(format!("{:?} is not a way to pad", String::from_utf8_lossy(mode))))
 }
 
+fn check_constant(node: &NodeProto) -> Result<()> {
+    let known = ["value", "value_float", "value_floats", "value_int", "value_ints"];
+    match &node.attribute[..] {
+        [only] if known.contains(&only.name.as_str()) => Ok(()),
+        _ => Err(Error::refused(format!("must have one attribute, one of {known:?}"))),
+    }
+}
+
 /// The weights' dimensions against kernel and groups, where the weights are a constant.
 fn check_convolution(node: &NodeProto, constants: &Constants<'_>) -> Result<()> {
     let kernel = list(node, "kernel_shape");
-    let weights = node.input.get(1).and_then(|name| constants.get(name.as_str()));
+    let weights = node.input.get(1).and_then(|name| constants.get(name.as_str())).map(|constant| constant.tensor);
     let Some(weights) = weights else {
         return kernel.map_or(Ok(()), |kernel| check_window(node, kernel));
     };
@@ -156,8 +177,8 @@ fn check_permutation(node: &NodeProto) -> Result<()> {
 
 /// The sizes that constants ask for.
 fn check_constant_inputs(node: &NodeProto, constants: &Constants<'_>) -> Result<()> {
-    let constant = |index: usize| node.input.get(index).and_then(|name| constants.get(name.as_str()));
-    let numbers = |index: usize| constant(index).and_then(|tensor| tensors::integers(tensor)).unwrap_or_default();
+    let constant = |index: usize| node.input.get(index).and_then(|name| constants.get(name.as_str())).copied();
+    let numbers = |index: usize| constant(index).and_then(Constant::integers).unwrap_or_default();
     let within = |values: &[i64], low: i64, high: i64| match values.iter().find(|v| !(low..=high).contains(*v)) {
         Some(value) => Err(Error::refused(format!("asks for the size {value}, outside {low} to {high}"))),
         None => Ok(()),
@@ -174,10 +195,10 @@ fn check_constant_inputs(node: &NodeProto, constants: &Constants<'_>) -> Result<
             within(&numbers(3), 0, SIZE_MAX)?;
             let mut scales = Vec::new();
             for tensor in [1, 2].into_iter().filter_map(constant) {
-                scales.extend(tensors::floats(tensor).unwrap_or_default());
+                scales.extend(tensor.floats().unwrap_or_default());
             }
             if node.op_type == "Resize" && node.input.len() > 2 {
-                scales = constant(2).and_then(|tensor| tensors::floats(tensor)).unwrap_or_default();
+                scales = constant(2).and_then(Constant::floats).unwrap_or_default();
             }
             check_scales(&scales)
         }

@@ -4,23 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use half::{f16, slice::HalfFloatSliceExt};
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
+use tract_onnx::pb::{NodeProto, TensorProto};
 
+use super::split::{Parts, Weights};
 use crate::model::manifest::WeightsStorage;
 use crate::{Error, Result};
 
 /// Replaces every `Cast` of a FLOAT16 initialiser to FLOAT by a FLOAT initialiser; returns how many.
-pub fn widen(graph: &mut GraphProto, declared: WeightsStorage) -> Result<usize> {
-    let halves: HashMap<String, usize> = graph
-        .initializer
-        .iter()
-        .enumerate()
-        .filter(|(_, tensor)| tensor.data_type == DataType::Float16 as i32)
-        .map(|(index, tensor)| (tensor.name.clone(), index))
-        .collect();
+pub fn widen(Parts { graph, weights, .. }: &mut Parts<'_>, declared: WeightsStorage) -> Result<usize> {
+    let is_half = |weights: &&Weights<'_>| weights.tensor.data_type == DataType::Float16 as i32;
+    let halves: HashMap<String, Weights<'_>> =
+        weights.iter().filter(is_half).map(|weights| (weights.tensor.name.clone(), weights.clone())).collect();
     let mut wide = Vec::new();
     graph.node.retain(|node| {
-        let source = widening_cast(node).and_then(|name| graph.initializer.get(*halves.get(name)?));
+        let source = widening_cast(node).and_then(|name| halves.get(name));
         let Some((source, name)) = source.zip(node.output.first()) else { return true };
         wide.push(widened(source, name));
         false
@@ -31,9 +28,11 @@ pub fn widen(graph: &mut GraphProto, declared: WeightsStorage) -> Result<usize> 
             "model.json says weights_storage {declared:?}, but {count} FLOAT16 initialisers stand behind a Cast"
         )));
     }
-    let used: HashSet<&str> = graph.node.iter().flat_map(|node| &node.input).map(String::as_str).collect();
-    graph.initializer.retain(|tensor| !halves.contains_key(&tensor.name) || used.contains(tensor.name.as_str()));
-    graph.initializer.append(&mut wide);
+    let inputs = graph.node.iter().flat_map(|node| &node.input);
+    let used: HashSet<&str> =
+        inputs.chain(graph.output.iter().map(|output| &output.name)).map(String::as_str).collect();
+    weights.retain(|w| !halves.contains_key(&w.tensor.name) || used.contains(w.tensor.name.as_str()));
+    weights.append(&mut wide);
     Ok(count)
 }
 
@@ -43,27 +42,32 @@ fn widening_cast(node: &NodeProto) -> Option<&str> {
     (node.op_type == "Cast" && to_float).then(|| node.input.first().map(String::as_str))?
 }
 
-fn widened(tensor: &TensorProto, name: &str) -> TensorProto {
-    let narrow: Vec<f16> = if tensor.raw_data.is_empty() {
-        tensor.int32_data.iter().map(|bits| f16::from_bits(*bits as u16)).collect()
-    } else {
-        let (pairs, _) = tensor.raw_data.as_chunks::<2>();
-        pairs.iter().map(|pair| f16::from_le_bytes(*pair)).collect()
+fn widened<'a>(half: &Weights<'a>, name: &str) -> Weights<'a> {
+    // Outside raw data, a half is the low 16 bits of an element of int32_data.
+    let values = half.tensor.int32_data.iter().map(|bits| f16::from_bits(*bits as u16).to_f32());
+    let tensor = TensorProto {
+        name: name.to_owned(),
+        dims: half.tensor.dims.clone(),
+        data_type: DataType::Float as i32,
+        float_data: values.collect(),
+        ..TensorProto::default()
     };
-    let mut raw_data = vec![0; narrow.len() * 4];
-    let mut block = [0f32; 1024];
-    for (source, target) in narrow.chunks(block.len()).zip(raw_data.chunks_mut(block.len() * 4)) {
-        let values = &mut block[..source.len()];
-        source.convert_to_f32_slice(values);
-        for (value, bytes) in values.iter().zip(target.as_chunks_mut::<4>().0) {
+    Weights { tensor, raw: half.raw, widen: true }
+}
+
+/// Appends FLOAT16 data as FLOAT.
+pub fn append_widened(raw: &[u8], out: &mut Vec<u8>) {
+    const BLOCK: usize = 1024;
+    let (mut narrow, mut wide) = ([f16::ZERO; BLOCK], [0f32; BLOCK]);
+    for pairs in raw.as_chunks::<2>().0.chunks(BLOCK) {
+        for (value, pair) in narrow.iter_mut().zip(pairs) {
+            *value = f16::from_le_bytes(*pair);
+        }
+        narrow.convert_to_f32_slice(&mut wide);
+        let mut bytes = [[0; 4]; BLOCK];
+        for (bytes, value) in bytes.iter_mut().zip(wide) {
             *bytes = value.to_le_bytes();
         }
-    }
-    TensorProto {
-        name: name.to_owned(),
-        dims: tensor.dims.clone(),
-        data_type: DataType::Float as i32,
-        raw_data,
-        ..TensorProto::default()
+        out.extend_from_slice(bytes.as_flattened().get(..pairs.len() * 4).unwrap_or_default());
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use tract_onnx::pb::ValueInfoProto;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value};
 use tract_onnx::pb::type_proto::{Tensor, Value as TypeValue};
-use tract_onnx::pb::{GraphProto, ValueInfoProto};
 
+use super::split::Parts;
 use crate::model::Manifest;
 use crate::model::manifest::Head;
 use crate::{Error, Result};
@@ -14,8 +15,8 @@ use crate::{Error, Result};
 /// Refuses any other interface than fp32 `[batch, bands, side, side]` in and the head's shape out.
 /// Dimensions the graph leaves open, other than the batch, are filled in; initialisers that are also
 /// listed as inputs are not inputs any more.
-pub fn check(graph: &mut GraphProto, manifest: &Manifest) -> Result<()> {
-    let constants: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+pub fn check(Parts { graph, weights, .. }: &mut Parts<'_>, manifest: &Manifest) -> Result<()> {
+    let constants: HashSet<&str> = weights.iter().map(|weights| weights.tensor.name.as_str()).collect();
     graph.input.retain(|input| !constants.contains(input.name.as_str()));
     let side = i64::from(manifest.tile_px);
     let classes = manifest.classes.len() as i64;

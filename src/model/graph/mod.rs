@@ -5,16 +5,18 @@
 //! file and as long as its dimensions say, every attribute in a sane range.
 
 mod attributes;
-mod decode;
 mod flow;
 mod halves;
 mod interface;
 mod operators;
+mod split;
 mod tensors;
+mod weigh;
+mod wire;
 
 use std::collections::BTreeMap;
 
-use prost::Message;
+use split::{Parts, Weights};
 use tract_onnx::pb::{GraphProto, ModelProto};
 
 use super::Manifest;
@@ -49,24 +51,19 @@ pub(super) struct Scanned {
 
 /// Decodes and checks the ONNX file `bytes` against itself and against `manifest`.
 pub(super) fn scan(bytes: &[u8], manifest: &Manifest) -> Result<Scanned> {
-    let mut model = decode::decode(bytes)?;
-    let opset = check_model(&model)?;
-    let Some(graph) = model.graph.as_mut() else {
-        return Err(Error::refused("the file holds no graph"));
-    };
-    check_graph(graph)?;
-    interface::check(graph, manifest)?;
+    let mut parts = split::decode(bytes)?;
+    let opset = check_model(&parts.model)?;
+    check_graph(&parts.graph, &parts.weights)?;
+    interface::check(&mut parts, manifest)?;
     let facts = Facts {
         opset,
-        producer: format!("{} {}", model.producer_name, model.producer_version).trim().to_owned(),
-        operators: operators::count(graph),
-        parameters: tensors::parameters(graph),
-        widened: halves::widen(graph, manifest.weights_storage)?,
+        producer: format!("{} {}", parts.model.producer_name, parts.model.producer_version).trim().to_owned(),
+        operators: operators::count(&parts.graph),
+        parameters: tensors::parameters(&parts.weights),
+        widened: halves::widen(&mut parts, manifest.weights_storage)?,
     };
-    strip(graph);
-    model.metadata_props.clear();
-    model.doc_string.clear();
-    Ok(Scanned { graph: model.encode_to_vec(), facts })
+    strip(&mut parts);
+    Ok(Scanned { graph: parts.encode(), facts })
 }
 
 /// The operator set of ONNX's own domain.
@@ -90,18 +87,18 @@ fn check_model(model: &ModelProto) -> Result<i64> {
     }
 }
 
-fn check_graph(graph: &GraphProto) -> Result<()> {
+fn check_graph(graph: &GraphProto, weights: &[Weights<'_>]) -> Result<()> {
     if graph.node.len() > GRAPH_NODES_MAX {
         return Err(Error::refused(format!("{} nodes are more than {GRAPH_NODES_MAX}", graph.node.len())));
     }
     if !graph.sparse_initializer.is_empty() {
         return Err(Error::refused("sparse initialisers are not supported; export the model with dense ones"));
     }
-    for tensor in &graph.initializer {
-        tensors::check(tensor)?;
+    for Weights { tensor, raw, .. } in weights {
+        tensors::check(tensor, raw)?;
     }
-    flow::check(graph)?;
-    let constants = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+    flow::check(graph, weights)?;
+    let constants = attributes::constants(graph, weights);
     for (index, node) in graph.node.iter().enumerate() {
         operators::check(node)
             .and_then(|()| attributes::check(node, &constants))
@@ -111,11 +108,16 @@ fn check_graph(graph: &GraphProto) -> Result<()> {
 }
 
 /// Drops what no engine needs: prose, and hints about tensors that an engine might believe.
-fn strip(graph: &mut GraphProto) {
+fn strip(Parts { model, graph, weights }: &mut Parts<'_>) {
+    model.metadata_props.clear();
+    model.doc_string.clear();
     graph.doc_string.clear();
     graph.value_info.clear();
     graph.quantization_annotation.clear();
     for node in &mut graph.node {
         node.doc_string.clear();
+    }
+    for Weights { tensor, .. } in weights {
+        tensor.doc_string.clear();
     }
 }

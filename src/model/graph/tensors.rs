@@ -1,18 +1,19 @@
 //! Tensors inside the file: where their data is, what type, and that there is exactly enough of it.
 
+use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
-use tract_onnx::pb::{GraphProto, TensorProto};
 
+use super::split::Weights;
 use crate::limits::{TENSOR_ELEMENTS_MAX, TENSOR_RANK_MAX};
 use crate::{Error, Result};
 
 /// Refuses a tensor with data elsewhere, of a type no engine here computes with, with dimensions below
 /// zero or past the limits, with another number of elements than they say, or with NaN in it.
-pub fn check(tensor: &TensorProto) -> Result<()> {
-    check_parts(tensor).map_err(|error| error.context(format!("tensor {:?}", tensor.name)))
+pub fn check(tensor: &TensorProto, raw: &[u8]) -> Result<()> {
+    check_parts(tensor, raw).map_err(|error| error.context(format!("tensor {:?}", tensor.name)))
 }
 
-fn check_parts(tensor: &TensorProto) -> Result<()> {
+fn check_parts(tensor: &TensorProto, raw: &[u8]) -> Result<()> {
     let elsewhere = tensor.data_location.is_some_and(|place| place != DataLocation::Default as i32);
     if elsewhere || !tensor.external_data.is_empty() {
         return Err(Error::refused(
@@ -24,8 +25,8 @@ fn check_parts(tensor: &TensorProto) -> Result<()> {
     }
     let data_type = element_type(tensor.data_type)?;
     let elements = elements(&tensor.dims)?;
-    check_length(tensor, data_type, elements)?;
-    if holds_nan(tensor, data_type) {
+    check_length(tensor, raw, data_type, elements)?;
+    if holds_nan(tensor, raw, data_type) {
         return Err(Error::refused("holds NaN; the training has diverged or the file is damaged"));
     }
     Ok(())
@@ -61,7 +62,7 @@ pub fn elements(dims: &[i64]) -> Result<u64> {
     })
 }
 
-fn check_length(tensor: &TensorProto, data_type: DataType, elements: u64) -> Result<()> {
+fn check_length(tensor: &TensorProto, raw: &[u8], data_type: DataType, elements: u64) -> Result<()> {
     use DataType::*;
     let lengths = [
         tensor.float_data.len(),
@@ -74,7 +75,7 @@ fn check_length(tensor: &TensorProto, data_type: DataType, elements: u64) -> Res
     let typed: u64 = lengths.iter().map(|length| *length as u64).sum();
     if typed == 0 {
         let bytes = elements * element_bytes(data_type).unwrap_or(0);
-        return expect_length(tensor, "bytes", tensor.raw_data.len() as u64, bytes);
+        return expect_length(tensor, "bytes", raw.len() as u64, bytes);
     }
     let own = match data_type {
         Float => tensor.float_data.len(),
@@ -83,7 +84,7 @@ fn check_length(tensor: &TensorProto, data_type: DataType, elements: u64) -> Res
         Double => tensor.double_data.len(),
         _ => tensor.uint64_data.len(),
     };
-    if typed != own as u64 || !tensor.raw_data.is_empty() {
+    if typed != own as u64 || !raw.is_empty() {
         return Err(Error::refused("its data is stored in more than one field, or in the wrong one"));
     }
     expect_length(tensor, "elements", typed, elements)
@@ -96,65 +97,65 @@ fn expect_length(tensor: &TensorProto, unit: &str, actual: u64, expected: u64) -
     Err(Error::refused(format!("{actual} {unit} of data for dimensions {:?}, expected {expected}", tensor.dims)))
 }
 
-fn holds_nan(tensor: &TensorProto, data_type: DataType) -> bool {
-    // Bit patterns, or-ed together without a branch: the compiler makes vector code of it.
+fn holds_nan(tensor: &TensorProto, raw: &[u8], data_type: DataType) -> bool {
+    // The largest bit pattern without its sign, found without a branch: the compiler makes vector code of it.
     match data_type {
         DataType::Float => {
-            let (words, _) = tensor.raw_data.as_chunks::<4>();
-            let raw = words.iter().fold(false, |found, w| found | (u32::from_le_bytes(*w) & 0x7fff_ffff > 0x7f80_0000));
-            raw || tensor.float_data.iter().any(|value| value.is_nan())
+            let largest = raw.as_chunks::<4>().0.iter().fold(0, |m: i32, w| m.max(i32::from_le_bytes(*w) & i32::MAX));
+            largest > 0x7f80_0000 || tensor.float_data.iter().any(|value| value.is_nan())
         }
         DataType::Float16 => {
-            let (words, _) = tensor.raw_data.as_chunks::<2>();
-            words.iter().fold(false, |found, w| found | (u16::from_le_bytes(*w) & 0x7fff > 0x7c00))
-                || tensor.int32_data.iter().any(|bits| bits & 0x7fff > 0x7c00)
+            let largest = raw.as_chunks::<2>().0.iter().fold(0, |m: i16, w| m.max(i16::from_le_bytes(*w) & i16::MAX));
+            largest > 0x7c00 || tensor.int32_data.iter().any(|bits| bits & 0x7fff > 0x7c00)
         }
         DataType::Double => {
-            let (words, _) = tensor.raw_data.as_chunks::<8>();
-            words.iter().any(|w| f64::from_le_bytes(*w).is_nan()) || tensor.double_data.iter().any(|v| v.is_nan())
+            raw.as_chunks::<8>().0.iter().any(|w| f64::from_le_bytes(*w).is_nan())
+                || tensor.double_data.iter().any(|v| v.is_nan())
         }
         _ => false,
     }
 }
 
 /// Elements of all floating-point initialisers.
-pub fn parameters(graph: &GraphProto) -> u64 {
-    graph
-        .initializer
+pub fn parameters(weights: &[Weights<'_>]) -> u64 {
+    let float = [DataType::Float, DataType::Float16, DataType::Double].map(|data_type| data_type as i32);
+    weights
         .iter()
-        .filter(|tensor| {
-            let float = [DataType::Float, DataType::Float16, DataType::Double];
-            float.iter().any(|data_type| *data_type as i32 == tensor.data_type)
-        })
-        .filter_map(|tensor| elements(&tensor.dims).ok())
+        .filter(|weights| float.contains(&weights.tensor.data_type))
+        .filter_map(|weights| elements(&weights.tensor.dims).ok())
         .sum()
 }
 
-/// The values of a short integer tensor: a shape, axes, sizes. `None` for other types.
-pub fn integers(tensor: &TensorProto) -> Option<Vec<i64>> {
-    match DataType::try_from(tensor.data_type).ok()? {
-        DataType::Int64 if tensor.raw_data.is_empty() => Some(tensor.int64_data.clone()),
-        DataType::Int64 => {
-            Some(tensor.raw_data.as_chunks::<8>().0.iter().map(|word| i64::from_le_bytes(*word)).collect())
-        }
-        DataType::Int32 if tensor.raw_data.is_empty() => {
-            Some(tensor.int32_data.iter().map(|value| i64::from(*value)).collect())
-        }
-        DataType::Int32 => {
-            let words = tensor.raw_data.as_chunks::<4>().0;
-            Some(words.iter().map(|word| i64::from(i32::from_le_bytes(*word))).collect())
-        }
-        _ => None,
-    }
+/// A tensor that is known before the graph runs.
+#[derive(Clone, Copy)]
+pub struct Constant<'a> {
+    /// Its dimensions, type and typed data.
+    pub tensor: &'a TensorProto,
+    /// Its raw data.
+    pub raw: &'a [u8],
 }
 
-/// The values of an fp32 tensor. `None` for other types.
-pub fn floats(tensor: &TensorProto) -> Option<Vec<f32>> {
-    if tensor.data_type != DataType::Float as i32 {
-        return None;
+impl Constant<'_> {
+    /// The values of an integer tensor: a shape, axes, sizes. `None` for other types.
+    pub fn integers(self) -> Option<Vec<i64>> {
+        let Self { tensor, raw } = self;
+        match DataType::try_from(tensor.data_type).ok()? {
+            DataType::Int64 if raw.is_empty() => Some(tensor.int64_data.clone()),
+            DataType::Int64 => Some(raw.as_chunks().0.iter().map(|word| i64::from_le_bytes(*word)).collect()),
+            DataType::Int32 if raw.is_empty() => Some(tensor.int32_data.iter().map(|v| i64::from(*v)).collect()),
+            DataType::Int32 => Some(raw.as_chunks().0.iter().map(|w| i64::from(i32::from_le_bytes(*w))).collect()),
+            _ => None,
+        }
     }
-    if tensor.raw_data.is_empty() {
-        return Some(tensor.float_data.clone());
+
+    /// The values of an fp32 tensor. `None` for other types.
+    pub fn floats(self) -> Option<Vec<f32>> {
+        if self.tensor.data_type != DataType::Float as i32 {
+            return None;
+        }
+        if self.raw.is_empty() {
+            return Some(self.tensor.float_data.clone());
+        }
+        Some(self.raw.as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect())
     }
-    Some(tensor.raw_data.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect())
 }

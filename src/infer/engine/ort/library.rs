@@ -23,24 +23,27 @@ pub struct Library {
 
 /// Loads `path` after checking that it is whole; a second call for the same file is free, for another an error.
 pub fn load(path: &Path) -> Result<Library> {
-    static LOADED: Mutex<Option<Library>> = Mutex::new(None);
+    /// The file that is this process's library for good, and whether it can be used.
+    static LOADED: Mutex<Option<(PathBuf, Result<Library>)>> = Mutex::new(None);
     let fail = |reason: String| Error::engine(format!("{} cannot be used: {reason}", path.display()));
     let file = path.canonicalize().map_err(|error| fail(error.to_string()))?;
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(library) = loaded.as_ref() {
-        return match library.path == file {
-            true => Ok(library.clone()),
-            false => Err(fail(format!("this process already runs {}", library.path.display()))),
+    if let Some((present, library)) = loaded.as_ref() {
+        return match *present == file {
+            true => library.clone(),
+            false => Err(fail(format!("this process already holds {}", present.display()))),
         };
     }
     let checked = elf::check(&file).map_err(fail)?;
-    let environment = quiet::catch(|| environment(&file)).unwrap_or_else(Err).map_err(fail)?;
-    let version = version(&file, checked.version);
-    Ok(loaded.insert(Library { path: file, version, environment }).clone())
+    let builder = ::ort::init_from(&file).map_err(|error| fail(load_failure(&error)))?;
+    let library = quiet::catch(|| environment(builder)).unwrap_or_else(Err).map_err(fail).map(|environment| {
+        let version = version(&file, checked.version);
+        Library { path: file.clone(), version, environment }
+    });
+    loaded.insert((file, library)).1.clone()
 }
 
-fn environment(file: &Path) -> Result<Environment, String> {
-    let builder = ::ort::init_from(file).map_err(|error| load_failure(&error))?;
+fn environment(builder: ::ort::environment::EnvironmentBuilder) -> Result<Environment, String> {
     let environment = builder.with_name("s2infer").with_telemetry(false).with_logger(Arc::new(forward)).build();
     let environment = environment.map_err(|error| failure::chain(&error))?;
     environment.set_log_level(LogLevel::Warning);

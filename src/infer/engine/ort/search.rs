@@ -10,17 +10,7 @@ pub const VARIABLE: &str = "ORT_DYLIB_PATH";
 const STEM: &str = "libonnxruntime.so";
 
 /// Folders the dynamic loader searches without being told, beside those of `/etc/ld.so.conf`.
-const SYSTEM: [&str; 9] = [
-    "/usr/local/lib",
-    "/usr/local/lib64",
-    "/lib",
-    "/lib64",
-    "/usr/lib",
-    "/usr/lib64",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/opt/onnxruntime/lib",
-];
+const SYSTEM: [&str; 6] = ["/usr/local/lib", "/usr/local/lib64", "/lib", "/lib64", "/usr/lib", "/usr/lib64"];
 
 /// The path in `ORT_DYLIB_PATH`, if it is set and not empty.
 pub fn library_in_environment() -> Option<PathBuf> {
@@ -50,13 +40,14 @@ fn version(name: &str) -> Option<Vec<u64>> {
 pub fn places() -> Vec<PathBuf> {
     let mut places = Vec::new();
     if let Some(home) = env::current_exe().ok().as_deref().and_then(Path::parent) {
-        places.extend([home.to_owned(), home.join("lib"), home.join("../lib")]);
+        places.extend([home.to_owned(), home.join("lib"), home.with_file_name("lib")]);
     }
     if let Some(paths) = env::var_os("LD_LIBRARY_PATH") {
         places.extend(env::split_paths(&paths).filter(|path| path.is_absolute()));
     }
     loader_folders(Path::new("/etc/ld.so.conf"), 0, &mut places);
     places.extend(SYSTEM.map(PathBuf::from));
+    places.push(PathBuf::from(format!("/usr/lib/{}-linux-gnu", env::consts::ARCH)));
     let mut seen = HashSet::new();
     places.retain(|place| seen.insert(place.clone()));
     places

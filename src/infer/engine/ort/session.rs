@@ -3,7 +3,7 @@
 use ::ort::environment::Environment;
 use ::ort::session::Session as Inner;
 use ::ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ::ort::value::TensorRef;
+use ::ort::value::{TensorElementType, TensorRef, ValueType};
 use ndarray::{ArrayD, ArrayView4};
 
 use super::super::{Device, Session, quiet, tensor};
@@ -49,8 +49,23 @@ impl OrtSession {
                 "the model has {inputs} inputs and {outputs} outputs, not one of each"
             )));
         }
+        for input in inner.inputs() {
+            check_input(input.dtype(), shape)?;
+        }
         Ok(Self { inner, shape })
     }
+}
+
+/// The input as the graph declares it must be float32 and admit `expected`; free axes are −1.
+fn check_input(declared: &ValueType, expected: [usize; 4]) -> Result<()> {
+    let ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } = declared else {
+        return Err(Error::refused(format!("the model's input is {declared}; only float32 inputs are fed")));
+    };
+    let admits = |(&side, expected): (&i64, usize)| side < 0 || side as u64 == expected as u64;
+    if shape.len() != expected.len() || !shape.iter().zip(expected).all(admits) {
+        return Err(Error::refused(format!("the model's input is {declared}, which does not admit {expected:?}")));
+    }
+    Ok(())
 }
 
 /// A graph that does not load is the model's fault, unless a provider says that it is its own.

@@ -26,6 +26,7 @@ pub fn build(graph: &[u8], shape: [usize; 4]) -> Result<Arc<TypedRunnableModel>>
         let (inputs, outputs) = (model.inputs.len(), model.outputs.len());
         return Err(Error::refused(format!("the model has {inputs} inputs and {outputs} outputs, not one of each")));
     }
+    check_input(model.input_fact(0).map_err(refuse)?, shape)?;
     model.set_input_fact(0, InferenceFact::dt_shape(f32::datum_type(), shape)).map_err(refuse)?;
     model.analyse(false).map_err(refuse)?;
     for node in &model.nodes {
@@ -52,6 +53,18 @@ pub fn one_line(error: &tract_onnx::prelude::TractError) -> String {
 
 fn refuse(error: tract_onnx::prelude::TractError) -> Error {
     Error::refused(format!("tract does not take the model (try --engine ort): {}", one_line(&error)))
+}
+
+/// The input as the graph declares it must be float32 and admit `expected`: tract would take any other shape.
+fn check_input(declared: &InferenceFact, expected: [usize; 4]) -> Result<()> {
+    let sides: Vec<_> =
+        declared.shape.dims().map(|side| side.concretize().and_then(|side| side.to_i64().ok())).collect();
+    let admits = |(side, expected): (&Option<i64>, usize)| side.is_none_or(|side| side == expected as i64);
+    let float32 = declared.datum_type.concretize() == Some(f32::datum_type());
+    if !float32 || sides.len() != expected.len() || !sides.iter().zip(expected).all(admits) {
+        return Err(Error::refused(format!("the model's input is {declared:?}, not float32 that admits {expected:?}")));
+    }
+    Ok(())
 }
 
 fn check_typed(model: &TypedModel, batch: usize) -> Result<()> {

@@ -1,0 +1,66 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Sourced by test.sh: steps with their durations, what was skipped, and the verdict.
+
+logs=$root/target/test-logs
+mkdir -p "$logs"
+failed=()
+skipped=()
+
+log_of() { printf '%s/%s.log' "$logs" "${1//[ ,]/-}"; }
+
+# step NAME COMMAND…: runs it, prints one line, and the log's end where it failed.
+step() {
+    local name=$1 log started=$SECONDS
+    shift
+    log=$(log_of "$name")
+    if "$@" > "$log" 2>&1 < /dev/null; then
+        printf 'ok      %-24s %4d s\n' "$name" $((SECONDS - started))
+        return 0
+    fi
+    printf 'FAILED  %-24s %4d s   %s\n' "$name" $((SECONDS - started)) "$*"
+    tail -n 60 "$log" | sed 's/^/        /'
+    failed+=("$name")
+    return 1
+}
+
+# step_tests NAME COMMAND…: the same for cargo test, with its summaries and whatever its tests skipped.
+step_tests() {
+    local name=$1 log line
+    log=$(log_of "$name")
+    step "$@"
+    grep -E '^(test result: |test .* FAILED$)' "$log"
+    while IFS= read -r line; do
+        skip "$name" "${line#SKIPPED: }"
+    done < <(grep -h '^SKIPPED: ' "$log" | sort -u)
+}
+
+# forgive NAME WHY: the failed step is only a loss where nothing is required.
+forgive() {
+    [ "$S2INFER_REQUIRE_ALL" = 1 ] && return
+    unset 'failed[-1]'
+    printf 'note    %-24s %s\n' "$1" "$2"
+}
+
+# skip NAME WHAT: notes what does not run because NAME is missing.
+skip() {
+    [ "${#failed[@]}" -gt 0 ] && [ "${failed[-1]}" = "$1" ] && [ "$S2INFER_REQUIRE_ALL" != 1 ] && unset 'failed[-1]'
+    skipped+=("$1: $2")
+}
+
+conclude() {
+    local entry
+    for entry in "${skipped[@]}"; do
+        printf 'SKIPPED %s\n' "$entry"
+    done
+    if [ "$S2INFER_REQUIRE_ALL" = 1 ] && [ "${#skipped[@]}" -gt 0 ]; then
+        failed+=("nothing may be skipped where S2INFER_REQUIRE_ALL=1")
+    fi
+    if [ "${#failed[@]}" -gt 0 ]; then
+        for entry in "${failed[@]}"; do
+            printf 'FAILED  %s\n' "$entry"
+        done
+        printf 'after %d s; logs in %s\n' "$SECONDS" "${logs#"$root"/}"
+        exit 1
+    fi
+    printf 'All checks passed in %d s.\n' "$SECONDS"
+}

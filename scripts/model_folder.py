@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""Makes a model folder for s2infer out of an ONNX file and a description.
+
+    python3 scripts/model_folder.py model.onnx description.json FOLDER
+
+The description is a JSON object. Required: name, bands (each with name, mean and stddev of reflectance), classes, head
+(binary, multiclass or segmentation). Everything in DEFAULTS below may be given as well; training_statistics and
+total_parameters, too. models/s2infer-inference.schema.json says what each key means.
+
+The golden batch is drawn from a seeded normal distribution, which is what standardised bands look like, and its output
+is what the Python package onnxruntime computes. Give a batch of real, preprocessed tiles with --golden FILE.npy
+(float32, [n, bands, height, width]) where the model is in use.
+"""
+
+import argparse
+import datetime
+import hashlib
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import onnxruntime
+
+MLM = "https://stac-extensions.github.io/mlm/v1.5.1/schema.json"
+FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
+CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
+GOLDEN_WINDOWS = 4
+DEFAULTS = {
+    "precision": "fp32",
+    "tta": "none",
+    "temperature": 1.0,
+    "clip": None,
+    "minimum_valid_share": 0.5,
+    "overlap_px": 0,
+    "padding": "refuse",
+    "dn_defaults": {"uint16": {"dn_scale": 1e-4, "dn_offset": 0.0, "nodata": 0.0}},
+    "preprocessing_version": "1",
+    "golden_tolerance": 1e-4,
+}
+OPTIONAL = ("training_statistics", "weights_storage")
+ROLES = {
+    "model.onnx": ("model", ["mlm:model", "mlm:weights"], "application/onnx"),
+    "golden.safetensors": ("golden", ["s2infer:golden"], "application/octet-stream"),
+    "card.md": ("card", ["metadata"], "text/markdown"),
+    "profile.json": ("profile", ["s2infer:profile"], "application/json"),
+}
+
+
+def safetensors(tensors):
+    """A safetensors file of float32 arrays: the header's length, the header, the values."""
+    header, offset = {}, 0
+    for name, array in tensors.items():
+        end = offset + array.size * 4
+        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    values = b"".join(np.ascontiguousarray(array, "<f4").tobytes() for array in tensors.values())
+    return len(text).to_bytes(8, "little") + text + values
+
+
+def golden_batch(onnx, golden):
+    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    [node] = session.get_inputs()
+    if golden is None:
+        shape = [GOLDEN_WINDOWS, *node.shape[1:]]
+        golden = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    return golden, session.run(None, {node.name: golden})[0]
+
+
+def assets(folder, bands):
+    """Size and SHA-256 of everything in the folder."""
+    found = {}
+    for name, (key, roles, media_type) in ROLES.items():
+        path = folder / name
+        if path.exists():
+            found[key] = asset(path, name, roles, media_type)
+    found["model"] |= {"mlm:artifact_type": "onnx", "bands": [{"name": band["name"]} for band in bands]}
+    for path in sorted((folder / "examples").glob("*")):
+        found[f"example-{path.name}"] = asset(path, f"examples/{path.name}", ["s2infer:example"], "image/tiff; application=geotiff")
+    return found
+
+
+def asset(path, href, roles, media_type):
+    content = path.read_bytes()
+    return {
+        "href": f"./{href}",
+        "type": media_type,
+        "roles": roles,
+        "file:size": len(content),
+        "file:checksum": "1220" + hashlib.sha256(content).hexdigest(),
+    }
+
+
+def manifest(about, side, found):
+    """The STAC item."""
+    bands, classes, head = about["bands"], about["classes"], about["head"]
+    task = "semantic-segmentation" if head == "segmentation" else "scene-classification"
+    rows = {"binary": [1], "multiclass": [len(classes)], "segmentation": [len(classes), side, side]}[head]
+    created = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    inference = {key: about.get(key, default) for key, default in DEFAULTS.items()}
+    inference |= {key: about[key] for key in OPTIONAL if key in about}
+    properties = {
+        "description": about.get("description", about["name"]),
+        "created": created,
+        "datetime": created,
+        "mlm:name": about["name"],
+        "mlm:architecture": about.get("architecture", "unknown"),
+        "mlm:tasks": [task],
+        "mlm:framework": "ONNX",
+        "mlm:pretrained": False,
+        "mlm:accelerator_constrained": False,
+        "mlm:input": [
+            {
+                "name": "reflectance",
+                "bands": [band["name"] for band in bands],
+                "input": {
+                    "shape": [-1, len(bands), side, side],
+                    "dim_order": ["batch", "bands", "height", "width"],
+                    "data_type": "float32",
+                },
+                "value_scaling": [{"type": "z-score", "mean": b["mean"], "stddev": b["stddev"]} for b in bands],
+                "resize_type": None,
+            }
+        ],
+        "mlm:output": [
+            {
+                "name": "logits",
+                "tasks": [task],
+                "result": {
+                    "shape": [-1, *rows],
+                    "dim_order": ["batch", "class", "height", "width"][: 1 + len(rows)],
+                    "data_type": "float32",
+                },
+                "classification:classes": [
+                    {"value": value, "name": name, "description": name} for value, name in enumerate(classes)
+                ],
+            }
+        ],
+        "s2infer:inference": {"schema": "1.0", "head": head, **inference},
+    }
+    if "total_parameters" in about:
+        properties["mlm:total_parameters"] = about["total_parameters"]
+    return {
+        "type": "Feature",
+        "stac_version": "1.1.0",
+        "stac_extensions": [MLM, FILE, CLASSIFICATION],
+        "id": about["name"],
+        "geometry": None,
+        "properties": properties,
+        "links": [],
+        "assets": found,
+    }
+
+
+def write_folder(onnx, about, folder, golden=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    if onnx.resolve() != (folder / "model.onnx").resolve():
+        shutil.copyfile(onnx, folder / "model.onnx")
+    inputs, outputs = golden_batch(folder / "model.onnx", golden)
+    (folder / "golden.safetensors").write_bytes(safetensors({"input": inputs, "output": outputs}))
+    card = folder / "card.md"
+    if not card.exists():
+        card.write_text(f"# {about['name']}\n\n{about.get('description', 'Nothing is written here yet.')}\n")
+    item = manifest(about, inputs.shape[-1], assets(folder, about["bands"]))
+    (folder / "model.json").write_text(json.dumps(item, indent=2) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Makes a model folder out of an ONNX file and a description.")
+    parser.add_argument("onnx", type=pathlib.Path)
+    parser.add_argument("description", type=pathlib.Path)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--golden", type=pathlib.Path, metavar="NPY", help="a preprocessed batch")
+    arguments = parser.parse_args()
+    golden = np.load(arguments.golden) if arguments.golden else None
+    write_folder(arguments.onnx, json.loads(arguments.description.read_text()), arguments.folder, golden)
+    print(f"{arguments.folder}: a model folder; look at it with: s2infer inspect {arguments.folder}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs every check there is. One profile (release) throughout, so that the engines,
+# which take most of the time, are compiled once.
+#
+#   S2INFER_REQUIRE_ALL=1   what cannot be installed, and so skipped, is a failure (CI sets this)
+#   ORT_DYLIB_PATH, S2INFER_PYTHON   used as they are where set, instead of being installed
+#
+# The full output of each step goes to target/test-logs.
+set -uo pipefail
+. "$(dirname "$0")/lib/common.sh"
+. "$root/scripts/lib/steps.sh"
+cd "$root" || exit 1
+
+export CARGO_TERM_COLOR=never
+export S2INFER_REQUIRE_ALL=${S2INFER_REQUIRE_ALL:-0}
+
+# What the tests need. Each of these may be missing; then the tests that need it say so and the others run.
+if ! step "crates" cargo fetch --locked; then
+    export CARGO_NET_OFFLINE=true
+    forgive "crates" "no network: building from the crates that are in cargo's cache"
+fi
+if [ -z "${ORT_DYLIB_PATH:-}" ]; then
+    if step "ONNX Runtime library" scripts/setup-ort.sh; then
+        ORT_DYLIB_PATH=$(ls "$root"/.ort/libonnxruntime.so.*)
+        export ORT_DYLIB_PATH
+    else
+        skip "ONNX Runtime library" "every test on ONNX Runtime"
+    fi
+fi
+if [ -z "${S2INFER_PYTHON:-}" ]; then
+    if step "Python packages" scripts/setup-python.sh; then
+        export S2INFER_PYTHON=$root/.venv/bin/python
+    else
+        skip "Python packages" "every comparison with a Python reader, runtime or validator"
+    fi
+fi
+libtorch=false
+if step "libtorch" scripts/setup-libtorch.sh; then
+    libtorch=true
+else
+    skip "libtorch" "the trainer's lints and tests"
+fi
+
+step "formatting" cargo fmt --check
+step "lints" cargo clippy --release --locked --all-targets -- -D warnings
+step "lints, static build" cargo clippy --release --locked --no-default-features --features mimalloc -- -D warnings
+$libtorch && step "lints, trainer" cargo clippy --release --locked --all-targets --features train -- -D warnings
+RUSTDOCFLAGS="-D warnings" step "documentation" cargo doc --release --locked --no-deps
+
+step "compiling the tests" cargo test --release --locked --no-run
+step_tests "tests" cargo test --release --locked --no-fail-fast -- --show-output
+$libtorch && step_tests "tests, trainer" \
+    cargo test --release --locked --no-fail-fast --features train --lib --bin s2train --test 'train*' -- --show-output
+step "benches compile" cargo bench --locked --no-run
+step "build" cargo build --release --locked
+step "README commands" "${S2INFER_PYTHON:-$(find_python)}" scripts/readme_commands.py README.md
+if [ -n "${S2INFER_PYTHON:-}" ]; then
+    step "model manifests" "$S2INFER_PYTHON" tests/validate_manifest.py \
+        models/s2infer-inference.schema.json models/*/model.json
+else
+    skip "Python packages" "validation of the model manifests"
+fi
+
+conclude

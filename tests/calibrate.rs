@@ -1,0 +1,404 @@
+//! Thresholds against published numbers and against exact rational arithmetic in Python.
+
+mod common;
+
+use std::fmt::Write;
+use std::fs;
+use std::process::Command;
+
+use s2infer::calibrate::{CalibrateRequest, Calibration, Scores, calibrate};
+use s2infer::decide::{Bounds, Decision, Group, ModelRef, Observation, Profile, Resolution, Rule, threshold_rule};
+use s2infer::model::manifest::Tta;
+use s2infer::{Kind, Result};
+
+fn request(rule: Rule, joint: bool) -> CalibrateRequest {
+    CalibrateRequest {
+        model: ModelRef { name: "construction".into(), sha256: "0".repeat(64), precision: "fp32".into() },
+        preprocessing_version: "1".into(),
+        tta: Tta::D4,
+        rule,
+        target_recall: 0.8,
+        confidence: 0.9,
+        joint,
+        bounds: Bounds::default(),
+        command: "s2infer calibrate --scores scores.csv".into(),
+        created: "2026-11-21T00:00:00Z".parse().unwrap(),
+    }
+}
+
+fn scores(table: &str) -> Scores {
+    Scores::parse(table.as_bytes(), "scores.csv", &Bounds::default()).unwrap()
+}
+
+fn group<'a>(calibration: &'a Calibration, name: &str) -> &'a Group {
+    calibration.profile.group(name).unwrap_or_else(|| panic!("{name}"))
+}
+
+/// The generator of Numerical Recipes, as a number in 0..1.
+struct Lcg(u32);
+
+impl Lcg {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(self.0) / 4_294_967_296.0
+    }
+}
+
+/// season, cloud, group, seed, positives, spread of the positives, spread of the negatives
+type Recipe = (&'static str, &'static str, &'static str, u32, usize, f64, f64);
+
+/// The worked example of the design notes on thresholds.
+const FIXTURE: [Recipe; 5] = [
+    ("summer", "clear", "", 11, 85, 0.6, 0.55),
+    ("summer", "cloudy", "", 22, 60, 0.9, 0.75),
+    ("winter", "clear", "", 33, 40, 0.8, 0.65),
+    ("winter", "cloudy", "", 44, 14, 1.0, 0.85),
+    ("winter", "cloudy", "tiny", 55, 9, 1.0, 0.85),
+];
+
+/// The fixture as a table; `print` decides how a score is written.
+fn fixture(recipes: &[Recipe], print: impl Fn(f64) -> String) -> String {
+    let mut table = "tile,label,score,season,cloud,group\n".to_owned();
+    for (season, cloud, group, seed, n, c, c_negative) in recipes {
+        let (mut positives, mut negatives) = (Lcg(*seed), Lcg(seed + 100));
+        for i in 0..*n {
+            let u = positives.next();
+            writeln!(table, "{seed}/p{i}.tif,1,{},{season},{cloud},{group}", print(1.0 - c * u * u)).unwrap();
+        }
+        for i in 0..10 * n {
+            let v = negatives.next();
+            writeln!(table, "{seed}/n{i}.tif,0,{},{season},{cloud},{group}", print(c_negative * v * v * v)).unwrap();
+        }
+    }
+    table
+}
+
+fn full(score: f64) -> String {
+    format!("{score:?}")
+}
+
+#[test]
+fn exact_thresholds_are_those_of_the_worked_example() {
+    let calibration = calibrate(&scores(&fixture(&FIXTURE, full)), &request(Rule::Exact, false)).unwrap();
+    let wanted = [
+        ("summer-clear", 12, 0.639124818, 0.8706, 0.9373),
+        ("summer-cloudy", 8, 0.353855162, 0.8833, 0.9330),
+        ("winter-clear", 5, 0.371234382, 0.9000, 0.9241),
+        ("winter-cloudy", 1, 0.096044151, 1.0, 0.9560),
+    ];
+    for (name, rank, threshold, recall, confidence) in wanted {
+        let group = group(&calibration, name);
+        assert_eq!((group.rank, group.feasible), (Some(rank), true), "{name}");
+        assert!((group.threshold - threshold).abs() < 1e-9, "{name}: {}", group.threshold);
+        assert!((group.recall.unwrap() - recall).abs() < 5e-5, "{name}");
+        assert!((group.confidence.unwrap() - confidence).abs() < 5e-5, "{name}");
+    }
+    let tiny = group(&calibration, "tiny");
+    assert_eq!((tiny.rank, tiny.feasible, tiny.confidence), (None, false, None));
+    assert_eq!((tiny.n_positives, tiny.n_positives_needed), (9, Some(11)));
+    // Inherited from all: no higher than the lowest feasible group.
+    assert_eq!(tiny.threshold, group(&calibration, "winter-cloudy").threshold);
+    assert_eq!(tiny.inherited_from.as_deref(), Some("all"));
+}
+
+#[test]
+fn alerts_at_the_exact_thresholds_are_those_of_the_worked_example() {
+    let scores = scores(&fixture(&FIXTURE[..4], full));
+    for (joint, wanted) in
+        [(false, [(74, 0), (53, 131), (36, 69), (14, 68)]), (true, [(76, 0), (55, 172), (38, 71), (0, 0)])]
+    {
+        let calibration = calibrate(&scores, &request(Rule::Exact, joint)).unwrap();
+        for (group, wanted) in calibration.profile.groups.iter().zip(wanted).filter(|(group, _)| group.feasible) {
+            let alerts = |positive: bool| {
+                let of = scores.rows.iter().filter(|row| row.group == group.group && row.positive == positive);
+                of.filter(|row| row.score >= group.threshold).count()
+            };
+            assert_eq!((alerts(true), alerts(false)), wanted, "{} joint {joint}", group.group);
+        }
+    }
+}
+
+#[test]
+fn joint_thresholds_are_those_of_the_worked_example() {
+    let calibration = calibrate(&scores(&fixture(&FIXTURE[..4], full)), &request(Rule::Exact, true)).unwrap();
+    assert!((1.0 - calibration.profile.group_confidence.unwrap() - 0.025996).abs() < 1e-6);
+    for (name, rank, threshold) in
+        [("summer-clear", 10, 0.618795488), ("summer-cloudy", 6, 0.267772031), ("winter-clear", 3, 0.357900388)]
+    {
+        let group = group(&calibration, name);
+        assert_eq!(group.rank, Some(rank), "{name}");
+        assert!((group.threshold - threshold).abs() < 1e-9, "{name}");
+    }
+    let cloudy = group(&calibration, "winter-cloudy");
+    assert_eq!((cloudy.feasible, cloudy.n_positives_needed), (false, Some(17)));
+    assert_eq!(cloudy.inherited_from.as_deref(), Some("cloudy"));
+    assert!(cloudy.threshold <= group(&calibration, "summer-cloudy").threshold);
+}
+
+#[test]
+fn mean_thresholds_are_those_of_the_worked_example() {
+    let calibration = calibrate(&scores(&fixture(&FIXTURE, full)), &request(Rule::Mean, false)).unwrap();
+    for (name, rank, threshold) in [
+        ("summer-clear", 17, 0.678263345),
+        ("summer-cloudy", 12, 0.387283444),
+        ("winter-clear", 8, 0.421660213),
+        ("winter-cloudy", 3, 0.205684181),
+        ("tiny", 2, 0.504711978),
+    ] {
+        let group = group(&calibration, name);
+        assert_eq!(group.rank, Some(rank), "{name}");
+        assert!((group.threshold - threshold).abs() < 1e-9, "{name}");
+        assert!(group.confidence.unwrap() < 0.7, "{name}: the mean rule is no guarantee");
+    }
+    assert_eq!(calibration.profile.confidence, None);
+    assert_eq!(
+        calibrate(&scores(&fixture(&FIXTURE, full)), &request(Rule::Mean, true)).unwrap_err().kind(),
+        Kind::Usage
+    );
+}
+
+/// A run compares f32 scores with the threshold as f32: the positive that set the threshold is caught, however
+/// its score was written.
+#[test]
+fn the_positive_at_the_threshold_is_caught_in_a_run() {
+    let shortest_f32 = |score: f64| format!("{:?}", score as f32);
+    for print in [&full as &dyn Fn(f64) -> String, &shortest_f32] {
+        let scores = scores(&fixture(&FIXTURE[..4], print));
+        let calibration = calibrate(&scores, &request(Rule::Exact, false)).unwrap();
+        let profile = Profile::parse(calibration.to_json().as_bytes(), "profile.json").unwrap();
+        assert_eq!(profile.groups, calibration.profile.groups);
+        for group in &profile.groups {
+            let resolution = profile.resolve(&group.group.parse().unwrap(), &Observation::default()).unwrap();
+            let Resolution::Threshold { threshold, guaranteed: true, .. } = resolution else {
+                panic!("{resolution:?}")
+            };
+            let positives = scores.rows.iter().filter(|row| row.positive && row.group == group.group);
+            let (mut caught, mut ties) = (0, 0);
+            for row in positives {
+                let score = row.score as f32;
+                caught += usize::from(threshold_rule(score, threshold) == Decision::Positive);
+                ties += usize::from(score == threshold);
+            }
+            assert_eq!(ties, 1);
+            assert_eq!(caught as f64 / group.n_positives as f64, group.recall.unwrap(), "{}", group.group);
+        }
+    }
+}
+
+/// The whole calibration again in Python: ranks by exact rational arithmetic, back-off from its definition.
+const INDEPENDENT: &str = r#"
+import csv, json, math, sys
+from decimal import Decimal, getcontext
+from fractions import Fraction as F
+from itertools import accumulate
+getcontext().prec = 60
+table, profile, recall, confidence, rule, joint = sys.argv[1:]
+r, delta = F(recall), 1 - F(confidence)
+rows = list(csv.DictReader(open(table)))
+names = ["summer-clear", "summer-cloudy", "winter-clear", "winter-cloudy"]
+scores = {n: [] for n in names}
+for row in rows:
+    if row["label"] == "1":
+        scores[row["season"] + "-" + row["cloud"]].append(float(row["score"]))
+if joint == "true":
+    present = sum(1 for s in scores.values() if s)
+    delta = F(1 - (1 - Decimal(delta.numerator) / Decimal(delta.denominator)) ** (Decimal(1) / present))
+
+def cdfs(n):
+    return list(accumulate(math.comb(n, i) * (1 - r) ** i * r ** (n - i) for i in range(n + 1)))
+
+def choose(s):
+    s, n = sorted(s), len(s)
+    cdf = cdfs(n)
+    if rule == "mean":
+        j = math.floor((1 - r) * (n + 1))
+    else:
+        j = max([j for j in range(1, n + 1) if cdf[j - 1] <= delta], default=0)
+    return (j, s[j - 1], float(1 - cdf[j - 1])) if 1 <= j <= n else None
+
+chosen = {n: choose(s) for n, s in scores.items()}
+if not any(chosen.values()):
+    print("refused")
+    sys.exit()
+for group in json.load(open(profile))["groups"]:
+    name, s = group["group"], scores[group["group"]]
+    assert group["n_positives"] == len(s)
+    if chosen[name]:
+        j, t, c = chosen[name]
+        assert (group["rank"], group["threshold"], group["feasible"]) == (j, t, True), (group, chosen[name])
+        assert abs(group["confidence"] - c) < 1e-9, (group, c)
+    else:
+        for parent, members in [(name.split("-")[1], [n for n in names if n.split("-")[1] == name.split("-")[1]]), ("all", names)]:
+            pooled = choose([x for n in members for x in scores[n]])
+            if pooled:
+                break
+        t = min([pooled[1]] + [chosen[n][1] for n in members if chosen[n]])
+        assert (group["rank"], group["threshold"], group["feasible"]) == (None, t, False), (group, t)
+        assert group["inherited_from"] == parent and group["confidence"] is None
+    if s:
+        assert group["recall"] == sum(x >= t for x in s) / len(s), group
+print("equal")
+"#;
+
+#[test]
+fn thresholds_are_those_of_exact_rational_arithmetic() {
+    let Some(python) = common::python() else {
+        return common::skip_or_fail("Python");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let (table, profile) = (folder.path().join("scores.csv"), folder.path().join("profile.json"));
+    let mut random = Lcg(2026);
+    let mut refused = 0;
+    for case in 0..24 {
+        let recipes: Vec<Recipe> = FIXTURE[..4]
+            .iter()
+            .map(|&(season, cloud, group, seed, n, c, c_negative)| {
+                let n = (n as f64 * 2.0 * random.next() * random.next()) as usize;
+                (season, cloud, group, seed + 7 * case, n, c, c_negative)
+            })
+            .collect();
+        // Two decimals make ties.
+        let text = fixture(&recipes, |score| if case % 2 == 0 { format!("{score:.2}") } else { full(score) });
+        if recipes.iter().all(|recipe| recipe.4 == 0) {
+            continue;
+        }
+        fs::write(&table, &text).unwrap();
+        let (recall, confidence) = [("0.8", "0.9"), ("0.75", "0.95"), ("0.9", "0.8")][case as usize % 3];
+        let (rule, joint) = [(Rule::Exact, false), (Rule::Exact, true), (Rule::Mean, false)][case as usize / 2 % 3];
+        let request = CalibrateRequest {
+            target_recall: recall.parse().unwrap(),
+            confidence: confidence.parse().unwrap(),
+            ..request(rule, joint)
+        };
+        let outcome = calibrate(&Scores::read(&table, &request.bounds).unwrap(), &request);
+        if let Ok(calibration) = &outcome {
+            fs::write(&profile, calibration.to_json()).unwrap();
+        }
+        let rule = if rule == Rule::Exact { "exact" } else { "mean" };
+        let mut command = Command::new(&python);
+        command.arg("-c").arg(INDEPENDENT).args([&table, &profile]);
+        let output = command.args([recall, confidence, rule, &joint.to_string()]).output().unwrap();
+        assert!(output.status.success(), "case {case}: {}", String::from_utf8_lossy(&output.stderr));
+        let expected = if outcome.is_ok() { "equal" } else { "refused" };
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected, "case {case}");
+        refused += usize::from(outcome.is_err());
+    }
+    assert!(refused < 12, "too few cases say anything");
+}
+
+#[test]
+fn too_few_positives_in_every_group_are_refused_with_the_number_needed() {
+    let error = calibrate(&scores(&fixture(&FIXTURE[4..], full)), &request(Rule::Exact, false)).unwrap_err();
+    assert_eq!((error.kind(), error.exit_code()), (Kind::Refused, 4));
+    assert!(error.to_string().contains("11 positives") && error.to_string().contains("tiny 9"), "{error}");
+}
+
+/// Eleven positives of a group, which are just enough.
+fn eleven(head: &str, row: impl Fn(usize) -> String) -> String {
+    (0..11).fold(format!("{head}\n"), |table, i| table + &row(i) + "\n")
+}
+
+#[test]
+fn columns_may_come_in_any_order_and_say_clouds_in_percent() {
+    let table =
+        eleven("score, extra ,CLOUD,label,season,tile", |i| format!("0.{}, x,9.5 ,true,winter,{i}.tif", i + 10));
+    let read = scores(&("\u{feff}".to_owned() + &table + "0.1,x,80,1,winter,z.tif\n0.1,x,10,negative,summer,y.tif\n"));
+    assert_eq!((read.rows.len(), read.n_overcast), (12, 1));
+    assert_eq!(read.rows[11].group, "summer-cloudy");
+    let calibration = calibrate(&read, &request(Rule::Exact, false)).unwrap();
+    assert_eq!(group(&calibration, "winter-clear").threshold, 0.1);
+    assert!(
+        calibration.warnings.iter().any(|warning| warning.contains("1 rows left out")),
+        "{:?}",
+        calibration.warnings
+    );
+    // Groups without positives are there, so that every tile finds a threshold.
+    let empty = group(&calibration, "winter-cloudy");
+    assert_eq!((empty.n_positives, empty.recall, empty.feasible, empty.threshold), (0, None, false, 0.1));
+}
+
+#[test]
+fn several_positives_of_a_site_are_warned_of() {
+    let table = eleven("tile,label,score,season,cloud,site", |i| format!("{i}.tif,1,0.5,winter,clear,site{}", i % 3));
+    let calibration = calibrate(&scores(&table), &request(Rule::Exact, false)).unwrap();
+    assert_eq!(group(&calibration, "winter-clear").n_sites, Some(3));
+    assert_eq!(calibration.profile.scores.n_sites, Some(3));
+    let warning = &calibration.warnings[0];
+    assert!(warning.contains("11 positives from 3 sites") && warning.contains("count as 6"), "{warning}");
+
+    let alone = eleven("tile,label,score,season,cloud,site", |i| format!("{i}.tif,1,0.5,winter,clear,site{i}"));
+    assert_eq!(calibrate(&scores(&alone), &request(Rule::Exact, false)).unwrap().warnings, [""; 0]);
+}
+
+#[test]
+fn a_joint_confidence_over_groups_that_share_tiles_is_warned_of() {
+    let rows = |sky: &str| eleven("", |i| format!("{i}.tif,1,0.5,winter,{sky}")).trim().to_owned() + "\n";
+    let table = "tile,label,score,season,cloud\n".to_owned() + &rows("clear") + &rows("cloudy");
+    let request = CalibrateRequest { target_recall: 0.7, ..request(Rule::Exact, true) };
+    let calibration = calibrate(&scores(&table), &request).unwrap();
+    assert!(calibration.warnings[0].contains("11 sites or tiles have positives in several groups"));
+}
+
+#[test]
+fn a_wrong_table_is_refused_with_its_line() {
+    let parse = |table: &str| -> Result<Scores> { Scores::parse(table.as_bytes(), "scores.csv", &Bounds::default()) };
+    let head = "tile,label,score,season,cloud\na.tif,1,0.5,winter,clear\n";
+    for (row, words) in [
+        ("b.tif,1,NaN,winter,clear", "score"),
+        ("b.tif,1,inf,winter,clear", "score"),
+        ("b.tif,1,1.0001,winter,clear", "score"),
+        ("b.tif,1,-0.1,winter,clear", "score"),
+        ("b.tif,1,,winter,clear", "score"),
+        ("b.tif,2,0.5,winter,clear", "label"),
+        ("b.tif,1,0.5,autumn,clear", "season"),
+        ("b.tif,1,0.5,winter,overcast", "cloud"),
+        ("b.tif,1,0.5,winter,101", "cloud cover"),
+        ("b.tif,1,0.5,winter,nan", "cloud cover"),
+        ("b.tif,1,0.5,,clear", "season"),
+        ("b.tif,1,0.5,winter,", "cloud"),
+        ("b.tif,1,0.5,winter", "not CSV"),
+    ] {
+        let error = parse(&format!("{head}{row}\n")).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage, "{row}");
+        assert!(error.to_string().contains("line") && error.to_string().contains('3'), "{row}: {error}");
+        assert!(error.to_string().contains(words), "{row}: {error}");
+    }
+    for table in [
+        "",
+        "\n",
+        "tile,label,score,season,cloud\n",
+        "tile,label,season,cloud\na,1,winter,clear\n",
+        "tile,label,score,season\na,1,0.5,winter\n",
+        "tile,label,score,score,season,cloud\na,1,0.5,0.5,winter,clear\n",
+        "tile,label,score,group\na,1,0.5,auto\n",
+        "tile,label,score,season,cloud\na,1,0.5,winter,90\n",
+        "\u{0}\u{1}",
+    ] {
+        assert_eq!(parse(table).unwrap_err().kind(), Kind::Usage, "{table:?}");
+    }
+    assert_eq!(parse(&(head.to_owned() + "b\u{0}")).unwrap_err().kind(), Kind::Usage);
+    assert!(Scores::parse(b"tile,label,score\n\xff,\xff,\xff\n", "x", &Bounds::default()).is_err());
+}
+
+#[test]
+fn a_target_that_is_no_share_is_a_usage_error() {
+    let scores = scores(&fixture(&FIXTURE[..1], full));
+    for wrong in [0.0, 1.0, 80.0, -0.5, f64::NAN] {
+        for request in [
+            CalibrateRequest { target_recall: wrong, ..request(Rule::Exact, false) },
+            CalibrateRequest { confidence: wrong, ..request(Rule::Exact, false) },
+        ] {
+            assert_eq!(calibrate(&scores, &request).unwrap_err().kind(), Kind::Usage, "{wrong}");
+        }
+    }
+}
+
+#[test]
+fn the_text_says_everything_that_the_profile_does() {
+    let calibration = calibrate(&scores(&fixture(&FIXTURE, full)), &request(Rule::Exact, false)).unwrap();
+    let text = calibration.to_text();
+    assert!(text.lines().next().unwrap().starts_with("group"));
+    assert!(text.contains("summer-clear") && text.contains("0.639125") && text.contains("0.8706"), "{text}");
+    assert!(text.contains("no guarantee: inherited from all, needs 11"), "{text}");
+    assert!(text.contains("With a confidence of 90 % for each feasible group by itself, at least 80 %"), "{text}");
+}

@@ -1,0 +1,182 @@
+//! Multiclass and segmentation models through the same loop as the binary one: tables, masks, distributions.
+
+mod common;
+#[path = "common/model_folders.rs"]
+mod model_folders;
+#[path = "common/tiles.rs"]
+mod tiles;
+
+use std::path::Path;
+use std::process::Command;
+
+use model_folders::{SIDE, encode, golden_input, int, ints, manifest, node, tensor, value, write_folder_with};
+use ndarray::{Array, ArrayD, Axis, IxDyn};
+use s2infer::model::Manifest;
+use s2infer::model::manifest::{Head, Padding, Tta};
+use tract_onnx::pb;
+
+const CLASSES: [&str; 3] = ["water", "forest", "town"];
+/// `[classes, bands]`
+const WEIGHTS: [f32; 12] = [1.0, 0.0, 0.0, -1.0, 0.0, 1.0, 0.0, 0.5, -1.0, 0.0, 1.0, 0.25];
+const BIAS: [f32; 3] = [0.1, 0.0, -0.2];
+
+fn manifest_for(head: Head) -> Manifest {
+    let classes = CLASSES.iter().map(|class| (*class).to_owned()).collect();
+    Manifest { head, classes, tta: Tta::D4, overlap_px: 2, padding: Padding::Nodata, ..manifest() }
+}
+
+/// One linear layer per pixel.
+fn segmentation_graph() -> pb::GraphProto {
+    let side = SIDE as i64;
+    let attributes = vec![ints("kernel_shape", &[1, 1]), ints("strides", &[1, 1]), ints("pads", &[0, 0, 0, 0])];
+    pb::GraphProto {
+        name: "segmentation".into(),
+        node: vec![node("Conv", &["input", "w", "b"], "logits", attributes)],
+        initializer: vec![tensor("w", &[3, 4, 1, 1], &WEIGHTS), tensor("b", &[3], &BIAS)],
+        input: vec![value("input", &[-1, 4, side, side])],
+        output: vec![value("logits", &[-1, 3, side, side])],
+        ..Default::default()
+    }
+}
+
+/// The same layer on the mean over the window.
+fn multiclass_graph() -> pb::GraphProto {
+    let side = SIDE as i64;
+    pb::GraphProto {
+        name: "multiclass".into(),
+        node: vec![
+            node("GlobalAveragePool", &["input"], "p", vec![]),
+            node("Flatten", &["p"], "f", vec![int("axis", 1)]),
+            node("Gemm", &["f", "w", "b"], "logits", vec![int("transB", 1)]),
+        ],
+        initializer: vec![tensor("w", &[3, 4], &WEIGHTS), tensor("b", &[3], &BIAS)],
+        input: vec![value("input", &[-1, 4, side, side])],
+        output: vec![value("logits", &[-1, 3])],
+        ..Default::default()
+    }
+}
+
+fn logits(bands: [f32; 4]) -> [f32; 3] {
+    std::array::from_fn(|class| BIAS[class] + (0..4).map(|band| WEIGHTS[class * 4 + band] * bands[band]).sum::<f32>())
+}
+
+fn write_model(folder: &Path, head: Head) {
+    let input = golden_input();
+    let output: ArrayD<f32> = match head {
+        Head::Segmentation => {
+            let mut output = Array::zeros(IxDyn(&[2, 3, SIDE, SIDE]));
+            for n in 0..2 {
+                for (y, x) in (0..SIDE).flat_map(|y| (0..SIDE).map(move |x| (y, x))) {
+                    let values = logits(std::array::from_fn(|band| input[[n, band, y, x]]));
+                    (0..3).for_each(|class| output[[n, class, y, x]] = values[class]);
+                }
+            }
+            output
+        }
+        _ => {
+            let mut output = Array::zeros(IxDyn(&[2, 3]));
+            for (n, window) in input.axis_iter(Axis(0)).enumerate() {
+                let values = logits(std::array::from_fn(|band| window.index_axis(Axis(0), band).mean().unwrap()));
+                (0..3).for_each(|class| output[[n, class]] = values[class]);
+            }
+            output
+        }
+    };
+    let graph = if head == Head::Segmentation { segmentation_graph() } else { multiclass_graph() };
+    let golden = s2infer::model::Golden { input, output };
+    write_folder_with(folder, &manifest_for(head), &encode(graph), &golden).unwrap();
+}
+
+/// A tile whose left part is water, middle forest and right town, with a corner of nodata.
+fn write_striped(path: &Path, side: u32) {
+    tiles::write_u16(path, 4, side, |band, row, column| {
+        if row < 2 && column < 2 {
+            return 0;
+        }
+        let stripe = (column * 3 / side) as usize;
+        [[2500, 600, 600, 100], [500, 2500, 500, 2500], [300, 800, 2700, 1200]][stripe][band]
+    });
+}
+
+/// Class of a pixel of [`write_striped`], computed here.
+fn expected_class(side: u32, row: u32, column: u32) -> Option<usize> {
+    if row < 2 && column < 2 {
+        return None;
+    }
+    let stripe = (column * 3 / side) as usize;
+    let dn = [[2500, 600, 600, 100], [500, 2500, 500, 2500], [300, 800, 2700, 1200]][stripe];
+    let values = logits(std::array::from_fn(|band| {
+        ((dn[band] as f32 * 1e-4).clamp(0.0, 0.275) - (0.1 + 0.01 * band as f32)) / 0.05
+    }));
+    (0..3).max_by(|&a, &b| values[a].total_cmp(&values[b]))
+}
+
+fn run(folder: &Path, engine: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
+    command.current_dir(folder).args(["--model", "model", "--engine", engine]).args(arguments);
+    if let Some(library) = common::ort_library() {
+        command.env("ORT_DYLIB_PATH", library);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn engines() -> Vec<&'static str> {
+    if common::ort_library().is_some() {
+        return vec!["tract", "ort"];
+    }
+    common::skip_or_fail("the ONNX Runtime library");
+    vec!["tract"]
+}
+
+#[test]
+fn a_multiclass_model_names_the_likeliest_class_and_lists_all_scores() {
+    let folder = tempfile::tempdir().unwrap();
+    write_model(&folder.path().join("model"), Head::Multiclass);
+    tiles::write_level(&folder.path().join("town.tif"), SIDE as u32, [300, 800, 2600, 1200]);
+    tiles::write_level(&folder.path().join("water.tif"), SIDE as u32, [2500, 600, 600, 100]);
+    for engine in engines() {
+        let text = run(folder.path(), engine, &["town.tif", "water.tif", "--format", "ndjson"]);
+        let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!([&rows[0]["decision"], &rows[1]["decision"]], ["town", "water"], "{engine}");
+        for row in rows {
+            let scores = row["scores"].as_object().unwrap();
+            let sum: f64 = scores.values().map(|score| score.as_f64().unwrap()).sum();
+            assert!((sum - 1.0).abs() < 1e-5, "{row}");
+            assert_eq!(row["score"], scores[row["decision"].as_str().unwrap()]);
+        }
+    }
+}
+
+#[test]
+fn a_segmentation_model_writes_a_mask_of_the_whole_tile_and_its_distribution() {
+    let side = 21;
+    for engine in engines() {
+        let folder = tempfile::tempdir().unwrap();
+        write_model(&folder.path().join("model"), Head::Segmentation);
+        write_striped(&folder.path().join("scene.tif"), side);
+        run(
+            folder.path(),
+            engine,
+            &["scene.tif", "--masks", "masks", "--distributions", "shares.csv", "-o", "rows.csv"],
+        );
+        let mask = std::fs::read_dir(folder.path().join("masks")).unwrap().next().unwrap().unwrap().path();
+        let mut decoder = tiff::decoder::Decoder::new(std::fs::File::open(mask).unwrap()).unwrap();
+        assert_eq!(decoder.dimensions().unwrap(), (side, side));
+        let tiff::decoder::DecodingResult::U8(classes) = decoder.read_image().unwrap() else { panic!() };
+        for (pixel, class) in classes.iter().enumerate() {
+            let (row, column) = (pixel as u32 / side, pixel as u32 % side);
+            let expected = expected_class(side, row, column).map_or(255, |class| class as u8);
+            assert_eq!(*class, expected, "{engine}: row {row}, column {column}");
+        }
+        let shares = std::fs::read_to_string(folder.path().join("shares.csv")).unwrap();
+        let mut lines = shares.lines();
+        assert_eq!(lines.next(), Some("tile,water,forest,town"));
+        let cells: Vec<&str> = lines.next().unwrap().split(',').collect();
+        let sum: f64 = cells[1..].iter().map(|cell| cell.parse::<f64>().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-6, "{shares}");
+        let windows = std::fs::read_to_string(folder.path().join("rows.csv")).unwrap().lines().count() - 1;
+        assert_eq!(windows, 16, "four by four windows of 8 px, 6 px apart");
+    }
+}
