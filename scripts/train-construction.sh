@@ -34,7 +34,7 @@ mkdir -p "$work" "$calibration"
 for split in calibration measurement; do
   rm -rf "${work:?}/$split"
   "$s2train" render --patches "$work/patches.csv" --split "$split" --model "$model" --out "$work/$split" --seed 1
-  "$s2infer" "$work/$split" --model "$model" --threads "$threads" --output "$work/$split.csv"
+  "$s2infer" "$work/$split" --model "$model" --threshold 0.5 --threads "$threads" --output "$work/$split.csv"
 done
 "$s2train" scores --run "$work/calibration.csv" --tiles "$work/calibration/tiles.csv" --out "$calibration/scores.csv"
 "$s2train" scores --run "$work/measurement.csv" --tiles "$work/measurement/tiles.csv" --out "$calibration/measured.csv"

@@ -101,8 +101,9 @@ session = ort.InferenceSession(folder + "/model.onnx")
 for part in (x, x[:1]):
     got = session.run(["scores"], {"input": part})[0]
     assert np.abs(got - expected[:len(part)]).max() < 1e-5, (got, expected)
-tract = np.fromfile(folder + "/tract.f32", np.float32).reshape(3, 2)
-assert np.abs(tract - expected).max() < 1e-5, (tract, expected)
+if not half:
+    tract = np.fromfile(folder + "/tract.f32", np.float32).reshape(3, 2)
+    assert np.abs(tract - expected).max() < 1e-5, (tract, expected)
 assert expected.std() > 1e-3
 "#;
 
@@ -112,14 +113,18 @@ fn check(weights: Weights, name: &str) {
     };
     let folder = tempfile::tempdir().unwrap();
     let graph = everything(weights);
-    let input = Array4::from_shape_fn((3, 4, SIDE, SIDE), |(n, c, y, x)| ((n * 7 + c * 5 + y * 3 + x) % 11) as f32 / 5.0 - 1.0);
-    let request = EngineRequest { engine: EngineChoice::Tract, device: Device::Cpu, ort_lib: None };
-    let mut session = open(&request).unwrap().session(&graph, 3, [4, SIDE, SIDE]).unwrap();
-    let output = session.run(input.view()).unwrap();
+    let input =
+        Array4::from_shape_fn((3, 4, SIDE, SIDE), |(n, c, y, x)| ((n * 7 + c * 5 + y * 3 + x) % 11) as f32 / 5.0 - 1.0);
     let bytes = |values: &mut dyn Iterator<Item = &f32>| values.flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
-    std::fs::write(folder.path().join("model.onnx"), graph).unwrap();
+    std::fs::write(folder.path().join("model.onnx"), &graph).unwrap();
     std::fs::write(folder.path().join("input.f32"), bytes(&mut input.iter())).unwrap();
-    std::fs::write(folder.path().join("tract.f32"), bytes(&mut output.iter())).unwrap();
+    // tract gets its weights widened, as a model folder does when it is loaded.
+    if weights == Weights::Fp32 {
+        let request = EngineRequest { engine: EngineChoice::Tract, device: Device::Cpu, ort_lib: None };
+        let mut session = open(&request).unwrap().session(&graph, 3, [4, SIDE, SIDE]).unwrap();
+        let output = session.run(input.view()).unwrap();
+        std::fs::write(folder.path().join("tract.f32"), bytes(&mut output.iter())).unwrap();
+    }
     let ran = Command::new(python).args(["-c", REFERENCE]).arg(folder.path()).arg(name).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }

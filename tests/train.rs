@@ -84,7 +84,8 @@ assert np.ptp(got) > 1e-3, got
 /// Logits that libtorch computes for the golden batch: the first two positives and negatives of `select`.
 fn torch_logits(manifest: &Path, checkpoints: &Path, model: &Model) -> Vec<f32> {
     let rows = patches::read(manifest).unwrap();
-    let select = |positive| rows.iter().filter(move |p| p.split == Split::Select && p.is_positive() == positive).take(2);
+    let select =
+        |positive| rows.iter().filter(move |p| p.split == Split::Select && p.is_positive() == positive).take(2);
     let golden: Vec<&Patch> = select(true).chain(select(false)).collect();
     let inputs = pixels::inputs(manifest.parent().unwrap(), &golden, &model.manifest).unwrap();
     let fitted = finished(checkpoints, Device::Cpu).unwrap();
@@ -111,7 +112,8 @@ fn trained_folder_loads_and_its_onnx_computes_what_libtorch_does() {
         assert!(ran.status.success(), "{weights}: {}", String::from_utf8_lossy(&ran.stderr));
     };
     compare("fp32", "1e-5");
-    let mut export = s2train(&["export", "--name", "square", "--tile-px", "32", "--clip", "0,0.275", "--weights", "fp16"]);
+    let mut export =
+        s2train(&["export", "--name", "square", "--tile-px", "32", "--clip", "0,0.275", "--weights", "fp16"]);
     export.arg("--patches").arg(&manifest).arg("--checkpoints").arg(&checkpoints).arg("--out").arg(&out);
     succeed(export.output().unwrap());
     assert!(std::fs::metadata(out.join("model.onnx")).unwrap().len() < 23_000_000);

@@ -27,8 +27,8 @@ impl Network for Export<'_> {
 
     fn conv_norm(&mut self, conv: &str, norm: &str, x: &Value, shape: network::Conv) -> Value {
         let mut weight = self.parameters.values(&format!("{conv}.weight"));
-        let [gain, shift, mean, variance] =
-            ["weight", "bias", "running_mean", "running_var"].map(|what| self.parameters.values(&format!("{norm}.{what}")));
+        let [gain, shift, mean, variance] = ["weight", "bias", "running_mean", "running_var"]
+            .map(|what| self.parameters.values(&format!("{norm}.{what}")));
         let per_output = weight.len() / shape.outputs;
         let mut bias = Vec::with_capacity(shape.outputs);
         for (output, weights) in weight.chunks_mut(per_output).enumerate() {

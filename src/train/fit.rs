@@ -200,12 +200,8 @@ fn pass(
         let (x, y) = augment::batch(&train.pixels, &train.labels, rows, &mut rng);
         let (x, y) = (x.to_device(recipe.device), y.to_device(recipe.device));
         let logits = forward(parameters, &x, recipe.precision, true).squeeze_dim(1);
-        let loss = logits.binary_cross_entropy_with_logits(
-            &y,
-            None::<&Tensor>,
-            Some(&positive_weight),
-            Reduction::Mean,
-        );
+        let loss =
+            logits.binary_cross_entropy_with_logits(&y, None::<&Tensor>, Some(&positive_weight), Reduction::Mean);
         loss.backward();
         let (warmup, all) = (recipe.warmup_epochs * steps_per_epoch, recipe.epochs * steps_per_epoch);
         optimiser.step(parameters, learning_rate(recipe.learning_rate, *steps as usize, warmup, all));

@@ -22,9 +22,8 @@ mod tests {
     // scikit-learn 1.9.1, average_precision_score
     #[test]
     fn average_precision_agrees_with_scikit_learn() {
-        let negatives = [
-            0.02, 0.05, 0.07, 0.10, 0.12, 0.15, 0.18, 0.22, 0.25, 0.28, 0.33, 0.40, 0.45, 0.55, 0.62, 0.71,
-        ];
+        let negatives =
+            [0.02, 0.05, 0.07, 0.10, 0.12, 0.15, 0.18, 0.22, 0.25, 0.28, 0.33, 0.40, 0.45, 0.55, 0.62, 0.71];
         let positives = [0.18, 0.36, 0.52, 0.64, 0.73, 0.81, 0.90, 0.95];
         let scores: Vec<f32> = negatives.iter().chain(&positives).copied().collect();
         let labels: Vec<bool> = (0..24).map(|i| i >= 16).collect();

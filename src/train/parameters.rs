@@ -83,10 +83,7 @@ pub(super) fn values(tensor: &Tensor) -> Vec<f32> {
 }
 
 /// Writes named tensors so that the file appears complete or not at all.
-pub(super) fn write_safetensors<'a>(
-    tensors: impl Iterator<Item = (String, &'a Tensor)>,
-    path: &Path,
-) -> Result<()> {
+pub(super) fn write_safetensors<'a>(tensors: impl Iterator<Item = (String, &'a Tensor)>, path: &Path) -> Result<()> {
     let tensors: Vec<_> = tensors.map(|(name, t)| (name, t.detach().to_device(Device::Cpu).contiguous())).collect();
     let partial = path.with_extension("partial");
     Tensor::write_safetensors(&tensors, &partial).map_err(|e| Error::output(e).context(partial.display()))?;

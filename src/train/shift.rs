@@ -9,8 +9,9 @@
 //! - **winter**: the sun's zenith angle at half past ten, solar time, follows from latitude and date. Ground darkens
 //!   by half of what cos falls by: reflectance is already divided by cos, so that this stands for shadows alone.
 //!   Where green exceeds red, green cover turns to the colour of bare trees and dry grass. Thin haze is added;
-//! - **cloudy**: a white veil with smooth noise for its optical thickness, over a share of the patch drawn from 10
-//!   to 70 %, semi-transparent; its shadow lies down-sun and darkens the ground.
+//! - **cloudy**: a thin white veil with smooth noise for its opacity (10 to 40 % where it is thickest), over a share
+//!   of the patch drawn from 12 to 68 %; its shadow lies down-sun and darkens the ground by as much. Thick clouds, which
+//!   hide what is below them, are left out.
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -125,11 +126,10 @@ fn winter(bands: &mut [f32], from: f32, to: f32, rng: &mut impl Rng) {
 fn clouds(bands: &mut [f32], side: usize, sun_cosine: f32, cover: f32, rng: &mut impl Rng) {
     let wide = side + 2 * SHADOW_PX_MAX;
     let noise = field(wide, rng);
-    let (thickest, shadow_depth): (f32, f32) = (rng.random_range(0.35..0.8), rng.random_range(0.3..0.6));
+    let (thickest, shadow_depth): (f32, f32) = (rng.random_range(0.1..0.4), rng.random_range(0.1..0.4));
     let height_px: f32 = rng.random_range(4.0..12.0);
     let inside = |row: usize, column: usize| (row + SHADOW_PX_MAX) * wide + column + SHADOW_PX_MAX;
-    let mut sorted: Vec<f32> =
-        (0..side * side).map(|pixel| noise[inside(pixel / side, pixel % side)]).collect();
+    let mut sorted: Vec<f32> = (0..side * side).map(|pixel| noise[inside(pixel / side, pixel % side)]).collect();
     sorted.sort_by(f32::total_cmp);
     // The share `cover` of the patch's pixels lies above the edge, and the veil thickens from there.
     let edge = sorted[((1.0 - cover) * (side * side - 1) as f32) as usize];

@@ -15,7 +15,7 @@ The way of the built-in model, which scripts/train-construction.sh goes:
   s2train prepare-eurosat --index eurosat-rgb-index.csv --out data/patches.csv
   s2train train --patches data/patches.csv --checkpoints data/checkpoints --out models/construction
   s2train render --patches data/patches.csv --split calibration --out data/calibration
-  s2infer data/calibration --model models/construction --output data/calibration.csv
+  s2infer data/calibration --model models/construction --threshold 0.5 --output data/calibration.csv
   s2train report …; see s2train help report";
 
 /// Train a ResNet-18 on labelled patches and write a model folder for s2infer

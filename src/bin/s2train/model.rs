@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use s2infer::infer::preprocess::PREPROCESSING_VERSION;
 use s2infer::model::Manifest;
 use s2infer::model::manifest::{About, Band, DnDefault, Head, Padding, Tta, WeightsStorage};
-use s2infer::train::patches::Patch;
+use s2infer::train::patches::{Patch, Split};
 use s2infer::{Error, Result};
 
 /// Largest relative difference between engines that loading a model forgives; measured differences are a hundred
@@ -103,11 +103,12 @@ impl ModelArguments {
     }
 }
 
-/// West, south, east, north of the patches.
+/// West, south, east, north of the patches that the weights were fitted to.
 fn bbox(patches: &[Patch]) -> Option<[f64; 4]> {
-    let first = patches.first()?;
+    let mut train = patches.iter().filter(|patch| patch.split == Split::Train);
+    let first = train.next()?;
     let start = [first.longitude, first.latitude, first.longitude, first.latitude];
-    Some(patches.iter().fold(start, |[west, south, east, north], patch| {
+    Some(train.fold(start, |[west, south, east, north], patch| {
         let (x, y) = (patch.longitude, patch.latitude);
         [west.min(x), south.min(y), east.max(x), north.max(y)]
     }))

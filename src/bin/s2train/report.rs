@@ -11,7 +11,7 @@ use s2infer::{Error, Result};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
-  s2infer data/calibration --model models/construction --output data/calibration.csv
+  s2infer data/calibration --model models/construction --threshold 0.5 --output data/calibration.csv
   s2train scores --run data/calibration.csv --tiles data/calibration/tiles.csv --out calibration/construction/scores.csv")]
 pub struct Scores {
     /// CSV that s2infer wrote

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use s2infer::Result;
 use s2infer::model::Manifest;
 use s2infer::train::card::{self, Story};
 use s2infer::train::fit::{self, Fitted, Recipe, Samples};
 use s2infer::train::forward::Precision;
 use s2infer::train::patches::{self, Patch, Split};
 use s2infer::train::{folder, pixels};
-use s2infer::Result;
 use tch::{Cuda, Device, Tensor};
 
 use super::model::ModelArguments;
@@ -179,13 +179,7 @@ impl Data {
         Ok(Samples { pixels, labels: Tensor::from_slice(&labels) })
     }
 
-    fn write(
-        &self,
-        files: &Files,
-        model: &ModelArguments,
-        recipe: &RecipeArguments,
-        fitted: &Fitted,
-    ) -> Result<()> {
+    fn write(&self, files: &Files, model: &ModelArguments, recipe: &RecipeArguments, fitted: &Fitted) -> Result<()> {
         let mut golden: Vec<&Patch> = self.of(Split::Select).filter(|p| p.is_positive()).take(GOLDEN_HALF).collect();
         golden.extend(self.of(Split::Select).filter(|p| !p.is_positive()).take(GOLDEN_HALF));
         let golden = pixels::inputs(&self.folder, &golden, &self.manifest)?;
@@ -217,4 +211,3 @@ fn command() -> String {
     let arguments: Vec<String> = std::env::args().skip(1).map(quoted).collect();
     format!("s2train {}", arguments.join(" "))
 }
-
