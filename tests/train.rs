@@ -88,7 +88,7 @@ fn torch_logits(manifest: &Path, checkpoints: &Path, model: &Model) -> Vec<f32> 
         |positive| rows.iter().filter(move |p| p.split == Split::Select && p.is_positive() == positive).take(2);
     let golden: Vec<&Patch> = select(true).chain(select(false)).collect();
     let inputs = pixels::inputs(manifest.parent().unwrap(), &golden, &model.manifest).unwrap();
-    let fitted = finished(checkpoints, Device::Cpu).unwrap();
+    let fitted = finished(checkpoints, 3, Device::Cpu).unwrap();
     logits(&fitted.parameters, &inputs, Precision::Fp32, Device::Cpu)
 }
 

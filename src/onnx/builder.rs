@@ -47,8 +47,10 @@ impl GraphBuilder {
         self.graph.output.push(value_info(name, shape));
     }
 
-    /// A weight of `dims`, row by row, stored as [`Weights`] says. The product of `dims` must be the number of
-    /// values.
+    /// A weight of `dims`, row by row, stored as [`Weights`] says.
+    ///
+    /// # Panics
+    /// If the product of `dims` is not the number of values, which is a mistake of the caller.
     pub fn weight(&mut self, name: &str, dims: &[usize], values: &[f32]) -> Value {
         assert_eq!(dims.iter().product::<usize>(), values.len(), "weight {name} has dimensions {dims:?}");
         let rounded = match self.weights {

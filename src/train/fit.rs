@@ -163,15 +163,18 @@ pub fn fit(recipe: &Recipe, train: &Samples, select: &Samples, folder: &Path, re
             recipe.epochs
         );
     }
-    finished(folder, recipe.device)
+    finished(folder, bands, recipe.device)
 }
 
-/// The outcome of a training that left its checkpoints in `folder`.
-pub fn finished(folder: &Path, device: Device) -> Result<Fitted> {
+/// The outcome of a training on `bands` bands that left its checkpoints in `folder`.
+pub fn finished(folder: &Path, bands: usize, device: Device) -> Result<Fitted> {
     let files = Checkpoints::of(folder)?;
     let history = files.progress()?.history;
     let best = chosen(&history).ok_or_else(|| Error::usage(format!("{}: no epoch was finished", folder.display())))?;
-    Ok(Fitted { parameters: Parameters::read(&files.parameters(best), device)?, history, best })
+    let path = files.parameters(best);
+    let mut parameters = Parameters::resnet18(bands, 1, 0, device);
+    parameters.copy_from(&Parameters::read(&path, device)?).map_err(|e| e.context(path.display()))?;
+    Ok(Fitted { parameters, history, best })
 }
 
 /// The epoch with the highest average precision, from 1; of equals the last, which had the lowest learning rate.

@@ -146,7 +146,7 @@ impl Export {
     pub fn run(&self) -> Result<()> {
         let recipe = self.recipe.recipe();
         let data = Data::read(&self.files.patches, &self.model)?;
-        let fitted = fit::finished(&self.files.checkpoints, recipe.device)?;
+        let fitted = fit::finished(&self.files.checkpoints, data.manifest.bands.len(), recipe.device)?;
         data.write(&self.files, &self.model, &self.recipe, &fitted)
     }
 }
