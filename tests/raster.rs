@@ -1,0 +1,272 @@
+//! Rasters written and read by other programs, read here.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fs, thread};
+
+use common::{python, skip_or_fail, skip_without_data};
+use s2infer::raster::{Geo, Planes, Raster, ReadOptions, Window, looks_like_raster};
+use s2infer::{Error, Kind};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+/// A line of the manifest that `write_rasters.py` writes: what GDAL finds in a file.
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Expected {
+    file: String,
+    refuse: bool,
+    unreadable: Option<String>,
+    sha256: String,
+    dtype: String,
+    bands: usize,
+    width: u32,
+    height: u32,
+    epsg: Option<u32>,
+    transform: Option<[f64; 6]>,
+    places: Option<Vec<[f64; 4]>>,
+    nodata: Option<String>,
+    descriptions: Vec<Option<String>>,
+    scales: Vec<f64>,
+    offsets: Vec<f64>,
+    tags: BTreeMap<String, String>,
+}
+
+/// Runs the script; its files live as long as the folder. `None`, said aloud, without Python.
+fn written(what: &str) -> Option<(TempDir, Vec<Expected>)> {
+    let Some(python) = python() else {
+        skip_or_fail("Python with tifffile and rasterio");
+        return None;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/write_rasters.py");
+    let output = Command::new(python).arg(script).arg(what).arg(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = fs::read_to_string(folder.path().join("manifest.jsonl")).unwrap();
+    let expected: Vec<Expected> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(expected.len() > 20);
+    Some((folder, expected))
+}
+
+fn whole(raster: &Raster) -> Window {
+    Window { x: 0, y: 0, width: raster.header().width, height: raster.header().height }
+}
+
+fn read_all(raster: &Raster) -> Result<Planes, Error> {
+    let mut planes = Planes::new();
+    let bands: Vec<usize> = (0..raster.header().bands.len()).collect();
+    raster.read(whole(raster), &bands, &mut planes)?;
+    Ok(planes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whole and in windows, mapped and not: the same pixels, and those of the manifest.
+fn check_pixels(path: &Path, expected: &Expected) {
+    let name = path.display();
+    for mmap in [true, false] {
+        let raster = Raster::open(path, &ReadOptions { mmap }).unwrap_or_else(|error| panic!("{error}"));
+        let header = raster.header();
+        assert_eq!((header.width, header.height), (expected.width, expected.height), "{name}");
+        assert_eq!((header.bands.len(), header.sample_type.name()), (expected.bands, &*expected.dtype), "{name}");
+        let planes = read_all(&raster).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(planes.sample_type, header.sample_type);
+        assert_eq!(hex(&Sha256::digest(&planes.bytes)), expected.sha256, "{name}: other pixels");
+        check_windows(&raster, &planes);
+        raster.check_unchanged().unwrap();
+    }
+}
+
+/// Windows that cut chunks anywhere, bands in reverse with one repeated.
+fn check_windows(raster: &Raster, all: &Planes) {
+    let (width, height) = (raster.header().width, raster.header().height);
+    let mut bands: Vec<usize> = (0..all.bands).rev().collect();
+    bands.push(0);
+    let (step_x, step_y) = ((width / 3).max(1) | 1, (height / 2).max(1) | 1);
+    let size = raster.header().sample_type.size_bytes();
+    let mut planes = Planes::new();
+    for y in (0..height).step_by(step_y as usize) {
+        for x in (0..width).step_by(step_x as usize) {
+            let window = Window { x, y, width: (step_x + 2).min(width - x), height: (step_y + 3).min(height - y) };
+            raster.read(window, &bands, &mut planes).unwrap();
+            assert_eq!((planes.width, planes.height), (window.width as usize, window.height as usize));
+            for (index, &band) in bands.iter().enumerate() {
+                let rows = planes.band(index).chunks_exact(planes.width * size);
+                for (row, from_window) in rows.enumerate() {
+                    let start = ((y as usize + row) * all.width + x as usize) * size;
+                    assert_eq!(from_window, &all.band(band)[start..start + from_window.len()], "{window:?}");
+                }
+            }
+        }
+    }
+}
+
+fn check_header(raster: &Raster, expected: &Expected) {
+    let (header, name) = (raster.header(), &expected.file);
+    let nodata = expected.nodata.as_ref().map(|text| text.parse::<f64>().unwrap());
+    let bits = |value: Option<f64>| value.map(f64::to_bits);
+    assert!(
+        bits(header.nodata) == bits(nodata) || header.nodata.unwrap().is_nan() && nodata.unwrap().is_nan(),
+        "{name}"
+    );
+    let transform = header.geo.as_ref().map(|geo| geo.transform);
+    assert_eq!(transform, expected.transform, "{name}");
+    assert_eq!(header.geo.as_ref().and_then(|geo| geo.epsg), expected.epsg.filter(|_| transform.is_some()), "{name}");
+    for (band, info) in header.bands.iter().enumerate() {
+        assert_eq!(info.description, expected.descriptions[band], "{name}");
+        assert_eq!(info.scale.unwrap_or(1.0), expected.scales[band], "{name}");
+        assert_eq!(info.offset.unwrap_or(0.0), expected.offsets[band], "{name}");
+    }
+    let passed_over = ["TIFFTAG_SOFTWARE", "TIFFTAG_RESOLUTIONUNIT", "TIFFTAG_XRESOLUTION", "TIFFTAG_YRESOLUTION"];
+    for (key, value) in expected.tags.iter().filter(|(key, _)| !passed_over.contains(&key.as_str())) {
+        assert_eq!(header.metadata.get(key), Some(value), "{name}: {key}");
+    }
+}
+
+fn check_places(geo: &Geo, expected: &Expected) {
+    for &[column, row, longitude, latitude] in expected.places.iter().flatten() {
+        let found = geo.longitude_latitude(column, row).unwrap();
+        let near = (found.0 - longitude).abs() < 1e-8 && (found.1 - latitude).abs() < 1e-8;
+        assert!(near, "{}: {found:?} instead of {:?}", expected.file, (longitude, latitude));
+    }
+}
+
+#[test]
+fn every_layout_type_and_codec_that_tifffile_and_gdal_write_reads_as_they_read_it() {
+    let Some((folder, expected)) = written("matrix") else { return };
+    assert!(expected.len() > 3000);
+    let half = expected.len() / 2;
+    thread::scope(|scope| {
+        for part in [&expected[..half], &expected[half..]] {
+            scope.spawn(|| part.iter().for_each(|file| check_pixels(&folder.path().join(&file.file), file)));
+        }
+    });
+}
+
+#[test]
+fn legal_oddities_read_as_gdal_reads_them_and_what_is_not_read_is_refused() {
+    let Some((folder, expected)) = written("special") else { return };
+    for file in &expected {
+        let path = folder.path().join(&file.file);
+        if file.refuse {
+            let read = Raster::open(&path, &ReadOptions::default()).and_then(|raster| read_all(&raster));
+            let error = read.expect_err(&file.file);
+            assert!(matches!(error.kind(), Kind::Malformed | Kind::Unsupported | Kind::Limit), "{error}");
+            assert!(error.to_string().contains(&file.file), "{error}");
+        } else {
+            check_pixels(&path, file);
+            check_header(&Raster::open(&path, &ReadOptions::default()).unwrap(), file);
+        }
+    }
+}
+
+#[test]
+fn refused_compression_is_named() {
+    let Some((folder, expected)) = written("special") else { return };
+    for (what, name) in [("-jpeg.tif", "JPEG"), ("lerc", "LERC"), ("lzma", "LZMA"), ("ccitt", "bits")] {
+        let file = expected.iter().find(|file| file.refuse && file.file.contains(what)).unwrap();
+        let error = Raster::open(&folder.path().join(&file.file), &ReadOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unsupported);
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn geo_keys_nodata_and_band_metadata_are_what_gdal_finds() {
+    let Some((folder, expected)) = written("geo") else { return };
+    for file in &expected {
+        let path = folder.path().join(&file.file);
+        check_pixels(&path, file);
+        let raster = Raster::open(&path, &ReadOptions::default()).unwrap();
+        check_header(&raster, file);
+        if let Some(geo) = &raster.header().geo {
+            check_places(geo, file);
+        }
+    }
+}
+
+#[test]
+fn footprint_runs_counter_clockwise_from_the_upper_left() {
+    let geo = Geo { epsg: Some(4326), transform: [10.0, 0.5, 0.0, 50.0, 0.0, -0.5] };
+    let corners = geo.footprint(Window { x: 2, y: 4, width: 2, height: 6 });
+    assert_eq!(corners, Some([(11.0, 48.0), (11.0, 45.0), (12.0, 45.0), (12.0, 48.0)]));
+    let nowhere = Geo { epsg: Some(1), ..geo.clone() };
+    assert_eq!(nowhere.longitude_latitude(0.0, 0.0), None, "an unknown reference system gives no place");
+    assert_eq!(Geo { epsg: None, ..geo }.longitude_latitude(0.0, 0.0), None);
+}
+
+/// The files below `folder` of the shared data, or `None`, said aloud, without them.
+fn shared(folder: &str) -> Option<Vec<PathBuf>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(folder);
+    let root = std::env::var_os("S2INFER_DATA").map_or(root, |data| Path::new(&data).join(folder));
+    if !root.exists() {
+        skip_without_data(folder);
+        return None;
+    }
+    let files = walkdir::WalkDir::new(root).sort_by_file_name().into_iter().flatten();
+    Some(files.filter(|entry| entry.file_type().is_file()).map(|entry| entry.into_path()).collect())
+}
+
+#[test]
+fn real_tiffs_whatever_their_names_read_as_gdal_reads_them() {
+    let Some(python) = python() else { return skip_or_fail("Python with rasterio") };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/write_rasters.py");
+    for (folder, at_least) in [("cog-and-jp2", 59), ("bigearthnet-s1-s2", 48), ("sentinel2-safe-layouts", 275)] {
+        let Some(files) = shared(folder) else { continue };
+        let tiffs: Vec<_> = files.into_iter().filter(|path| is_tiff(path)).collect();
+        assert!(tiffs.len() >= at_least, "{folder}: {} TIFFs", tiffs.len());
+        let output = Command::new(&python).arg(&script).arg("read").args(&tiffs).output().unwrap();
+        let lines = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(lines.lines().count(), tiffs.len(), "{}", String::from_utf8_lossy(&output.stderr));
+        for (line, path) in lines.lines().zip(&tiffs) {
+            let file: Expected = serde_json::from_str(line).unwrap();
+            if let Some(reason) = &file.unreadable {
+                let read = Raster::open(path, &ReadOptions::default()).and_then(|raster| read_all(&raster));
+                assert!(read.is_err(), "{} was read, but GDAL says: {reason}", path.display());
+                continue;
+            }
+            check_pixels(path, &file);
+            let raster = Raster::open(path, &ReadOptions::default()).unwrap();
+            check_header(&raster, &file);
+            if let Some(geo) = raster.header().geo.as_ref().filter(|geo| geo.epsg.is_some()) {
+                check_places(geo, &file);
+            }
+        }
+    }
+}
+
+/// By the file's own first bytes, so that none is passed over because it is refused here.
+fn is_tiff(path: &Path) -> bool {
+    let magic: &[&[u8]] = &[b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"];
+    fs::read(path).is_ok_and(|bytes| magic.iter().any(|start| bytes.starts_with(start)))
+}
+
+#[test]
+fn what_is_not_a_raster_is_an_error_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("text.tif"), "not a raster\n").unwrap();
+    fs::write(path("empty.tif"), "").unwrap();
+    fs::write(path("short.tif"), b"II*\0").unwrap();
+    std::os::unix::fs::symlink(path("loop.tif"), path("loop.tif")).unwrap();
+    assert!(Command::new("mkfifo").arg(path("fifo.tif")).status().unwrap().success());
+    let kind = |name: &str| {
+        assert!(!looks_like_raster(&path(name)), "{name}");
+        Raster::open(&path(name), &ReadOptions::default()).unwrap_err().kind()
+    };
+    assert_eq!(kind("text.tif"), Kind::Malformed);
+    assert_eq!(kind("empty.tif"), Kind::Malformed);
+    assert_eq!(kind("short.tif"), Kind::Malformed);
+    assert_eq!(kind("loop.tif"), Kind::Io);
+    assert_eq!(kind("fifo.tif"), Kind::Io);
+    assert_eq!(kind("."), Kind::Io);
+    assert_eq!(kind("missing.tif"), Kind::Io);
+    assert_eq!(Raster::open(Path::new("/dev/zero"), &ReadOptions::default()).unwrap_err().kind(), Kind::Io);
+}
