@@ -26,6 +26,8 @@ pub const CHUNK_CACHE_BYTES: usize = 64 << 20;
 pub const WHOLE_READ_BYTES_MAX: u64 = 1 << 20;
 /// Memory maps alive at one time; a raster opened beyond that is read in pieces instead.
 pub const GUARDED_MAPS_MAX: usize = 1024;
+/// Scans of a JPEG: a progressive file has about ten, and each one costs a pass over the image.
+pub const JPEG_SCANS_MAX: usize = 500;
 /// Bytes of one window of pixels: 1 GiB.
 pub const WINDOW_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of an ONNX file: protobuf itself ends at 2 GiB.
