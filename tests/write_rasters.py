@@ -1,7 +1,8 @@
 """Writes TIFFs with tifffile, GDAL (rasterio) and by hand, and says what is in them as GDAL reads it.
 
-Usage: write_rasters.py matrix|special|geo FOLDER   writes files and FOLDER/manifest.jsonl
-       write_rasters.py read FILE...                one manifest line for each file that GDAL can read, to stdout
+Usage: write_rasters.py matrix|special|geo|patches|seeds FOLDER writes files and FOLDER/manifest.jsonl
+       write_rasters.py eurosat FOLDER TAR                  the same for some of the tar file's JPEGs
+       write_rasters.py read FILE...                        one manifest line for each file GDAL can read, to stdout
 Each line: {"file", "sha256" of the bands in file order, row by row, little-endian, and the header's facts}, or
 {"file", "refuse": true} for a file that must be an error.
 """
@@ -12,6 +13,7 @@ import json
 import os
 import struct
 import sys
+import tarfile
 import warnings
 import zlib
 
@@ -19,6 +21,7 @@ import numpy as np
 import rasterio
 import rasterio.warp
 import tifffile
+from PIL import Image
 from rasterio.transform import Affine
 
 warnings.filterwarnings("ignore")
@@ -395,6 +398,97 @@ def geo(path):
     folder.close()
 
 
+def pillow_facts(path, name):
+    """Pixels by Pillow, whose libjpeg-turbo is what models are trained with; GDAL's wheels hold another libjpeg."""
+    array = np.asarray(Image.open(path))
+    bands = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
+    return {"file": name, "sha256": digest(bands), "dtype": str(bands.dtype), "bands": bands.shape[0],
+            "width": bands.shape[2], "height": bands.shape[1]}
+
+
+def jpegs(folder):
+    for number, (height, width) in enumerate([(64, 64), (37, 53), (1, 1), (8, 130)]):
+        colour = np.moveaxis(pixels("uint8", 3, height, width, number), 0, -1)
+        for subsampling, progressive, quality in itertools.product((0, 1, 2), (False, True), (60, 95)):
+            name = f"{number}-{subsampling}-{progressive}-{quality}.jpg"
+            Image.fromarray(colour).save(os.path.join(folder.path, name), subsampling=subsampling,
+                                         progressive=progressive, quality=quality)
+            folder.lines.append(pillow_facts(os.path.join(folder.path, name), name))
+        for mode in ("L", "CMYK"):
+            name = f"{number}-{mode}.jpg"
+            Image.fromarray(colour).convert(mode).save(os.path.join(folder.path, name))
+            if mode == "L":
+                folder.lines.append(pillow_facts(os.path.join(folder.path, name), name))
+            else:
+                folder.refuse(name)
+
+
+def pngs(folder):
+    for number, (height, width) in enumerate([(64, 64), (37, 53), (1, 1)]):
+        for dtype, bands in itertools.product(("uint8", "uint16"), (1, 2, 3, 4)):
+            name = f"{number}-{dtype}-{bands}.png"
+            array = pixels(dtype, bands, height, width, number)
+            with rasterio.open(os.path.join(folder.path, name), "w", driver="PNG", width=width, height=height,
+                               count=bands, dtype=dtype) as file:
+                file.write(array)
+            folder.add(name, array)
+        colour = Image.fromarray(np.moveaxis(pixels("uint8", 3, height, width, number), 0, -1))
+        if height > 1:  # one colour would be stored in one bit
+            name = f"{number}-palette.png"
+            colour.quantize(200).save(os.path.join(folder.path, name), bits=8)
+            folder.add(name)
+        name = f"{number}-bits.png"
+        colour.convert("1").save(os.path.join(folder.path, name))
+        folder.refuse(name)
+
+
+def patches(path):
+    folder = Folder(path)
+    jpegs(folder)
+    pngs(folder)
+    folder.close()
+
+
+def seeds(path):
+    """Small files of every codec and layout, to be damaged."""
+    folder = Folder(path)
+    codecs = [("NONE", 1), ("PACKBITS", 1), ("LZW", 2), ("DEFLATE", 1), ("DEFLATE", 3), ("ZSTD", 2)]
+    for number, ((compression, predictor), tiled) in enumerate(itertools.product(codecs, (False, True))):
+        dtype = "float32" if predictor == 3 else DTYPES[number % 5]
+        for interleave, order in (("PIXEL", "LITTLE"), ("BAND", "BIG")):
+            name, place = folder.next([compression, predictor, tiled, interleave])
+            options = {"blockxsize": 16, "blockysize": 16} if tiled else {"blockysize": 7}
+            if predictor > 1:
+                options["predictor"] = predictor
+            with rasterio.open(place, "w", driver="GTiff", width=19, height=23, count=3, dtype=dtype, tiled=tiled,
+                               interleave=interleave, compress=compression, endianness=order, crs="EPSG:32633",
+                               transform=Affine(10, 0, 499_980, 0, -10, 5_300_040), nodata=0,
+                               bigtiff="YES" if number % 3 == 0 else "NO", **options) as file:
+                file.write(pixels(dtype, 3, 23, 19, number))
+                file.descriptions = ("B04", "B03", "B02")
+                file.scales, file.offsets = (0.0001,) * 3, (-0.1,) * 3
+    colour = Image.fromarray(np.moveaxis(pixels("uint8", 3, 19, 23, 1), 0, -1))
+    for name, options in (("a.jpg", {}), ("b.jpg", {"progressive": True}), ("c.jpg", {"subsampling": 0})):
+        colour.save(os.path.join(path, name), **options)
+    colour.convert("L").save(os.path.join(path, "d.jpg"))
+    for name, mode in (("e.png", "RGB"), ("f.png", "L"), ("g.png", "RGBA"), ("h.png", "P")):
+        colour.convert(mode).save(os.path.join(path, name))
+    folder.close()
+
+
+def eurosat(path, tar):
+    """Every 54th JPEG, 400 in all, from all classes."""
+    folder = Folder(path)
+    with tarfile.open(tar) as archive:
+        members = [member for member in archive if member.name.endswith(".jpg")]
+        for member in members[::54]:
+            name = os.path.basename(member.name)
+            with open(os.path.join(path, name), "wb") as file:
+                file.write(archive.extractfile(member).read())
+            folder.lines.append(pillow_facts(os.path.join(path, name), name))
+    folder.close()
+
+
 def read(paths):
     for path in paths:
         try:
@@ -406,4 +500,4 @@ def read(paths):
 if __name__ == "__main__":
     command, *rest = sys.argv[1:]
     {"matrix": lambda: matrix(*rest), "special": lambda: special(*rest), "geo": lambda: geo(*rest),
-     "read": lambda: read(rest)}[command]()
+     "patches": lambda: patches(*rest), "seeds": lambda: seeds(*rest), "eurosat": lambda: eurosat(*rest), "read": lambda: read(rest)}[command]()

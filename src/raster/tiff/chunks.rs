@@ -134,6 +134,11 @@ impl Chunks {
         if needed > count {
             return Err(Error::malformed(format!("cut short: {count} of {needed} bytes")));
         }
+        // Also where the missing rows would not be looked at: the file is not what its header says.
+        let held = source.length().saturating_sub(offset);
+        if needed > held {
+            return Err(Error::malformed(format!("the file ends after {held} of {needed} bytes")));
+        }
         let start = offset.saturating_add(first * row_bytes).saturating_add(left);
         let whole_rows = wanted_bytes == row_bytes || source.is_in_memory();
         let mut scratch = Vec::new();
