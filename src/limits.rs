@@ -22,7 +22,9 @@ pub const TIFF_ENTRIES_MAX: usize = 4096;
 pub const TIFF_TEXT_BYTES_MAX: u64 = 4 << 20;
 /// Bytes of decoded chunks kept for the windows of one tile that overlap them.
 pub const CHUNK_CACHE_BYTES: usize = 64 << 20;
-/// Bytes of a raster file that is read whole and closed at once; larger ones are mapped or read in pieces.
+/// Bytes of a raster file that is read whole and closed at once; larger ones are mapped or read in pieces. Measured on
+/// raw tiles, opened and read: 12 µs whole against 16 µs mapped at 32 KB, 33 against 42 at 128 KB, 111 against 125 at
+/// 512 KB; above 1 MiB what is not asked for begins to cost.
 pub const WHOLE_READ_BYTES_MAX: u64 = 1 << 20;
 /// Memory maps alive at one time; a raster opened beyond that is read in pieces instead.
 pub const GUARDED_MAPS_MAX: usize = 1024;

@@ -35,6 +35,7 @@ struct Expected {
     scales: Vec<f64>,
     offsets: Vec<f64>,
     tags: BTreeMap<String, String>,
+    statistics: Vec<(u64, Option<f64>, Option<f64>, Option<f64>, String)>,
 }
 
 /// Runs the script; its files live as long as the folder. `None`, said aloud, without Python.
@@ -112,6 +113,19 @@ fn check_windows(raster: &Raster, all: &Planes) {
     }
 }
 
+fn check_facts(raster: &Raster, expected: &Expected) {
+    let facts = raster.band_facts().unwrap();
+    assert_eq!(facts.len(), expected.statistics.len());
+    for (band, (valid, minimum, mean, maximum, sha256)) in facts.iter().zip(&expected.statistics) {
+        assert_eq!((band.valid, band.minimum, band.maximum), (*valid, *minimum, *maximum), "{}", expected.file);
+        assert_eq!(hex(&band.sha256), *sha256, "{}", expected.file);
+        // NumPy adds in another order.
+        let near = |(ours, theirs): (f64, f64)| (ours - theirs).abs() <= 1e-12 * theirs.abs().max(1e3);
+        assert!(band.mean.zip(*mean).is_none_or(near), "{}: {:?} and {mean:?}", expected.file, band.mean);
+        assert_eq!(band.mean.is_some(), mean.is_some());
+    }
+}
+
 fn check_header(raster: &Raster, expected: &Expected) {
     let (header, name) = (raster.header(), &expected.file);
     let nodata = expected.nodata.as_ref().map(|text| text.parse::<f64>().unwrap());
@@ -166,7 +180,9 @@ fn legal_oddities_read_as_gdal_reads_them_and_what_is_not_read_is_refused() {
             assert!(error.to_string().contains(&file.file), "{error}");
         } else {
             check_pixels(&path, file);
-            check_header(&Raster::open(&path, &ReadOptions::default()).unwrap(), file);
+            let raster = Raster::open(&path, &ReadOptions::default()).unwrap();
+            check_header(&raster, file);
+            check_facts(&raster, file);
         }
     }
 }
@@ -225,6 +241,7 @@ fn geo_keys_nodata_and_band_metadata_are_what_gdal_finds() {
         check_pixels(&path, file);
         let raster = Raster::open(&path, &ReadOptions::default()).unwrap();
         check_header(&raster, file);
+        check_facts(&raster, file);
         if let Some(geo) = &raster.header().geo {
             check_places(geo, file);
         }
@@ -274,6 +291,7 @@ fn real_tiffs_whatever_their_names_read_as_gdal_reads_them() {
             check_pixels(path, &file);
             let raster = Raster::open(path, &ReadOptions::default()).unwrap();
             check_header(&raster, &file);
+            check_facts(&raster, &file);
             if let Some(geo) = raster.header().geo.as_ref().filter(|geo| geo.epsg.is_some()) {
                 check_places(geo, &file);
             }

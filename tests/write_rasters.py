@@ -64,6 +64,7 @@ def facts(path, name, wanted=None):
         return {
             "file": name,
             "sha256": digest(array),
+            "statistics": statistics(array, nodata),
             "dtype": str(array.dtype),
             "bands": file.count,
             "width": file.width,
@@ -77,6 +78,19 @@ def facts(path, name, wanted=None):
             "offsets": list(file.offsets),
             "tags": file.tags(),
         }
+
+
+def statistics(array, nodata):
+    """Per band: samples that are neither nodata nor NaN, their extremes and mean, and the hash of all samples."""
+    found = []
+    for band in array:
+        keep = ~np.isnan(band) if band.dtype.kind == "f" else np.ones(band.shape, bool)
+        if nodata is not None and not np.isnan(nodata):
+            keep &= band != (band.dtype.type(nodata) if band.dtype.kind == "f" else nodata)
+        kept = band[keep].astype("float64")
+        numbers = [kept.min(), kept.mean(), kept.max()] if kept.size else [None] * 3
+        found.append([int(kept.size), *numbers, digest(band)])
+    return found
 
 
 class Folder:
@@ -305,6 +319,8 @@ def refusals(folder):
 
     gdal(["jpeg"], 3, compress="JPEG")
     gdal(["jpeg-ycbcr"], 3, compress="JPEG", photometric="YCBCR")
+    gdal(["cmyk"], 4, photometric="CMYK")  # GDAL turns it into RGBA
+    gdal(["cielab"], 3, photometric="CIELAB")
     gdal(["lzma"], compress="LZMA")
     gdal(["1-bit"], NBITS=1)
     gdal(["12-bit"], dtype="uint16", NBITS=12)
