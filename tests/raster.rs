@@ -35,8 +35,11 @@ struct Expected {
     scales: Vec<f64>,
     offsets: Vec<f64>,
     tags: BTreeMap<String, String>,
-    statistics: Vec<(u64, Option<f64>, Option<f64>, Option<f64>, String)>,
+    statistics: Vec<Statistics>,
 }
+
+/// Valid samples, minimum, mean, maximum and SHA-256 of a band.
+type Statistics = (u64, Option<f64>, Option<f64>, Option<f64>, String);
 
 /// Runs the script; its files live as long as the folder. `None`, said aloud, without Python.
 fn written(what: &str) -> Option<(TempDir, Vec<Expected>)> {
