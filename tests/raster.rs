@@ -3,9 +3,11 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{fs, thread};
+use std::time::Duration;
+use std::{env, fs, thread};
 
 use common::{python, skip_or_fail, skip_without_data};
 use s2infer::raster::{Geo, Planes, Raster, ReadOptions, Window, looks_like_raster};
@@ -264,7 +266,7 @@ fn footprint_runs_counter_clockwise_from_the_upper_left() {
 /// The files below `folder` of the shared data, or `None`, said aloud, without them.
 fn shared(folder: &str) -> Option<Vec<PathBuf>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(folder);
-    let root = std::env::var_os("S2INFER_DATA").map_or(root, |data| Path::new(&data).join(folder));
+    let root = env::var_os("S2INFER_DATA").map_or(root, |data| Path::new(&data).join(folder));
     if !root.exists() {
         skip_without_data(folder);
         return None;
@@ -359,6 +361,33 @@ fn tile_cut_short_while_mapped_fails_alone_and_the_process_lives() {
         }
     }
     assert_eq!(hex(&Sha256::digest(&read_all(&whole_raster).unwrap().bytes)), whole_file.sha256);
+}
+
+const BUS_FILE: &str = "S2INFER_TEST_BUS_FILE";
+
+/// The child's work: map a raster, so that the guard is there, then get a `SIGBUS` that is not the map's.
+#[test]
+fn foreign_bus_error_in_this_process() {
+    let Some(path) = env::var_os(BUS_FILE) else { return };
+    let raster = Raster::open(Path::new(&path), &ReadOptions::default()).unwrap();
+    read_all(&raster).unwrap();
+    // Rust's own handler, which the guard hands the first one to, only restores the default and waits for the fault
+    // to come again; a signal sent by a process has to be sent again.
+    for _ in 0..2 {
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::BUS).unwrap();
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn bus_error_that_is_not_the_maps_still_ends_the_process() {
+    let Some((folder, expected)) = mapped() else { return };
+    let child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "foreign_bus_error_in_this_process"])
+        .env(BUS_FILE, folder.path().join(&expected[0].file))
+        .output()
+        .unwrap();
+    assert_eq!(child.status.signal(), Some(rustix::process::Signal::BUS.as_raw()));
 }
 
 #[test]
