@@ -34,6 +34,8 @@ pub const JPEG_SCANS_MAX: usize = 500;
 pub const WINDOW_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of an ONNX file: protobuf itself ends at 2 GiB.
 pub const MODEL_BYTES_MAX: u64 = (2 << 30) - 1;
+/// Windows of one tile: a whole Sentinel-2 scene in 64 px windows that overlap by 60 has 7.5 million.
+pub const WINDOWS_MAX: u64 = 1 << 23;
 /// Elements of any tensor of a graph.
 pub const TENSOR_ELEMENTS_MAX: u64 = 1 << 31;
 /// Nodes of a graph.
