@@ -22,7 +22,8 @@ fi
 # 2. The binary. Rust links with its own start files for musl: with musl-gcc as the linker the result would be
 #    position-independent and ask for musl's dynamic loader.
 export "CC_${target//-/_}=musl-gcc"
-cargo build --release --locked --no-default-features --features mimalloc --target "$target" --bin s2infer
+cargo rustc --release --locked --no-default-features --features mimalloc --target "$target" --bin s2infer \
+    -- -C strip=symbols
 
 # 3. No loader, no libraries. `ldd` alone is no proof: it calls a program that needs musl's loader static, too.
 command -v readelf > /dev/null || fail "readelf is missing; on Debian and Ubuntu: apt install binutils"

@@ -15,7 +15,7 @@ export CARGO_TERM_COLOR=never
 export S2INFER_REQUIRE_ALL=${S2INFER_REQUIRE_ALL:-0}
 
 # What the tests need. Each of these may be missing; then the tests that need it say so and the others run.
-if ! step "crates" cargo fetch --locked; then
+if ! step "crates" cargo fetch --locked --target "$(rustc -vV | sed -n "s/^host: //p")"; then
     export CARGO_NET_OFFLINE=true
     forgive "crates" "no network: building from the crates that are in cargo's cache"
 fi

@@ -22,14 +22,20 @@ pub const TIFF_ENTRIES_MAX: usize = 4096;
 pub const TIFF_TEXT_BYTES_MAX: u64 = 4 << 20;
 /// Bytes of decoded chunks kept for the windows of one tile that overlap them.
 pub const CHUNK_CACHE_BYTES: usize = 64 << 20;
-/// Bytes of a raster file that is read whole and closed at once; larger ones are mapped or read in pieces.
+/// Bytes of a raster file that is read whole and closed at once; larger ones are mapped or read in pieces. Measured on
+/// raw tiles, opened and read: 12 µs whole against 16 µs mapped at 32 KB, 33 against 42 at 128 KB, 111 against 125 at
+/// 512 KB; above 1 MiB what is not asked for begins to cost.
 pub const WHOLE_READ_BYTES_MAX: u64 = 1 << 20;
 /// Memory maps alive at one time; a raster opened beyond that is read in pieces instead.
 pub const GUARDED_MAPS_MAX: usize = 1024;
+/// Scans of a JPEG: a progressive file has about ten, and each one costs a pass over the image.
+pub const JPEG_SCANS_MAX: usize = 500;
 /// Bytes of one window of pixels: 1 GiB.
 pub const WINDOW_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of an ONNX file: protobuf itself ends at 2 GiB.
 pub const MODEL_BYTES_MAX: u64 = (2 << 30) - 1;
+/// Windows of one tile: a whole Sentinel-2 scene in 64 px windows that overlap by 60 has 7.5 million.
+pub const WINDOWS_MAX: u64 = 1 << 23;
 /// Elements of any tensor of a graph.
 pub const TENSOR_ELEMENTS_MAX: u64 = 1 << 31;
 /// Nodes of a graph.

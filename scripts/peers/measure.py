@@ -25,11 +25,11 @@ class Failed(Exception):
 
 
 def run(command, environment=None, watch=None):
-    """The cost of a command as a whole process, start-up included."""
-    with open("last-run.log", "w+") as log:
+    """The cost of a command as a whole process, start-up included. Its standard output goes to last-run.out."""
+    with open("last-run.out", "wb") as output, open("last-run.log", "w+") as log:
         started = time.perf_counter()
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=log, env={**os.environ, **(environment or {})}
         )
         seen = Watch(process.pid, watch) if watch else None
         _, status, usage = os.wait4(process.pid, 0)

@@ -1,5 +1,6 @@
 //! Cutting a raster into windows of the model's size.
 
+use crate::limits::WINDOWS_MAX;
 use crate::model::manifest::Padding;
 use crate::raster::Window;
 use crate::{Error, Result};
@@ -54,7 +55,8 @@ impl Windows {
     ///
     /// # Errors
     /// [`crate::Kind::Unsupported`] for a raster smaller than `tile_px` where the model does not allow padding,
-    /// [`crate::Kind::Usage`] for an overlap that is not smaller than the tile.
+    /// [`crate::Kind::Usage`] for an overlap that is not smaller than the tile, [`crate::Kind::Limit`] for more than
+    /// [`WINDOWS_MAX`] windows.
     pub fn plan(width: u32, height: u32, tile_px: u32, overlap_px: u32, padding: Padding) -> Result<Self> {
         if overlap_px >= tile_px {
             return Err(Error::usage(format!(
@@ -67,6 +69,12 @@ impl Windows {
             )));
         }
         let [columns, rows] = [width, height].map(|length| Axis::new(length, tile_px, overlap_px));
+        let count = columns.count * rows.count;
+        if count > WINDOWS_MAX {
+            return Err(Error::limit(format!(
+                "{width}×{height} px make {count} windows, more than {WINDOWS_MAX}; give a smaller --overlap or cut the file"
+            )));
+        }
         Ok(Self { raster: (width, height), tile_px, columns, rows })
     }
 
@@ -130,5 +138,6 @@ mod tests {
         let padded = Windows::plan(63, 64, 64, 0, Padding::Nodata).unwrap();
         assert_eq!((padded.count(), padded.window(0).width), (1, 63));
         assert!(Windows::plan(64, 64, 64, 64, Padding::Refuse).is_err());
+        assert!(Windows::plan(1 << 20, 1 << 20, 64, 0, Padding::Refuse).is_err(), "more windows than anyone waits for");
     }
 }

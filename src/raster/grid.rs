@@ -34,6 +34,9 @@ pub(super) struct Rows<'a> {
     pub(super) row_bytes: usize,
 }
 
+/// What is done with the rows of a part.
+pub(super) type Take<'a> = dyn FnMut(Rows<'_>) + 'a;
+
 impl Grid {
     /// Samples that lie together in one pixel of a chunk.
     pub(super) fn samples_per_pixel(&self) -> usize {
@@ -99,7 +102,7 @@ impl Grid {
         window: Window,
         bands: &[usize],
         planes: &mut Planes,
-        with_rows: &mut dyn FnMut(Part, &mut dyn FnMut(Rows<'_>)) -> Result<()>,
+        with_rows: &mut dyn FnMut(Part, &mut Take<'_>) -> Result<()>,
     ) -> Result<()> {
         self.check(window, bands)?;
         self.shape(window, bands, planes)?;
@@ -158,10 +161,8 @@ impl Grid {
 
 /// Picks one sample of `SIZE` bytes from each pixel.
 fn gather<const SIZE: usize>(pixels: &[u8], samples: usize, sample: usize, to: &mut [u8]) {
-    let first = sample * SIZE;
-    for (to, pixel) in to.chunks_exact_mut(SIZE).zip(pixels.chunks_exact(samples * SIZE)) {
-        to.copy_from_slice(&pixel[first..first + SIZE]);
-    }
+    let from = pixels.as_chunks::<SIZE>().0.iter().skip(sample).step_by(samples);
+    to.as_chunks_mut::<SIZE>().0.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
 }
 
 /// The pieces of `start..start + length` along one axis of chunks: chunk index, start, length.

@@ -75,7 +75,8 @@ impl GuardedMap {
         // overlap a read-only map. A fault during the copy is answered by the handler, which maps zero pages over
         // the range; the registry holds the range for as long as `self` lives.
         unsafe { ptr::copy_nonoverlapping(self.map.as_ptr().add(offset), buffer.as_mut_ptr(), buffer.len()) };
-        // The copy must be complete before the mark is read.
+        // The copy must be made, whether or not anyone looks at it, and complete before the mark is read.
+        std::hint::black_box(&mut *buffer);
         fence(Ordering::SeqCst);
         if self.slot.broken.load(Ordering::SeqCst) { Err(MapError::Broken) } else { Ok(()) }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::cache::ChunkCache;
-use super::grid::{Grid, Part, Rows};
+use super::grid::{Grid, Part, Rows, Take};
 use super::magic::{self, MAGIC_BYTES};
 use super::patch::Patch;
 use super::source::{ReadOptions, Source};
@@ -83,13 +83,13 @@ impl Raster {
     fn read_window(&self, window: Window, bands: &[usize], planes: &mut Planes) -> Result<()> {
         planes.sample_type = self.header.sample_type;
         let keep = !self.grid.is_whole(window);
-        let mut with_rows = |part: Part, take: &mut dyn FnMut(Rows<'_>)| self.with_rows(part, keep, take);
+        let mut with_rows = |part: Part, take: &mut Take<'_>| self.with_rows(part, keep, take);
         self.grid.read(window, bands, planes, &mut with_rows)?;
         self.source.check_settled()
     }
 
     /// Hands the rows of one part of a chunk to `take`, from the cache if `keep` says that it is in use.
-    fn with_rows(&self, part: Part, keep: bool, take: &mut dyn FnMut(Rows<'_>)) -> Result<()> {
+    fn with_rows(&self, part: Part, keep: bool, take: &mut Take<'_>) -> Result<()> {
         let decode = || match &self.pixels {
             Pixels::Tiff(chunks) => chunks.decode(&self.source, &self.grid, part.chunk),
             Pixels::Patch(patch) => patch.decode(&self.source),

@@ -1,6 +1,7 @@
 //! What a raster is, whatever file it came from.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The container a raster was read from, decided by its magic bytes and never by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +107,7 @@ pub struct Header {
 }
 
 /// Raw samples of a window: band-sequential, row by row, little-endian, before any scaling.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Planes {
     /// Type of every sample.
     pub sample_type: SampleType,
@@ -130,6 +131,14 @@ impl Planes {
     pub fn band(&self, band: usize) -> &[u8] {
         let plane_bytes = self.width * self.height * self.sample_type.size_bytes();
         &self.bytes[band * plane_bytes..(band + 1) * plane_bytes]
+    }
+}
+
+/// The shape alone: the bytes would fill any log.
+impl fmt::Debug for Planes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sample_type, bands, width, height, bytes: _ } = self;
+        write!(formatter, "Planes({} {bands}×{height}×{width})", sample_type.name())
     }
 }
 

@@ -7,7 +7,7 @@ use super::predictor::Predictor;
 use super::tags;
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_INFLATION_MAX, RASTER_CHUNKS_MAX, WINDOW_BYTES_MAX};
 use crate::raster::buffer;
-use crate::raster::grid::{Grid, Part, Rows};
+use crate::raster::grid::{Grid, Part, Rows, Take};
 use crate::raster::source::Source;
 use crate::raster::types::SampleType;
 use crate::{Error, Result};
@@ -111,12 +111,12 @@ impl Chunks {
         source: &Source,
         grid: &Grid,
         part: Part,
-        take: &mut dyn FnMut(Rows<'_>),
+        take: &mut Take<'_>,
     ) -> Result<()> {
         self.raw_rows(source, grid, part, take).map_err(|error| self.locate_error(error, part.chunk))
     }
 
-    fn raw_rows(&self, source: &Source, grid: &Grid, part: Part, take: &mut dyn FnMut(Rows<'_>)) -> Result<()> {
+    fn raw_rows(&self, source: &Source, grid: &Grid, part: Part, take: &mut Take<'_>) -> Result<()> {
         let pixel_bytes = grid.pixel_bytes() as u64;
         let row_bytes = u64::from(grid.chunk_width) * pixel_bytes;
         let wanted_bytes = u64::from(part.inside.width) * pixel_bytes;
@@ -133,6 +133,11 @@ impl Chunks {
         let needed = row_bytes * u64::from(self.rows_of(grid, part.chunk));
         if needed > count {
             return Err(Error::malformed(format!("cut short: {count} of {needed} bytes")));
+        }
+        // Also where the missing rows would not be looked at: the file is not what its header says.
+        let held = source.length().saturating_sub(offset);
+        if needed > held {
+            return Err(Error::malformed(format!("the file ends after {held} of {needed} bytes")));
         }
         let start = offset.saturating_add(first * row_bytes).saturating_add(left);
         let whole_rows = wanted_bytes == row_bytes || source.is_in_memory();
@@ -151,7 +156,7 @@ impl Chunks {
         }
     }
 
-    fn hand_on(&self, stored: &[u8], row_bytes: usize, size: usize, take: &mut dyn FnMut(Rows<'_>)) -> Result<()> {
+    fn hand_on(&self, stored: &[u8], row_bytes: usize, size: usize, take: &mut Take<'_>) -> Result<()> {
         let swapped = self.big_endian && size > 1;
         if !swapped && !self.bits_reversed {
             take(Rows { bytes: stored, row_bytes });

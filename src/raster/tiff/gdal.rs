@@ -30,17 +30,23 @@ fn parse(xml: &str) -> Result<GdalMetadata> {
     let document = Document::parse(xml).map_err(Error::malformed)?;
     let mut found = GdalMetadata::default();
     for item in document.descendants().filter(|node| node.has_tag_name("Item")) {
-        let value = item.text().unwrap_or_default();
+        let value = &unescape(item.text().unwrap_or_default());
         match item.attribute("sample") {
             Some(sample) => band_item(&mut found.bands, sample, item, value)?,
             None if item.attribute("domain").unwrap_or_default().is_empty() => {
                 let name = item.attribute("name").ok_or_else(|| Error::malformed("an item without a name"))?;
-                found.items.insert(name.to_owned(), value.to_owned());
+                found.items.insert(name.to_owned(), value.clone());
             }
             None => {}
         }
     }
     Ok(found)
+}
+
+/// GDAL escapes values once more than XML asks for, and takes that off again when it reads.
+fn unescape(value: &str) -> String {
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&amp;", "&")];
+    entities.iter().fold(value.to_owned(), |text, (entity, character)| text.replace(entity, character))
 }
 
 fn band_item(bands: &mut Vec<BandInfo>, sample: &str, item: Node<'_, '_>, value: &str) -> Result<()> {

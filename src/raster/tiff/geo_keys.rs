@@ -11,9 +11,9 @@ const RASTER_TYPE: u64 = 1025;
 const GEODETIC_CRS: u64 = 2048;
 const PROJECTED_CRS: u64 = 3072;
 
-/// The georeference, and whether the transform's whole coordinates are the pixels' centres (`PixelIsPoint`); the
-/// transform is in any case the one of the corners.
-pub(super) fn read(reader: &Reader<'_>, directory: &Directory) -> Result<(Option<Geo>, bool)> {
+/// The georeference, and GDAL's word for what the keys say about pixels: with `Point` the stored coordinates are those
+/// of the pixels' centres. The transform that comes out is in any case the one of the corners.
+pub(super) fn read(reader: &Reader<'_>, directory: &Directory) -> Result<(Option<Geo>, Option<&'static str>)> {
     let keys = reader.unsigneds(directory, tags::GEO_KEY_DIRECTORY, TIFF_ENTRIES_MAX as u64 * 4)?.unwrap_or_default();
     let key = |wanted| short_key(&keys, wanted);
     if let [_, _, _, count, entries @ ..] = keys.as_slice()
@@ -21,19 +21,19 @@ pub(super) fn read(reader: &Reader<'_>, directory: &Directory) -> Result<(Option
     {
         return Err(Error::malformed(format!("a geo key directory of {count} keys is cut short")));
     }
-    let point = key(RASTER_TYPE) == Some(2);
+    let area_or_point = key(RASTER_TYPE).map(|kind| if kind == 2 { "Point" } else { "Area" });
     let code = match key(MODEL_TYPE) {
         Some(2) => key(GEODETIC_CRS),
         _ => key(PROJECTED_CRS).or_else(|| key(GEODETIC_CRS).filter(|_| key(MODEL_TYPE).is_none())),
     };
     // 32767 is "user-defined".
     let epsg = code.filter(|code| (1024..32767).contains(code)).map(|code| code as u32);
-    let Some(mut transform) = transform(reader, directory)? else { return Ok((None, point)) };
-    if point {
+    let Some(mut transform) = transform(reader, directory)? else { return Ok((None, area_or_point)) };
+    if area_or_point == Some("Point") {
         transform[0] -= 0.5 * (transform[1] + transform[2]);
         transform[3] -= 0.5 * (transform[4] + transform[5]);
     }
-    Ok((Some(Geo { epsg, transform }), point))
+    Ok((Some(Geo { epsg, transform }), area_or_point))
 }
 
 /// The value of a key that is one short stored in the directory itself.

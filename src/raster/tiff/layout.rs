@@ -120,6 +120,7 @@ fn sample_type(reader: &Reader<'_>, directory: &Directory, bands: usize) -> Resu
 /// among them: GDAL, too, hands out what is stored.
 fn check_colours(photometric: Option<u64>) -> Result<()> {
     let name = match photometric {
+        Some(5) => "CMYK",
         Some(6) => "YCbCr",
         Some(8..=10) => "CIE L*a*b*",
         Some(32844 | 32845) => "LogLuv",

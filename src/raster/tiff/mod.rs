@@ -35,11 +35,8 @@ pub(super) fn open(source: &Source, format: Format) -> Result<(Header, Grid, Chu
             items.insert(name.to_owned(), text);
         }
     }
-    let (geo, point) = geo_keys::read(&reader, &directory)?;
-    if geo.is_some() || point {
-        let name = "AREA_OR_POINT".to_owned();
-        items.entry(name).or_insert_with(|| if point { "Point" } else { "Area" }.to_owned());
-    }
+    let (geo, area_or_point) = geo_keys::read(&reader, &directory)?;
+    items.extend(area_or_point.map(|value| ("AREA_OR_POINT".to_owned(), value.to_owned())));
     let mut bands = vec![BandInfo::default(); layout.grid.bands];
     for (band, info) in bands.iter_mut().zip(per_band) {
         *band = info;

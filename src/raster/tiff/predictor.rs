@@ -64,17 +64,15 @@ macro_rules! sums {
         /// Running sums of each of `samples` interleaved bands; the usual band counts are unrolled.
         fn $name(row: &mut [u8], samples: usize) {
             const SIZE: usize = size_of::<$integer>();
-            fn step(sum: &mut $integer, sample: &mut [u8]) {
-                if let Ok(bytes) = <[u8; SIZE]>::try_from(&*sample) {
-                    *sum = sum.wrapping_add(<$integer>::from_le_bytes(bytes));
-                    sample.copy_from_slice(&sum.to_le_bytes());
+            fn add(sums: &mut [$integer], pixel: &mut [u8]) {
+                for (sum, sample) in sums.iter_mut().zip(pixel.as_chunks_mut::<SIZE>().0) {
+                    *sum = sum.wrapping_add(<$integer>::from_le_bytes(*sample));
+                    *sample = sum.to_le_bytes();
                 }
             }
             fn fixed<const SAMPLES: usize>(row: &mut [u8]) {
                 let mut sums = [0; SAMPLES];
-                for pixel in row.chunks_exact_mut(SAMPLES * SIZE) {
-                    sums.iter_mut().zip(pixel.chunks_exact_mut(SIZE)).for_each(|(sum, sample)| step(sum, sample));
-                }
+                row.chunks_exact_mut(SAMPLES * SIZE).for_each(|pixel| add(&mut sums, pixel));
             }
             match samples {
                 1 => fixed::<1>(row),
@@ -83,9 +81,7 @@ macro_rules! sums {
                 4 => fixed::<4>(row),
                 _ => {
                     let mut sums = vec![0; samples];
-                    for pixel in row.chunks_exact_mut(samples * SIZE) {
-                        sums.iter_mut().zip(pixel.chunks_exact_mut(SIZE)).for_each(|(sum, sample)| step(sum, sample));
-                    }
+                    row.chunks_exact_mut(samples * SIZE).for_each(|pixel| add(&mut sums, pixel));
                 }
             }
         }
