@@ -1,6 +1,6 @@
 //! The eight symmetries of the square, one drawn for every patch of a batch.
 
-use rand::Rng;
+use rand::RngExt;
 use tch::{Device, Tensor};
 
 /// Symmetry `k` of 0..8 of `[n, bands, height, width]`: bit 0 flips columns, bit 1 flips rows, bit 2 transposes.
@@ -19,7 +19,7 @@ pub fn symmetry(x: &Tensor, k: usize) -> Tensor {
 }
 
 /// A batch of the given rows of `pixels`, each under a symmetry drawn at random, and its labels.
-pub fn batch(pixels: &Tensor, labels: &Tensor, rows: &[i64], rng: &mut impl Rng) -> (Tensor, Tensor) {
+pub fn batch(pixels: &Tensor, labels: &Tensor, rows: &[i64], rng: &mut impl RngExt) -> (Tensor, Tensor) {
     let mut by_symmetry: [Vec<i64>; 8] = Default::default();
     for &row in rows {
         by_symmetry[rng.random_range(0..8)].push(row);

@@ -1,12 +1,12 @@
 //! Smooth random fields.
 
-use rand::Rng;
+use rand::RngExt;
 
 /// Distances between the knots of the octaves in pixels, and their weights.
 const OCTAVES: [(usize, f32); 3] = [(32, 1.0), (16, 0.5), (8, 0.25)];
 
 /// Value noise of three octaves on `side × side` pixels, row by row: smooth, with the size of small clouds.
-pub fn field(side: usize, rng: &mut impl Rng) -> Vec<f32> {
+pub fn field(side: usize, rng: &mut impl RngExt) -> Vec<f32> {
     let mut field = vec![0.0; side * side];
     for (period, weight) in OCTAVES {
         let knots_a_side = side / period + 2;

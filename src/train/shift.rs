@@ -13,7 +13,7 @@
 //!   of the patch drawn from 12 to 68 %; its shadow lies down-sun and darkens the ground by as much. Thick clouds, which
 //!   hide what is below them, are left out.
 
-use rand::Rng;
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
@@ -65,7 +65,7 @@ pub fn rng(seed: u64, name: &str, season: Season, sky: Sky) -> ChaCha8Rng {
 
 impl Conditions {
     /// Draws a day of June to August or December to February, and a cloud cover.
-    pub fn draw(season: Season, sky: Sky, rng: &mut impl Rng) -> Self {
+    pub fn draw(season: Season, sky: Sky, rng: &mut impl RngExt) -> Self {
         let day_of_year = match season {
             Season::Summer => rng.random_range(152..=243),
             Season::Winter => (334 + rng.random_range(1..=90u16) - 1) % 365 + 1,
@@ -90,7 +90,7 @@ impl Conditions {
 
 /// Renders a clear summer patch under `conditions`, in place: three bands (B04, B03, B02) of `side × side` pixels of
 /// reflectance. A clear summer stays as it is.
-pub fn render(bands: &mut [f32], side: usize, latitude_deg: f32, conditions: &Conditions, rng: &mut impl Rng) {
+pub fn render(bands: &mut [f32], side: usize, latitude_deg: f32, conditions: &Conditions, rng: &mut impl RngExt) {
     let midsummer = Conditions { season: Season::Summer, day_of_year: 196, ..*conditions }.sun_cosine(latitude_deg);
     if conditions.season == Season::Winter {
         winter(bands, midsummer, conditions.sun_cosine(latitude_deg), rng);
@@ -105,7 +105,7 @@ fn path(band: usize, sun_cosine: f32) -> f32 {
     (PATH_BASE + PATH_SLOPE / sun_cosine) * PATH_OF_BAND[band]
 }
 
-fn winter(bands: &mut [f32], from: f32, to: f32, rng: &mut impl Rng) {
+fn winter(bands: &mut [f32], from: f32, to: f32, rng: &mut impl RngExt) {
     let shade = 1.0 - SHADE * (1.0 - (to / from).min(1.0));
     let bareness: f32 = rng.random_range(0.4..0.9);
     let haze: f32 = rng.random_range(0.02..0.1);
@@ -123,7 +123,7 @@ fn winter(bands: &mut [f32], from: f32, to: f32, rng: &mut impl Rng) {
     }
 }
 
-fn clouds(bands: &mut [f32], side: usize, sun_cosine: f32, cover: f32, rng: &mut impl Rng) {
+fn clouds(bands: &mut [f32], side: usize, sun_cosine: f32, cover: f32, rng: &mut impl RngExt) {
     let wide = side + 2 * SHADOW_PX_MAX;
     let noise = field(wide, rng);
     let (thickest, shadow_depth): (f32, f32) = (rng.random_range(0.1..0.4), rng.random_range(0.1..0.4));
