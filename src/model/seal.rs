@@ -54,7 +54,7 @@ fn assets(folder: &Path) -> Result<Vec<Asset>> {
     Ok(assets)
 }
 
-/// Names of the regular files in `examples/`, sorted; none where there is no such folder.
+/// Names of the tiles in `examples/`, sorted; none where there is no such folder.
 fn examples(folder: &Path) -> Result<Vec<String>> {
     let examples = folder.join("examples");
     if !examples.is_dir() {
@@ -66,6 +66,7 @@ fn examples(folder: &Path) -> Result<Vec<String>> {
         let entry = entry.map_err(failed)?;
         if entry.file_type().map_err(failed)?.is_file()
             && let Ok(name) = entry.file_name().into_string()
+            && name.ends_with(".tif")
         {
             names.push(name);
         }

@@ -1,0 +1,67 @@
+//! `s2train`: from labelled patches to a model folder that `s2infer` runs.
+
+mod model;
+mod prepare;
+mod render;
+mod report;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+The way of the built-in model, which scripts/train-construction.sh goes:
+  s2train prepare-eurosat --index eurosat-rgb-index.csv --out data/patches.csv
+  s2train train --patches data/patches.csv --checkpoints data/checkpoints --out models/construction
+  s2train render --patches data/patches.csv --split calibration --out data/calibration
+  s2infer data/calibration --model models/construction --threshold 0.5 --output data/calibration.csv
+  s2train report …; see s2train help report";
+
+/// Train a ResNet-18 on labelled patches and write a model folder for s2infer
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+struct Arguments {
+    /// Say more: the loss of every training step
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    PrepareEurosat(prepare::Arguments),
+    Train(train::Train),
+    Export(train::Export),
+    Render(render::Arguments),
+    Scores(report::Scores),
+    Report(report::Report),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let level = if arguments.verbose { tracing::Level::DEBUG } else { tracing::Level::INFO };
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(ansi)
+        .with_writer(std::io::stderr)
+        .init();
+    let outcome = match arguments.command {
+        Command::PrepareEurosat(arguments) => prepare::run(&arguments),
+        Command::Train(arguments) => arguments.run(),
+        Command::Export(arguments) => arguments.run(),
+        Command::Render(arguments) => render::run(&arguments),
+        Command::Scores(arguments) => arguments.run(),
+        Command::Report(arguments) => arguments.run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("s2train: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! From trained parameters to a sealed model folder.
+
+use std::path::Path;
+
+use ndarray::{Array4, ArrayD};
+use tch::Tensor;
+
+use super::card::{self, Story};
+use super::export;
+use super::parameters::{Parameters, values};
+use crate::infer::engine::{Device, EngineChoice, EngineRequest, open};
+use crate::model::manifest::WeightsStorage;
+use crate::model::{Golden, Manifest, Model, seal, write_golden};
+use crate::onnx::Weights;
+use crate::{Error, Result};
+
+/// Writes `model.onnx`, `golden.safetensors`, `card.md` and `model.json` into `folder`, which appears if need be;
+/// `golden` is a small batch of network inputs, whose outputs come from the exported graph. A profile from before
+/// would be of another model and is removed.
+pub fn write(
+    folder: &Path,
+    manifest: &Manifest,
+    parameters: &Parameters,
+    golden: &Tensor,
+    story: &Story,
+) -> Result<Model> {
+    std::fs::create_dir_all(folder).map_err(|e| Error::output(e).context(folder.display()))?;
+    let weights = match manifest.weights_storage {
+        WeightsStorage::Fp16 => Weights::Fp16,
+        WeightsStorage::Fp32 => Weights::Fp32,
+    };
+    let graph = export::onnx(parameters, &manifest.name, manifest.tile_px as usize, weights);
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).map_err(|e| Error::output(e).context(path.display()))
+    };
+    let profile = folder.join("profile.json");
+    if profile.exists() {
+        std::fs::remove_file(&profile).map_err(|e| Error::output(e).context(profile.display()))?;
+    }
+    write("model.onnx", &graph)?;
+    write("card.md", card::render(manifest, story).as_bytes())?;
+    let path = folder.join("golden.safetensors");
+    let size: Vec<usize> = golden.size().iter().map(|&n| n as usize).collect();
+    let input = ArrayD::from_shape_vec(size, values(golden)).map_err(Error::usage)?;
+    let input: Array4<f32> = input.into_dimensionality().map_err(Error::usage)?;
+    // The graph that engines get is the one that loading the folder gives; the first golden batch has no answers yet.
+    let unanswered = ArrayD::zeros(vec![input.dim().0, 1]);
+    write_golden(&path, &Golden { input: input.clone(), output: unanswered })?;
+    let output = run(&seal(folder, manifest)?.graph, &input)?;
+    write_golden(&path, &Golden { input, output })?;
+    seal(folder, manifest)
+}
+
+/// What the graph makes of a batch, on the processor.
+fn run(graph: &[u8], input: &Array4<f32>) -> Result<ArrayD<f32>> {
+    let (windows, bands, height, width) = input.dim();
+    let request = EngineRequest { engine: EngineChoice::Auto, device: Device::Cpu, ort_lib: None };
+    open(&request)?.session(graph, windows, [bands, height, width])?.run(input.view())
+}

@@ -1,0 +1,191 @@
+//! The trainer from labelled patches to a model folder, through its binary.
+
+mod common;
+#[path = "common/tiles.rs"]
+mod tiles;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use s2infer::model::Model;
+use s2infer::train::fit::{finished, logits};
+use s2infer::train::forward::Precision;
+use s2infer::train::patches::{self, Patch, Split};
+use s2infer::train::pixels;
+use tch::Device;
+
+const SIDE: u32 = 32;
+
+/// 60 patches of three bands: positives hold a bright square on dark, textured ground.
+fn patches(folder: &Path) -> PathBuf {
+    let rows: Vec<Patch> = (0..60)
+        .map(|index| {
+            let label = u8::from(index % 3 == 0);
+            let name = format!("patch-{index}.tif");
+            tiles::write_u16(&folder.join(&name), 3, SIDE, |band, row, column| {
+                let corner = 4 + index % 16;
+                let square = (corner..corner + 8).contains(&row) && (corner..corner + 8).contains(&column);
+                let texture = (row * 31 + column * 17 + index * 7) % 97;
+                let ground = 600 + 100 * band as u32 + 4 * texture;
+                (if label == 1 && square { 2400 } else { ground }) as u16
+            });
+            let split = if index < 42 { Split::Train } else { Split::Select };
+            let site = format!("site-{}", index / 5);
+            let path = name.into();
+            Patch { path, label, split, site, longitude: 10.0, latitude: 50.0, season: None, cloud: None, class: None }
+        })
+        .collect();
+    let manifest = folder.join("patches.csv");
+    patches::write(&manifest, &rows).unwrap();
+    manifest
+}
+
+fn s2train(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_s2train"));
+    command.args(arguments).env("OMP_NUM_THREADS", "1");
+    command
+}
+
+fn train(manifest: &Path, checkpoints: &Path, out: &Path, more: &[&str]) -> Command {
+    let mut command = s2train(&["train", "--name", "square", "--classes", "nothing,square", "--fp32"]);
+    command.arg("--patches").arg(manifest).arg("--checkpoints").arg(checkpoints).arg("--out").arg(out);
+    command.args(["--tile-px", "32", "--batch", "16", "--clip", "0,0.275", "--tta", "none"]).args(more);
+    command
+}
+
+fn succeed(output: Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// `model.onnx` in ONNX Runtime against the outputs in `golden.safetensors` and those of libtorch.
+const COMPARE: &str = r#"
+import json, struct, sys
+import numpy as np, onnx, onnxruntime as ort
+folder, tolerance = sys.argv[1], float(sys.argv[2])
+torch = np.array(json.loads(sys.argv[3]), np.float32)
+model = onnx.load(folder + "/model.onnx")
+onnx.checker.check_model(model, full_check=True)
+raw = open(folder + "/golden.safetensors", "rb").read()
+size = struct.unpack("<Q", raw[:8])[0]
+head = json.loads(raw[8:8 + size])
+def tensor(name):
+    low, high = head[name]["data_offsets"]
+    return np.frombuffer(raw[8 + size + low:8 + size + high], np.float32).reshape(head[name]["shape"])
+got = ort.InferenceSession(folder + "/model.onnx").run(None, {"input": tensor("input")})[0]
+def difference(a, b):
+    return float((np.abs(a - b) / np.maximum(1, np.abs(b))).max())
+assert got.shape == (4, 1), got.shape
+assert difference(got, tensor("output")) < 1e-5, (got, tensor("output"))
+assert difference(got[:, 0], torch) < tolerance, (got[:, 0], torch)
+assert np.ptp(got) > 1e-3, got
+"#;
+
+/// Logits that libtorch computes for the golden batch: the first two positives and negatives of `select`.
+fn torch_logits(manifest: &Path, checkpoints: &Path, model: &Model) -> Vec<f32> {
+    let rows = patches::read(manifest).unwrap();
+    let select =
+        |positive| rows.iter().filter(move |p| p.split == Split::Select && p.is_positive() == positive).take(2);
+    let golden: Vec<&Patch> = select(true).chain(select(false)).collect();
+    let inputs = pixels::inputs(manifest.parent().unwrap(), &golden, &model.manifest).unwrap();
+    let fitted = finished(checkpoints, 3, Device::Cpu).unwrap();
+    logits(&fitted.parameters, &inputs, Precision::Fp32, Device::Cpu)
+}
+
+#[test]
+fn trained_folder_loads_and_its_onnx_computes_what_libtorch_does() {
+    let Some(python) = common::python() else {
+        return common::skip_or_fail("Python with onnx, onnxruntime and numpy");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    let (checkpoints, out) = (folder.path().join("checkpoints"), folder.path().join("square"));
+    succeed(train(&manifest, &checkpoints, &out, &["--epochs", "2", "--weights", "fp32"]).output().unwrap());
+    let model = Model::load(&out).unwrap();
+    assert_eq!(model.manifest.classes, ["nothing", "square"]);
+    assert_eq!(model.manifest.about.total_parameters, Some(11_177_025));
+    assert!(model.manifest.bands.iter().all(|band| (0.05..0.15).contains(&band.mean)), "{:?}", model.manifest.bands);
+    let compare = |weights: &str, tolerance: &str| {
+        let logits = format!("{:?}", torch_logits(&manifest, &checkpoints, &model));
+        let arguments = [out.to_str().unwrap(), tolerance, &logits];
+        let ran = Command::new(&python).args(["-c", COMPARE]).args(arguments).output().unwrap();
+        assert!(ran.status.success(), "{weights}: {}", String::from_utf8_lossy(&ran.stderr));
+    };
+    compare("fp32", "1e-5");
+    let mut export =
+        s2train(&["export", "--name", "square", "--tile-px", "32", "--clip", "0,0.275", "--weights", "fp16"]);
+    export.arg("--patches").arg(&manifest).arg("--checkpoints").arg(&checkpoints).arg("--out").arg(&out);
+    succeed(export.output().unwrap());
+    assert!(std::fs::metadata(out.join("model.onnx")).unwrap().len() < 23_000_000);
+    Model::load(&out).unwrap();
+    compare("fp16", "1e-2");
+}
+
+#[test]
+fn training_that_was_killed_resumes_to_the_same_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    let whole = (folder.path().join("whole"), folder.path().join("whole-model"));
+    let broken = (folder.path().join("broken"), folder.path().join("broken-model"));
+    succeed(train(&manifest, &whole.0, &whole.1, &["--epochs", "3"]).output().unwrap());
+    let mut child = train(&manifest, &broken.0, &broken.1, &["--epochs", "3"]).spawn().unwrap();
+    let patience = Instant::now() + Duration::from_secs(300);
+    while !broken.0.join("progress.json").exists() {
+        assert!(child.try_wait().unwrap().is_none() && Instant::now() < patience, "no first epoch");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    succeed(train(&manifest, &broken.0, &broken.1, &["--epochs", "3", "--resume"]).output().unwrap());
+    let sha256 = |folder: &Path| Model::load(folder).unwrap().sha256;
+    assert_eq!(sha256(&whole.1), sha256(&broken.1));
+}
+
+#[test]
+fn rendered_tiles_are_the_same_for_the_same_seed_and_read_back_as_what_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    let model = folder.path().join("square");
+    let checkpoints = folder.path().join("checkpoints");
+    succeed(train(&manifest, &checkpoints, &model, &["--epochs", "1"]).output().unwrap());
+    let render = |name: &str, seed: &str| -> PathBuf {
+        let out = folder.path().join(name);
+        let mut command = s2train(&["render", "--split", "select", "--seed", seed]);
+        command.arg("--patches").arg(&manifest).arg("--model").arg(&model).arg("--out").arg(&out);
+        succeed(command.output().unwrap());
+        out
+    };
+    let (first, again, other) = (render("first", "1"), render("again", "1"), render("other", "2"));
+    let rows = s2infer::train::render::read_table(&first.join("tiles.csv")).unwrap();
+    assert_eq!(rows.len(), 18 * 4);
+    let read = |folder: &Path, tile: &str| std::fs::read(folder.join(tile)).ok();
+    for row in &rows {
+        assert_eq!(read(&first, &row.tile), read(&again, &row.tile), "{}", row.tile);
+        if row.season == "winter" || row.cloud == "cloudy" {
+            assert_ne!(read(&first, &row.tile), read(&other, &row.tile), "{}", row.tile);
+        }
+    }
+    let manifest = Model::load(&model).unwrap().manifest;
+    for row in &rows {
+        let scene = s2infer::scene::Scene::open(&first.join(&row.tile), &manifest, &Default::default()).unwrap();
+        let header = scene.raster.header();
+        let names: Vec<_> = header.bands.iter().map(|band| band.description.as_deref().unwrap_or("")).collect();
+        assert_eq!(names, ["B04", "B03", "B02"]);
+        assert_eq!(header.geo.as_ref().unwrap().epsg, Some(32632));
+        assert_eq!(scene.radiometry.source, "file");
+        assert_eq!(scene.date.unwrap().to_string(), row.date);
+        assert_eq!(scene.cloud_cover_percent, Some(row.cloud_cover));
+        let (longitude, latitude) = scene.longitude_latitude(scene.extent()).unwrap();
+        assert!((longitude - 10.0).abs() < 1e-3 && (latitude - 50.0).abs() < 1e-3, "{longitude} {latitude}");
+    }
+}
+
+#[test]
+fn a_manifest_with_an_unreadable_patch_names_the_patch() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    std::fs::write(folder.path().join("patch-3.tif"), "not a tile").unwrap();
+    let output = train(&manifest, &folder.path().join("c"), &folder.path().join("m"), &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("patch-3.tif"));
+}
