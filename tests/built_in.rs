@@ -49,9 +49,8 @@ fn tract_and_onnx_runtime_agree_within_1e_4_on_a_thousand_tiles() {
     for seed in 0..1000 {
         write_texture(&folder.path().join(format!("t{seed:04}.tif")), seed);
     }
-    let [ort, tract] = ["ort", "tract"].map(|engine| {
-        scores(&run(folder.path(), &[".", "--engine", engine, "--tta", "none", "--threshold", "0.5"]))
-    });
+    let [ort, tract] = ["ort", "tract"]
+        .map(|engine| scores(&run(folder.path(), &[".", "--engine", engine, "--tta", "none", "--threshold", "0.5"])));
     assert_eq!((ort.len(), tract.len()), (1000, 1000));
     let largest = ort.iter().zip(&tract).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(largest <= 1e-4, "{largest}");

@@ -24,7 +24,8 @@ pub fn manifest() -> Manifest {
 /// Every engine that is here, by name. ONNX Runtime is looked for as the program does.
 pub fn engines() -> Vec<(&'static str, Box<dyn Engine>)> {
     let installed = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.ort")).into_iter().flatten().flatten();
-    let library: Option<PathBuf> = installed.map(|entry| entry.path()).find(|path| path.is_file());
+    let library: Option<PathBuf> =
+        installed.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains("libonnxruntime.so"));
     let open = |engine, ort_lib| engine::open(&EngineRequest { engine, device: Device::Cpu, ort_lib });
     let candidates = [("ONNX Runtime", open(EngineChoice::Ort, library)), ("tract", open(EngineChoice::Tract, None))];
     candidates.into_iter().filter_map(|(name, engine)| Some((name, engine.ok()?))).collect()

@@ -19,7 +19,7 @@ step() {
         return 0
     fi
     printf 'FAILED  %-24s %4d s   %s\n' "$name" $((SECONDS - started)) "$*"
-    tail -n 60 "$log" | sed 's/^/        /'
+    tail -n 40 "$log" | sed 's/^/        /'
     failed+=("$name")
     return 1
 }
@@ -31,6 +31,8 @@ step_tests() {
     local name=$1 log line
     log=$(log_of "$name")
     step "$@"
+    # What cargo says of failed tests: their output, then their names.
+    sed -n '/^failures:$/,/^test result: /p' "$log" | head -n 200
     grep -E '^(test result: |test .* FAILED$)' "$log"
     while IFS= read -r line; do
         without+=("$name: ${line#SKIPPED: }")
