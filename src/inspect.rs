@@ -89,7 +89,9 @@ fn fed(path: &Path, options: &SceneOptions, model: &Model) -> Result<Value> {
             "p02": percentile(samples, 0.02),
             "median": percentile(samples, 0.5),
             "p98": percentile(samples, 0.98),
-            "training": band.training,
+            "training": band.training.map(|training| {
+                json!({ "p02": short(training.p02), "median": short(training.median), "p98": short(training.p98) })
+            }),
         })
     });
     let bands: Vec<Value> = bands.collect();
@@ -105,9 +107,14 @@ fn fed(path: &Path, options: &SceneOptions, model: &Model) -> Result<Value> {
 }
 
 /// The sample at this share of a sorted list (nearest rank).
-fn percentile(sorted: &[f32], share: f64) -> Option<f32> {
+fn percentile(sorted: &[f32], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
-    sorted.get((last as f64 * share).round() as usize).copied()
+    sorted.get((last as f64 * share).round() as usize).copied().map(short)
+}
+
+/// The shortest decimal that reads back to the same f32; JSON would write the nearest f64's.
+fn short(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::from(value))
 }
 
 /// JSON knows no NaN.

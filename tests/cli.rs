@@ -266,6 +266,7 @@ fn usage_errors_are_told_apart_from_tiles_that_fail() {
         &["tiles", "--threshold", "0.5"][..],
         &["none/*.tif", "--threshold", "0.5"],
         &[],
+        &["inspect", "tiles"],
         &["tiles", "--threshold", "2"],
         &["tiles", "--device", "gpu"],
         &["tiles", "--threshold", "0.5", "--masks", "m"],

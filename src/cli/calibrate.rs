@@ -12,6 +12,7 @@ use s2infer::model::manifest::Tta;
 use s2infer::output::AtomicFile;
 use s2infer::{Error, Result};
 
+use super::flags::BUILT_IN;
 use super::values::{TtaArg, open_share};
 use super::{Common, logging, shell};
 
@@ -45,7 +46,7 @@ pub struct Calibrate {
     #[arg(long, value_enum, default_value = "exact")]
     rule: RuleArg,
     /// The model that gave the scores; the profile holds for it alone.
-    #[arg(long, value_name = "NAME|FOLDER", default_value = "construction")]
+    #[arg(long, value_name = "NAME|FOLDER", default_value = BUILT_IN)]
     model: String,
     /// The augmentation that was on [default: the model's].
     #[arg(long, value_enum)]

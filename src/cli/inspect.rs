@@ -10,7 +10,7 @@ use s2infer::scene::SceneOptions;
 use s2infer::{Error, Result};
 use serde_json::Value;
 
-use super::predict::SceneArgs;
+use super::flags::{BUILT_IN, SceneArgs};
 use super::{Common, logging, shell};
 
 const EXAMPLES: &str = "\
@@ -26,7 +26,7 @@ pub struct Inspect {
     /// A tile, a model folder, or the name of a model.
     subject: PathBuf,
     /// The model whose input a tile is compared with.
-    #[arg(long, value_name = "NAME|FOLDER", default_value = "construction")]
+    #[arg(long, value_name = "NAME|FOLDER", default_value = BUILT_IN)]
     model: String,
     #[command(flatten)]
     scene: SceneArgs,

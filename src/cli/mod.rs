@@ -1,6 +1,8 @@
 //! The command line: one file per subcommand, each a clap struct and its resolution into a plan.
 
 mod calibrate;
+mod dry_run;
+mod flags;
 mod inputs;
 mod inspect;
 mod logging;
@@ -76,6 +78,9 @@ struct Common {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        None if cli.predict.names_subcommand(&Cli::command()) => {
+            Err(Error::usage("a subcommand comes first, before all flags; write ./NAME for a tile of that name"))
+        }
         None if cli.predict.is_empty() => {
             Err(Error::usage("no tiles: give files, folders or quoted globs, or --files-from FILE; see --help"))
         }

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use jiff::civil::Date;
-use s2infer::decide::{Binding, Observation, Profile, Resolution, ShiftChoice};
-use s2infer::infer::engine::{self, Device, Engine, EngineRequest};
+use s2infer::decide::{Binding, Profile};
+use s2infer::infer::engine::{self, Device, Engine};
 use s2infer::infer::preprocess::preprocessing_id;
 use s2infer::model::Model;
 use s2infer::model::manifest::{Head, Tta};
@@ -16,19 +15,10 @@ use s2infer::output::{
     self, DistributionWriter, Format, Journal, Lock, NamedFile, RunRecord, Target, journal_path, signal,
 };
 use s2infer::pipeline::{self, Job, Outputs, Summary, Thresholds};
-use s2infer::raster::ReadOptions;
-use s2infer::scene::{DnFlags, SceneOptions, TileTable, canonical_band, parse_date};
 use s2infer::{Error, Result};
 
-use super::values::{DeviceArg, EngineArg, TtaArg, finite, percent, threshold};
-use super::{Common, inputs, logging, shell};
-
-/// The model in the binary.
-const BUILT_IN: &str = "construction";
-/// Rows of a batch on the processor for tiles of this size; larger tiles get fewer, so that a batch stays within
-/// the time that a stop may take.
-const CPU_BATCH_ROWS: usize = 8;
-const GPU_BATCH_ROWS: usize = 64;
+use super::flags::{DecideArgs, EngineArgs, ModelArgs, OutputArgs, SceneArgs};
+use super::{Common, dry_run, inputs, logging};
 
 /// Deciding tiles.
 #[derive(Debug, Args)]
@@ -52,121 +42,16 @@ pub struct Predict {
     common: Common,
 }
 
-/// Which model, and how it looks at a tile.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Model")]
-pub struct ModelArgs {
-    /// A model by name or folder.
-    #[arg(long, value_name = "NAME|FOLDER", default_value = BUILT_IN)]
-    pub model: String,
-    /// Test-time augmentation: the views whose logits are averaged [default: the model's].
-    #[arg(long, value_enum)]
-    pub tta: Option<TtaArg>,
-    /// Overlap of neighbouring windows of a tile larger than the model's input, in pixels [default: the model's].
-    #[arg(long, value_name = "PX")]
-    pub overlap: Option<u32>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Thresholds")]
-struct DecideArgs {
-    /// The threshold profile [default: the model's own].
-    #[arg(long, value_name = "FILE")]
-    profile: Option<PathBuf>,
-    /// The shift: auto, summer, winter, clear, cloudy, winter-cloudy, … or a group of the profile. `auto` goes by
-    /// each tile's date, place and cloudiness; what stays unknown takes the lowest threshold still possible.
-    #[arg(long, value_name = "SHIFT", default_value = "auto")]
-    threshold_profile: ShiftChoice,
-    /// One threshold for all tiles, without any guarantee, instead of a profile.
-    #[arg(long, value_name = "SCORE", value_parser = threshold, conflicts_with_all = ["profile", "threshold_profile"])]
-    threshold: Option<f32>,
-}
-
-/// What the pixels mean, where the files do not say.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Tiles")]
-pub struct SceneArgs {
-    /// The files' bands in file order, e.g. B04,B03,B02.
-    #[arg(long, value_name = "BANDS", value_delimiter = ',')]
-    bands: Option<Vec<String>>,
-    /// Reflectance of one DN: reflectance = (DN + offset) × scale.
-    #[arg(long, value_name = "SCALE", value_parser = finite)]
-    dn_scale: Option<f64>,
-    /// DN added before scaling: -1000 for processing baseline 04.00 and later.
-    #[arg(long, value_name = "DN", value_parser = finite, allow_negative_numbers = true)]
-    dn_offset: Option<f64>,
-    /// Believe --dn-scale and --dn-offset where a file contradicts them.
-    #[arg(long)]
-    dn_force: bool,
-    /// Acquisition date of tiles that no --metadata row dates.
-    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
-    date: Option<Date>,
-    /// Cloud cover in percent of tiles that no --metadata row states it for.
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
-    cloud_cover: Option<f64>,
-    /// Side table `tile,date,cloud_cover` (percent), matched by path or file name.
-    #[arg(long, value_name = "CSV")]
-    metadata: Option<PathBuf>,
-    /// Read files instead of mapping them into memory. A mapped file that is truncated while it is read fails
-    /// alone either way; reading is for network file systems.
-    #[arg(long)]
-    no_mmap: bool,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Engine")]
-struct EngineArgs {
-    /// The engine; only `auto` falls back.
-    #[arg(long, value_enum, default_value = "auto")]
-    engine: EngineArg,
-    /// auto, cpu, cuda[:N], tensorrt[:N] or openvino; a device asked for by name runs or is an error.
-    #[arg(long, default_value = "auto")]
-    device: DeviceArg,
-    /// The ONNX Runtime library, or the folder it is in. Also: ORT_DYLIB_PATH.
-    #[arg(long, value_name = "PATH")]
-    ort_lib: Option<PathBuf>,
-    /// Sessions that run at the same time, each on one core [default: all cores].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
-    /// Rows of a batch, windows times views [default: 8 on the processor, 64 on a GPU; fewer for large inputs].
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u16).range(1..=4096))]
-    batch: Option<u16>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Output")]
-struct OutputArgs {
-    /// csv, ndjson or geojson [default: by --output's extension, else csv].
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
-    /// Where the table goes; it appears complete or not at all [default: standard output].
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Class maps of segmentation models, a GeoTIFF for every tile.
-    #[arg(long, value_name = "DIR")]
-    masks: Option<PathBuf>,
-    /// Class shares of segmentation models, a row for every tile.
-    #[arg(long, value_name = "FILE")]
-    distributions: Option<PathBuf>,
-    /// The run record: versions, hashes, engine, counts, timings, errors.
-    #[arg(long, value_name = "FILE")]
-    record: Option<PathBuf>,
-    /// Take over what an earlier run with the same model, profile and options already decided, by content, and keep
-    /// the journal (OUTPUT.journal) for the next.
-    #[arg(long, requires = "output", conflicts_with_all = ["masks", "distributions"])]
-    resume: bool,
-    /// Wait this many seconds for another run on the same output instead of giving up.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    wait: u64,
-    /// List each tile's shift and threshold, and decide nothing.
-    #[arg(long)]
-    dry_run: bool,
-}
-
 impl Predict {
     /// Whether no tiles were given in any way.
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty() && self.files_from.is_none()
+    }
+
+    /// Whether the first tile is no file but a subcommand that a flag stands before.
+    pub fn names_subcommand(&self, command: &clap::Command) -> bool {
+        let first = self.inputs.first().filter(|path| path.symlink_metadata().is_err());
+        first.and_then(|path| path.to_str()).is_some_and(|name| command.find_subcommand(name).is_some())
     }
 
     /// Runs and gives the exit code.
@@ -199,7 +84,7 @@ impl Predict {
             model,
         };
         if self.output.dry_run {
-            return dry_run(&job);
+            return dry_run::run(&job);
         }
         if let Some(reason) = &job.engine.info().fallback_reason {
             tracing::info!("tract runs: {reason}");
@@ -365,7 +250,7 @@ impl Record {
 }
 
 /// What a profile must have been calibrated for.
-pub fn binding(model: &Model, tta: Tta) -> Binding {
+fn binding(model: &Model, tta: Tta) -> Binding {
     Binding {
         model_sha256: model.sha256.clone(),
         precision: model.manifest.precision.clone(),
@@ -375,78 +260,10 @@ pub fn binding(model: &Model, tta: Tta) -> Binding {
 }
 
 /// The flag's word for an augmentation.
-pub fn tta_name(tta: Tta) -> &'static str {
+fn tta_name(tta: Tta) -> &'static str {
     match tta {
         Tta::None => "none",
         Tta::Flips => "flips",
         Tta::D4 => "d4",
-    }
-}
-
-fn dry_run(job: &Job) -> Result<u8> {
-    shell::print(b"tile,date,latitude,cloud_cover,shift,threshold,reason\n")?;
-    let mut failed = false;
-    for input in &job.inputs {
-        signal::check()?;
-        let planned = pipeline::dry_run(job, input);
-        failed |= planned.is_err();
-        let cells = dry_run_cells(planned).map(|cell| cell.map_or_else(String::new, |cell| output::csv_cell(&cell)));
-        let tile = output::csv_cell(&output::tile_text(&input.path));
-        shell::print(format!("{tile},{}\n", cells.join(",")).as_bytes())?;
-    }
-    Ok(u8::from(failed))
-}
-
-fn dry_run_cells(planned: Result<(Observation, Option<Resolution>)>) -> [Option<String>; 6] {
-    let (observed, resolution) = match planned {
-        Ok(planned) => planned,
-        Err(error) => return [None, None, None, None, None, Some(error.to_string())],
-    };
-    let (shift, threshold, reason) = match resolution {
-        None => (None, None, None),
-        Some(Resolution::Threshold { shift, threshold, guaranteed }) => {
-            (Some(shift), Some(threshold.to_string()), (!guaranteed).then(|| "without guarantee".to_owned()))
-        }
-        Some(Resolution::Abstain { shift, reason }) => (Some(shift), None, Some(reason)),
-    };
-    [
-        observed.date.map(|date| date.to_string()),
-        observed.latitude.map(|latitude| format!("{latitude:.4}")),
-        observed.cloud_cover_percent.map(|percent| percent.to_string()),
-        shift,
-        threshold,
-        reason,
-    ]
-}
-
-impl SceneArgs {
-    /// The library's form of these flags; reads the side table.
-    pub fn options(&self) -> Result<SceneOptions> {
-        let table = self.metadata.as_deref().map(TileTable::read).transpose()?;
-        Ok(SceneOptions {
-            bands: self.bands.as_ref().map(|bands| bands.iter().map(|band| canonical_band(band)).collect()),
-            dn: DnFlags { scale: self.dn_scale, offset: self.dn_offset, force: self.dn_force },
-            date: self.date,
-            cloud_cover_percent: self.cloud_cover,
-            table: table.map(Arc::new),
-            read: ReadOptions { mmap: !self.no_mmap },
-        })
-    }
-}
-
-impl EngineArgs {
-    fn request(&self) -> EngineRequest {
-        EngineRequest { engine: self.engine.into(), device: self.device.0, ort_lib: self.ort_lib.clone() }
-    }
-
-    fn threads(&self) -> usize {
-        self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
-    }
-
-    fn batch_rows(&self, tile_px: u32, is_gpu: bool) -> usize {
-        let rows = if is_gpu { GPU_BATCH_ROWS } else { CPU_BATCH_ROWS };
-        // 64 px is the usual patch; a window of k times its area counts k-fold.
-        let area = (tile_px as usize).pow(2).div_ceil(64 * 64);
-        self.batch.map_or_else(|| (rows / area).max(1), usize::from)
     }
 }

@@ -1,0 +1,171 @@
+//! The flags of a run, as typed.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use jiff::civil::Date;
+use s2infer::Result;
+use s2infer::decide::ShiftChoice;
+use s2infer::infer::engine::EngineRequest;
+use s2infer::output::Format;
+use s2infer::raster::ReadOptions;
+use s2infer::scene::{DnFlags, SceneOptions, TileTable, canonical_band, parse_date};
+
+use super::values::{DeviceArg, EngineArg, TtaArg, finite, percent, threshold};
+
+/// The model in the binary.
+pub const BUILT_IN: &str = "construction";
+/// Rows of a batch on the processor for tiles of this size; larger tiles get fewer, so that a batch stays within
+/// the time that a stop may take.
+const CPU_BATCH_ROWS: usize = 8;
+const GPU_BATCH_ROWS: usize = 64;
+
+/// Which model, and how it looks at a tile.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Model")]
+pub struct ModelArgs {
+    /// A model by name or folder.
+    #[arg(long, value_name = "NAME|FOLDER", default_value = BUILT_IN)]
+    pub model: String,
+    /// Test-time augmentation: the views whose logits are averaged [default: the model's].
+    #[arg(long, value_enum)]
+    pub tta: Option<TtaArg>,
+    /// Overlap of neighbouring windows of a tile larger than the model's input, in pixels [default: the model's].
+    #[arg(long, value_name = "PX")]
+    pub overlap: Option<u32>,
+}
+
+/// Which thresholds decide.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Thresholds")]
+pub struct DecideArgs {
+    /// The threshold profile [default: the model's own].
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// The shift: auto, summer, winter, clear, cloudy, winter-cloudy, … or a group of the profile. `auto` goes by
+    /// each tile's date, place and cloudiness; what stays unknown takes the lowest threshold still possible.
+    #[arg(long, value_name = "SHIFT", default_value = "auto")]
+    pub threshold_profile: ShiftChoice,
+    /// One threshold for all tiles, without any guarantee, instead of a profile.
+    #[arg(long, value_name = "SCORE", value_parser = threshold, conflicts_with_all = ["profile", "threshold_profile"])]
+    pub threshold: Option<f32>,
+}
+
+/// What the pixels mean, where the files do not say.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Tiles")]
+pub struct SceneArgs {
+    /// The files' bands in file order, e.g. B04,B03,B02.
+    #[arg(long, value_name = "BANDS", value_delimiter = ',')]
+    pub bands: Option<Vec<String>>,
+    /// Reflectance of one DN: reflectance = (DN + offset) × scale.
+    #[arg(long, value_name = "SCALE", value_parser = finite)]
+    pub dn_scale: Option<f64>,
+    /// DN added before scaling: -1000 for processing baseline 04.00 and later.
+    #[arg(long, value_name = "DN", value_parser = finite, allow_negative_numbers = true)]
+    pub dn_offset: Option<f64>,
+    /// Believe --dn-scale and --dn-offset where a file contradicts them.
+    #[arg(long)]
+    pub dn_force: bool,
+    /// Acquisition date of tiles that no --metadata row dates.
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_date)]
+    pub date: Option<Date>,
+    /// Cloud cover in percent of tiles that no --metadata row states it for.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub cloud_cover: Option<f64>,
+    /// Side table `tile,date,cloud_cover` (percent), matched by path or file name.
+    #[arg(long, value_name = "CSV")]
+    pub metadata: Option<PathBuf>,
+    /// Read files instead of mapping them into memory. A mapped file that is truncated while it is read fails
+    /// alone either way; reading is for network file systems.
+    #[arg(long)]
+    pub no_mmap: bool,
+}
+
+/// What runs the model.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Engine")]
+pub struct EngineArgs {
+    /// The engine; only `auto` falls back.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub engine: EngineArg,
+    /// auto, cpu, cuda[:N], tensorrt[:N] or openvino; a device asked for by name runs or is an error.
+    #[arg(long, default_value = "auto")]
+    pub device: DeviceArg,
+    /// The ONNX Runtime library, or the folder it is in. Also: ORT_DYLIB_PATH.
+    #[arg(long, value_name = "PATH")]
+    pub ort_lib: Option<PathBuf>,
+    /// Sessions that run at the same time, each on one core [default: all cores].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Rows of a batch, windows times views [default: 8 on the processor, 64 on a GPU; fewer for large inputs].
+    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub batch: Option<u16>,
+}
+
+/// Where results go.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// csv, ndjson or geojson [default: by --output's extension, else csv].
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Where the table goes; it appears complete or not at all [default: standard output].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Class maps of segmentation models, a GeoTIFF for every tile.
+    #[arg(long, value_name = "DIR")]
+    pub masks: Option<PathBuf>,
+    /// Class shares of segmentation models, a row for every tile.
+    #[arg(long, value_name = "FILE")]
+    pub distributions: Option<PathBuf>,
+    /// The run record: versions, hashes, engine, counts, timings, errors.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// Take over what an earlier run with the same model, profile and options already decided, by content, and keep
+    /// the journal (OUTPUT.journal) for the next.
+    #[arg(long, requires = "output", conflicts_with_all = ["masks", "distributions"])]
+    pub resume: bool,
+    /// Wait this many seconds for another run on the same output instead of giving up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub wait: u64,
+    /// List each tile's shift and threshold, and decide nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl SceneArgs {
+    /// The library's form of these flags; reads the side table.
+    pub fn options(&self) -> Result<SceneOptions> {
+        let table = self.metadata.as_deref().map(TileTable::read).transpose()?;
+        Ok(SceneOptions {
+            bands: self.bands.as_ref().map(|bands| bands.iter().map(|band| canonical_band(band)).collect()),
+            dn: DnFlags { scale: self.dn_scale, offset: self.dn_offset, force: self.dn_force },
+            date: self.date,
+            cloud_cover_percent: self.cloud_cover,
+            table: table.map(Arc::new),
+            read: ReadOptions { mmap: !self.no_mmap },
+        })
+    }
+}
+
+impl EngineArgs {
+    /// What the engines are asked for.
+    pub fn request(&self) -> EngineRequest {
+        EngineRequest { engine: self.engine.into(), device: self.device.0, ort_lib: self.ort_lib.clone() }
+    }
+
+    /// Sessions on the processor.
+    pub fn threads(&self) -> usize {
+        self.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from)
+    }
+
+    /// Rows of a batch for inputs of this size.
+    pub fn batch_rows(&self, tile_px: u32, is_gpu: bool) -> usize {
+        let rows = if is_gpu { GPU_BATCH_ROWS } else { CPU_BATCH_ROWS };
+        // 64 px is the usual patch; a window of k times its area counts k-fold.
+        let area = (tile_px as usize).pow(2).div_ceil(64 * 64);
+        self.batch.map_or_else(|| (rows / area).max(1), usize::from)
+    }
+}
