@@ -63,12 +63,14 @@ def tiffs(folder):
 
 def stack(folder, target):
     """One product's bands, under the names they have in their files' names."""
-    files = [next(iter(sorted(folder.glob(f"*{band}.tif"))), None) for band in BANDS]
+    there = [path for path in tiffs(folder) if path.parent == folder]
+    files = [next((path for path in there if path.stem.endswith(band)), None) for band in BANDS]
     if None in files:
         return None
     with rasterio.open(files[0]) as first:
         profile = first.profile | {"count": len(BANDS), "driver": "GTiff"}
-    path = target / f"{folder.name}.tif"
+    name = folder.name if folder.name.startswith("S2") else "-".join(folder.relative_to(DATA).parts[1:])
+    path = target / f"{name}.tif"
     with rasterio.open(path, "w", **profile) as raster:
         for index, (band, file) in enumerate(zip(BANDS, files), 1):
             raster.write(gdal(file)[0], index)
