@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+use s2infer::decide::Profile;
 use s2infer::model::Model;
 use s2infer::train::fit::{finished, logits};
 use s2infer::train::forward::Precision;
@@ -17,9 +18,9 @@ use tch::Device;
 
 const SIDE: u32 = 32;
 
-/// 60 patches of three bands: positives hold a bright square on dark, textured ground.
+/// 100 patches of three bands: positives hold a bright square on dark, textured ground. The last 40 calibrate.
 fn patches(folder: &Path) -> PathBuf {
-    let rows: Vec<Patch> = (0..60)
+    let rows: Vec<Patch> = (0..100)
         .map(|index| {
             let label = u8::from(index % 3 == 0);
             let name = format!("patch-{index}.tif");
@@ -30,10 +31,17 @@ fn patches(folder: &Path) -> PathBuf {
                 let ground = 600 + 100 * band as u32 + 4 * texture;
                 (if label == 1 && square { 2400 } else { ground }) as u16
             });
-            let split = if index < 42 { Split::Train } else { Split::Select };
-            let site = format!("site-{}", index / 5);
-            let path = name.into();
-            Patch { path, label, split, site, longitude: 10.0, latitude: 50.0, season: None, cloud: None, class: None }
+            let split = match index {
+                0..42 => Split::Train,
+                42..60 => Split::Select,
+                _ => Split::Calibration,
+            };
+            let (season, cloud) = match split {
+                Split::Calibration => (Some("summer".into()), Some("5".into())),
+                _ => (None, None),
+            };
+            let (site, path) = (format!("site-{}", index / 5), name.into());
+            Patch { path, label, split, site, longitude: 10.0, latitude: 50.0, season, cloud, class: None }
         })
         .collect();
     let manifest = folder.join("patches.csv");
@@ -112,6 +120,14 @@ fn trained_folder_loads_and_its_onnx_computes_what_libtorch_does() {
         assert!(ran.status.success(), "{weights}: {}", String::from_utf8_lossy(&ran.stderr));
     };
     compare("fp32", "1e-5");
+    let profile = Profile::parse(model.profile.as_deref().unwrap(), "profile.json").unwrap();
+    let group = profile.group("summer-clear").unwrap();
+    // 13 positives at 90 %: the lowest score is the threshold.
+    assert_eq!((group.n_positives, group.rank, group.feasible), (13, Some(1), true));
+    let scores = std::fs::read_to_string(folder.path().join("square-calibration/scores.csv")).unwrap();
+    let positives = scores.lines().skip(1).filter(|line| line.contains(",1,"));
+    let lowest = positives.map(|line| line.split(',').nth(2).unwrap().parse::<f32>().unwrap()).fold(1.0, f32::min);
+    assert_eq!(lowest, group.threshold as f32);
     let mut export =
         s2train(&["export", "--name", "square", "--tile-px", "32", "--clip", "0,0.275", "--weights", "fp16"]);
     export.arg("--patches").arg(&manifest).arg("--checkpoints").arg(&checkpoints).arg("--out").arg(&out);

@@ -10,9 +10,10 @@
 //! | network | [`network`] (one description), [`parameters`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
 //! | training | [`fit`], [`optimiser`], [`augment`], [`metrics`] |
 //! | simulated shift | [`shift`], [`noise`], [`tile`], [`render`] |
-//! | result | [`folder`], [`card`], [`report`], [`interval`] |
+//! | result | [`folder`], [`calibration`], [`card`], [`report`], [`interval`] |
 
 pub mod augment;
+pub mod calibration;
 pub mod card;
 pub mod eurosat;
 pub mod export;

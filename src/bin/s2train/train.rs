@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use s2infer::Result;
 use s2infer::model::Manifest;
+use s2infer::train::calibration;
 use s2infer::train::card::{self, Story};
 use s2infer::train::fit::{self, Fitted, Recipe, Samples};
 use s2infer::train::forward::Precision;
@@ -17,8 +18,9 @@ use super::model::ModelArguments;
 const GOLDEN_HALF: usize = 2;
 
 const EXAMPLES: &str = "\
-The manifest of patches is a CSV with the columns path,label,split,site,longitude,latitude; paths are
-relative to it, label is 1 or 0, split is train, select (chooses the epoch), calibration or measurement.
+The manifest of patches is a CSV with the columns path,label,split,site,longitude,latitude and, for calibration,
+season (summer, winter) and cloud (clear, cloudy or percent); paths are relative to it, label is 1 or 0, split is
+train, select (chooses the epoch), calibration (thresholds) or measurement.
 
 Examples:
   s2train train --patches data/patches.csv --checkpoints data/checkpoints --out models/my-model
@@ -62,6 +64,36 @@ struct Files {
     /// Model folder to write
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
+    /// Folder of the scores behind the profile [default: calibration/NAME beside models/NAME, else NAME-calibration
+    /// beside the model folder]
+    #[arg(long, value_name = "FOLDER")]
+    calibration: Option<PathBuf>,
+    /// Share of the positives that the profile's thresholds are to catch in each group
+    #[arg(long, value_name = "SHARE", default_value_t = 0.8)]
+    target_recall: f64,
+    /// Confidence that they do
+    #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
+    confidence: f64,
+}
+
+impl Files {
+    fn calibration(&self, threads: u16) -> calibration::Request {
+        let (parent, name) = (self.out.parent().unwrap_or(Path::new("")), self.out.file_name().unwrap_or_default());
+        let default = if parent.file_name().is_some_and(|folder| folder == "models") {
+            parent.with_file_name("calibration").join(name)
+        } else {
+            let mut name = name.to_owned();
+            name.push("-calibration");
+            parent.join(name)
+        };
+        calibration::Request {
+            folder: self.calibration.clone().unwrap_or(default),
+            target_recall: self.target_recall,
+            confidence: self.confidence,
+            threads: usize::from(threads.max(1)),
+            command: command(),
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -198,6 +230,10 @@ impl Data {
         };
         let written = folder::write(&files.out, &manifest, &fitted.parameters, &golden, &story)?;
         tracing::info!("wrote {} ({}, epoch {})", files.out.display(), written.sha256, fitted.best);
+        let request = files.calibration(recipe.threads);
+        if calibration::run(&files.out, &written, &self.patches, &self.folder, &request)?.is_some() {
+            tracing::info!("wrote its profile, from {}", request.folder.join("scores.csv").display());
+        }
         Ok(())
     }
 }
