@@ -14,8 +14,8 @@ use s2infer::infer::engine::{self, Device, EngineChoice, EngineRequest};
 use s2infer::model::Model;
 use s2infer::{Error, Result};
 
-/// The program's own batch on a processor.
-const BATCH_ROWS: usize = 8;
+/// The program's own batch on a processor, for many tiles.
+const BATCH_ROWS: usize = 32;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -59,6 +59,32 @@ fn tract_and_onnx_runtime_agree_within_1e_4_on_a_thousand_tiles() {
 }
 
 #[test]
+fn rows_are_the_same_bytes_whatever_the_batch_and_the_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    for seed in 0..40 {
+        write_texture(&folder.path().join(format!("t{seed:04}.tif")), seed);
+    }
+    let engines = if common::ort_library().is_some() {
+        vec!["tract", "ort"]
+    } else {
+        common::skip_or_fail("the ONNX Runtime library");
+        vec!["tract"]
+    };
+    for engine in engines {
+        let table = |batch: &str, threads: &str| {
+            let flags = [".", "--engine", engine, "--threshold", "0.5", "--batch", batch, "--threads", threads];
+            let output = run(folder.path(), &flags);
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        let first = table("8", "1");
+        for (batch, threads) in [("8", "3"), ("32", "1"), ("12", "2")] {
+            assert!(table(batch, threads) == first, "{engine}, batch {batch}, {threads} threads");
+        }
+    }
+}
+
+#[test]
 fn a_device_that_is_not_there_ends_the_run_and_names_what_is_missing() {
     if common::ort_library().is_none() {
         return common::skip_or_fail("the ONNX Runtime library");

@@ -104,6 +104,9 @@ fn output_is_the_same_for_any_number_of_threads() {
     for threads in ["2", "7"] {
         assert_eq!(succeed(&place.run(&["tiles", "--threshold", "0.5", "--threads", threads])), one);
     }
+    for batch in ["1", "3", "32"] {
+        assert_eq!(succeed(&place.run(&["tiles", "--threshold", "0.5", "--batch", batch])), one);
+    }
 }
 
 /// What the model's own folder is calibrated with: 20 positives a group, scores spread over 0 … 1.

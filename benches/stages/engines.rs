@@ -13,7 +13,7 @@ pub fn benches(criterion: &mut Criterion) {
     let shape = (BATCH_ROWS, BANDS, SIDE_PX, SIDE_PX);
     let batch =
         Array4::from_shape_fn(shape, |(row, band, y, x)| ((row + band * 5 + y * 3 + x) % 17) as f32 / 8.0 - 1.0);
-    let mut group = criterion.benchmark_group("ResNet-18, a batch of 8 x 64 x 64 x 4");
+    let mut group = criterion.benchmark_group("ResNet-18, a batch of 32 x 64 x 64 x 4");
     group.throughput(Throughput::Elements(BATCH_ROWS as u64)).sample_size(20);
     for (name, engine) in engines() {
         let mut session = engine.session(&graph, BATCH_ROWS, [BANDS, SIDE_PX, SIDE_PX]).unwrap();

@@ -13,8 +13,8 @@ mod model_folders;
 use model_folders::{int, ints, model_of, node, tensor, value};
 
 pub const SIDE_PX: usize = 64;
-/// The program's own batch for tiles of this size.
-pub const BATCH_ROWS: usize = 8;
+/// The program's own batch for many tiles of this size.
+pub const BATCH_ROWS: usize = 32;
 
 /// The manifest of the tests, for tiles of 64 x 64.
 pub fn manifest() -> Manifest {

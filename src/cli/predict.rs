@@ -73,7 +73,7 @@ impl Predict {
         let is_gpu = matches!(self.engine.device.0, Device::Cuda(_) | Device::TensorRt(_));
         let job = Job {
             overlap_px: self.model.overlap.unwrap_or(model.manifest.overlap_px),
-            batch: self.engine.batch_rows(model.manifest.tile_px, is_gpu),
+            batch: self.engine.batch_rows(model.manifest.tile_px, inputs.len(), is_gpu),
             sessions: if is_gpu { 1 } else { threads },
             readers: threads,
             inputs,
@@ -156,7 +156,7 @@ impl Predict {
             "overlap_px": job.overlap_px,
             "bands": job.scene.bands,
             "dn": format!("{:?}", job.scene.dn),
-            "batch": job.batch,
+            "batch": self.engine.batch,
             "engine": [&info.engine, &info.version, &info.provider],
         })
         .to_string()
