@@ -44,6 +44,7 @@ pub mod output;
 pub mod pipeline;
 pub mod raster;
 pub mod scene;
+pub mod simulate;
 #[cfg(feature = "train")]
 pub mod train;
 

@@ -9,7 +9,7 @@
 //! | data | [`patches`] (the manifest), [`eurosat`], [`places`], [`pixels`] |
 //! | network | [`network`] (one description), [`parameters`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
 //! | training | [`fit`], [`optimiser`], [`augment`], [`metrics`] |
-//! | simulated shift | [`shift`], [`noise`], [`tile`], [`render`] |
+//! | simulated shift | [`render`], by [`crate::simulate`] |
 //! | result | [`folder`], [`calibration`], [`card`], [`report`], [`interval`] |
 
 pub mod augment;
@@ -23,7 +23,6 @@ pub mod forward;
 pub mod interval;
 pub mod metrics;
 pub mod network;
-pub mod noise;
 pub mod optimiser;
 pub mod parameters;
 pub mod patches;
@@ -31,5 +30,3 @@ pub mod pixels;
 pub mod places;
 pub mod render;
 pub mod report;
-pub mod shift;
-pub mod tile;

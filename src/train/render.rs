@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::patches::Patch;
 use super::pixels;
-use super::shift::{self, Conditions};
-use super::tile::Tile;
 use crate::decide::{SEASON_SKY_GROUPS, Season, Sky, group_name};
 use crate::model::Manifest;
+use crate::simulate::shift::{self, Conditions};
+use crate::simulate::tile::Tile;
 use crate::{Error, Result};
 
 /// Bands that the shift knows.
