@@ -21,6 +21,7 @@
 //! | [`pipeline`] | the only room where all the others meet; it sequences and computes nothing |
 //! | [`inspect`] | what a tile is and what a model would be fed of it; beside the street |
 //! | [`calibrate`] | scores to thresholds with a guarantee; stands beside the street |
+//! | [`simulate`] | simulated seasons, skies and coasts; beside the street |
 //!
 //! ## Invariants
 //!
