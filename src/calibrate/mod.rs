@@ -3,7 +3,7 @@
 
 mod backoff;
 mod binomial;
-mod scores;
+pub(crate) mod scores;
 mod table;
 mod warnings;
 

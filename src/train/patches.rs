@@ -37,7 +37,7 @@ impl Split {
 pub struct Patch {
     /// The file, relative to the manifest's folder.
     pub path: PathBuf,
-    /// 1 positive, 0 negative.
+    /// Class: of two, 1 is the positive one.
     pub label: u8,
     /// What it is used for.
     pub split: Split,
@@ -65,7 +65,7 @@ impl Patch {
     }
 }
 
-/// Reads a manifest; labels must be 0 or 1.
+/// Reads a manifest; see [`check_labels`].
 pub fn read(path: &Path) -> Result<Vec<Patch>> {
     let size = std::fs::metadata(path).map_err(|e| Error::io(e).context(path.display()))?.len();
     if size > limits::TABLE_BYTES_MAX {
@@ -73,10 +73,19 @@ pub fn read(path: &Path) -> Result<Vec<Patch>> {
     }
     let mut reader = csv::Reader::from_path(path).map_err(|e| Error::usage(e).context(path.display()))?;
     let rows: Result<Vec<Patch>, csv::Error> = reader.deserialize().collect();
-    let rows = rows.map_err(|e| Error::usage(e).context(path.display()))?;
-    match rows.iter().position(|row| row.label > 1) {
-        Some(row) => Err(Error::usage(format!("{}: row {}: label must be 0 or 1", path.display(), row + 1))),
-        None => Ok(rows),
+    rows.map_err(|e| Error::usage(e).context(path.display()))
+}
+
+/// Checks that every label is below the number of classes.
+pub fn check_labels(patches: &[Patch], classes: usize) -> Result<()> {
+    match patches.iter().position(|patch| usize::from(patch.label) >= classes) {
+        Some(row) => Err(Error::usage(format!(
+            "row {}: label {} where labels go from 0 to {} for the {classes} of --classes",
+            row + 1,
+            patches[row].label,
+            classes - 1
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod model;
 mod prepare;
+mod progress;
+mod recipe;
 mod render;
 mod report;
 mod train;
@@ -18,7 +20,7 @@ The way of the built-in model, which scripts/train-construction.sh goes:
   s2infer data/calibration --model models/construction --threshold 0.5 --output data/calibration.csv
   s2train report …; see s2train help report";
 
-/// Train a ResNet-18 on labelled patches and write a model folder for s2infer
+/// Train a network on labelled patches and write a model folder for s2infer
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
