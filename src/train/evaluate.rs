@@ -11,6 +11,9 @@ use super::samples::{Samples, Scaling, group};
 /// Patches a forward pass without gradients.
 const BATCH: usize = 256;
 
+/// Name of the smallest of the groups' average precisions.
+pub const WORST: &str = "average_precision/worst";
+
 /// Measures on a set of patches.
 #[derive(Debug)]
 pub struct Assessment {
@@ -48,7 +51,7 @@ fn by_group(logits: &[f32], samples: &Samples) -> Assessment {
     };
     let mut measures: BTreeMap<String, f64> = groups.iter().map(precision).collect();
     let criterion = measures.values().copied().fold(f64::INFINITY, f64::min);
-    measures.insert("average_precision/worst".into(), criterion);
+    measures.insert(WORST.into(), criterion);
     Assessment { criterion, measures }
 }
 

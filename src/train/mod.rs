@@ -10,7 +10,7 @@
 //! | batches | [`sampling`], [`augment`], [`loader`] |
 //! | network | [`network`] (one description), [`parameters`], [`pretrained`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
 //! | training | [`recipe`], [`fit`], [`loss`], [`groups`] (group-DRO), [`optimiser`], [`refit`], [`checkpoints`] |
-//! | measures | [`evaluate`], [`metrics`], [`interval`] |
+//! | measures | [`evaluate`], [`metrics`], [`interval`], [`ladder`] |
 //! | result | [`folder`], [`calibration`], [`card`], [`report`] |
 
 pub mod augment;
@@ -26,6 +26,7 @@ pub mod folder;
 pub mod forward;
 pub mod groups;
 pub mod interval;
+pub mod ladder;
 pub mod loader;
 pub mod loss;
 pub mod metrics;

@@ -1,5 +1,6 @@
 //! `s2train`: from labelled patches to a model folder that `s2infer` runs.
 
+mod ladder;
 mod model;
 mod prepare;
 mod progress;
@@ -39,6 +40,7 @@ enum Command {
     Render(render::Arguments),
     Scores(report::Scores),
     Report(report::Report),
+    Ladder(ladder::Ladder),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         Command::Render(arguments) => render::run(&arguments),
         Command::Scores(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(),
+        Command::Ladder(arguments) => arguments.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

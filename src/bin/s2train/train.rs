@@ -6,13 +6,15 @@ use s2infer::Result;
 use s2infer::model::Manifest;
 use s2infer::model::manifest::Head;
 use s2infer::train::card::{self, Story};
+use s2infer::train::evaluate::logits;
 use s2infer::train::fit::{self, Fitted, Machine, Training};
 use s2infer::train::forward::Precision;
 use s2infer::train::network::Architecture;
 use s2infer::train::patches::{self, Patch, Split};
 use s2infer::train::recipe::Recipe;
 use s2infer::train::samples::{Samples, Scaling};
-use s2infer::train::{calibration, folder, pixels};
+use s2infer::train::report::{self, Scored};
+use s2infer::train::{calibration, folder, ladder, pixels};
 use tch::Tensor;
 
 use super::model::ModelArguments;
@@ -168,6 +170,28 @@ impl Plan {
         Ok(())
     }
 
+    /// The scores of the patches that chose the epoch, for the ladder: of the positive class, or of the label's.
+    fn write_scores(&self, checkpoints: &Path, fitted: &Fitted) -> Result<()> {
+        let logits = logits(&fitted.parameters, &self.select, &Scaling::of(&self.manifest), self.machine);
+        let of = self.patches.iter().filter(|patch| patch.split == Split::Select);
+        let rows = of.zip(logits.chunks(self.architecture.outputs)).map(|(patch, logits)| {
+            let score = match logits {
+                [logit] => 1.0 / (1.0 + (-logit).exp()),
+                _ => 1.0 / logits.iter().map(|other| (other - logits[usize::from(patch.label)]).exp()).sum::<f32>(),
+            };
+            Scored {
+                tile: patch.path.to_string_lossy().into_owned(),
+                label: patch.label,
+                score,
+                season: patch.season.clone().unwrap_or_default(),
+                cloud: patch.cloud.clone().unwrap_or_default(),
+                site: patch.site.clone(),
+                class: patch.class.clone().unwrap_or_default(),
+            }
+        });
+        report::write(&checkpoints.join(ladder::SCORES), &rows.collect::<Vec<_>>())
+    }
+
     /// Network inputs of a few patches of several classes.
     fn golden(&self) -> Tensor {
         let scaling = Scaling::of(&self.manifest);
@@ -199,6 +223,7 @@ impl Train {
             observer: &mut |event| progress.on(&event),
         };
         let fitted = training.fit(&plan.train, &plan.select, &self.files.checkpoints, self.resume)?;
+        plan.write_scores(&self.files.checkpoints, &fitted)?;
         plan.write(&self.files, &self.model, self.machine.threads, &fitted)
     }
 }
