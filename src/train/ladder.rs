@@ -124,7 +124,7 @@ fn crossed(rows: &[&Scored]) -> [(usize, usize); 2] {
         let mut positives: Vec<f32> = there.iter().filter(|row| row.label == 1).map(|row| row.score).collect();
         positives.sort_by(f32::total_cmp);
         // The largest threshold that catches the wanted share.
-        let missed = ((1.0 - RECALL) * positives.len() as f64).floor() as usize;
+        let missed = positives.len() - (RECALL * positives.len() as f64 - 1e-9).ceil() as usize;
         let threshold = positives.get(missed).copied().unwrap_or(0.0);
         for row in here {
             let total = &mut totals[if row.label == 1 { 0 } else { 1 }];
