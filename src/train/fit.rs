@@ -134,7 +134,7 @@ impl Training<'_> {
         let mixed_epochs = ((1.0 - self.recipe.unmixed_share) * self.recipe.epochs as f64).round() as usize;
         for epoch in state.progress.history.len() + 1..=self.recipe.epochs {
             if epoch > mixed_epochs {
-                loader.mixing = super::augment::mix::Mixing::NONE;
+                loader.mixing = super::augment::Mixing::NONE;
             }
             let started = Instant::now();
             let (loss, waiting_seconds) = self.epoch(&mut state, &loader, &objective, epoch)?;

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use tch::Tensor;
 
-use super::augment::mix::{Mix, Mixing, existential_label};
+use super::augment::{Mix, Mixing, existential_label};
 use super::augment::{Augmentation, Circumstances, Image, Scratch};
 use super::samples::{Samples, Scaling};
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::augment::Augmentation;
-use super::augment::mix::Mixing;
+use super::augment::Mixing;
 use super::loss::Loss;
 
 /// The recipe; it stands whole in `metrics.jsonl` and in the checkpoints.

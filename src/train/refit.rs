@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use tch::{Kind, Tensor};
 
-use super::augment::mix::Mixing;
+use super::augment::Mixing;
 use super::fit::Machine;
 use super::forward::forward;
 use super::loader::{Batch, Loader};

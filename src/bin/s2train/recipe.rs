@@ -1,7 +1,7 @@
 //! The recipe, on the command line.
 
 use clap::{Args, ValueEnum};
-use s2infer::train::augment::mix::Mixing;
+use s2infer::train::augment::Mixing;
 use s2infer::train::augment::{Augmentation, RandAugment};
 use s2infer::train::fit::Machine;
 use s2infer::train::forward::Precision;
