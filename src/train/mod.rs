@@ -6,7 +6,7 @@
 //!
 //! | part | files |
 //! | --- | --- |
-//! | data | [`patches`] (the manifest), [`eurosat`], [`places`], [`pixels`] |
+//! | data | [`patches`] (the manifest), [`table`], [`eurosat`], [`places`], [`pixels`] |
 //! | network | [`network`] (one description), [`parameters`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
 //! | training | [`fit`], [`optimiser`], [`augment`], [`metrics`] |
 //! | simulated shift | [`render`], by [`crate::simulate`] |
@@ -30,3 +30,4 @@ pub mod pixels;
 pub mod places;
 pub mod render;
 pub mod report;
+pub mod table;

@@ -2,6 +2,7 @@
 
 mod model;
 mod prepare;
+mod progress;
 mod render;
 mod report;
 mod train;
