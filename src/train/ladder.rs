@@ -7,6 +7,7 @@ use std::path::Path;
 use super::checkpoints::Checkpoints;
 use super::evaluate::WORST;
 use super::report::{self, Scored};
+use super::table;
 use crate::{Error, Result};
 
 /// Where `s2train train` leaves the scores of the patches that chose the epoch, beside the checkpoints.
@@ -47,7 +48,7 @@ impl Rung {
                 measures: best.select.clone(),
                 epochs: progress.history.len(),
                 minutes: progress.history.iter().map(|epoch| epoch.seconds).sum::<f64>() / 60.0,
-                scores: report::read(&folder.join(SCORES))?,
+                scores: table::read(&folder.join(SCORES))?,
             })
         };
         Ok(Self { name: name.to_owned(), runs: folders.iter().map(run).collect::<Result<_>>()? })
@@ -69,7 +70,8 @@ impl Rung {
 
 /// The ladder as Markdown: measures of every rung, and for two classes recall and precision of every group.
 pub fn render(rungs: &[Rung]) -> String {
-    let names: BTreeSet<&String> = rungs.iter().flat_map(|rung| &rung.runs).flat_map(|run| run.measures.keys()).collect();
+    let names: BTreeSet<&String> =
+        rungs.iter().flat_map(|rung| &rung.runs).flat_map(|run| run.measures.keys()).collect();
     let mut text = "| recipe | seeds | epochs | minutes a run |".to_owned();
     names.iter().for_each(|name| text += &format!(" {} |", name.replace('_', " ").replace('/', ", ")));
     let _ = writeln!(text, "\n| --- | ---: | ---: | ---: |{}", " ---: |".repeat(names.len()));

@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use tch::Tensor;
 
-use super::augment::{Mix, Mixing, existential_label};
 use super::augment::{Augmentation, Circumstances, Image, Scratch};
+use super::augment::{Mix, Mixing, existential_label};
 use super::samples::{Samples, Scaling};
 
 /// Batches that lie ready.

@@ -6,7 +6,7 @@
 //!
 //! | part | files |
 //! | --- | --- |
-//! | data | [`patches`] (the manifest), [`eurosat`], [`places`], [`pixels`], [`samples`] (in memory), [`render`] (simulated seasons and skies) |
+//! | data | [`patches`] (the manifest), [`table`], [`eurosat`], [`places`], [`pixels`], [`samples`] (in memory), [`render`] (simulated seasons and skies) |
 //! | batches | [`sampling`], [`augment`], [`loader`] |
 //! | network | [`network`] (one description), [`parameters`], [`pretrained`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
 //! | training | [`recipe`], [`fit`], [`loss`], [`groups`] (group-DRO), [`optimiser`], [`refit`], [`checkpoints`] |
@@ -43,3 +43,4 @@ pub mod render;
 pub mod report;
 pub mod samples;
 pub mod sampling;
+pub mod table;

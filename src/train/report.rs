@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::interval::clopper_pearson;
 use super::metrics::average_precision;
-use super::render::TileRow;
+use super::patches::Patch;
+use super::table;
 use crate::decide::Profile;
 use crate::{Error, Result};
 
@@ -50,47 +51,34 @@ struct Prediction {
 }
 
 /// Joins a run's CSV with the table of its tiles, in the order of the table; every tile must have one score.
-pub fn join(predictions: &Path, tiles: &[TileRow]) -> Result<Vec<Scored>> {
-    let failed = |e: csv::Error| Error::usage(e).context(predictions.display());
+pub fn join(predictions: &Path, tiles: &[Patch]) -> Result<Vec<Scored>> {
     let mut scores = HashMap::new();
-    for row in csv::Reader::from_path(predictions).map_err(failed)?.deserialize() {
-        let Prediction { tile, score, reason } = row.map_err(failed)?;
-        let name = Path::new(&tile).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let score = score.ok_or_else(|| Error::usage(format!("{tile}: has no score: {reason}")))?;
-        if scores.insert(name, score).is_some() {
+    for Prediction { tile, score, reason } in table::read(predictions)? {
+        let score: f32 = score.ok_or_else(|| Error::usage(format!("{tile}: has no score: {reason}")))?;
+        if scores.insert(file_name(Path::new(&tile)), score).is_some() {
             return Err(Error::usage(format!("{tile}: scored twice")));
         }
     }
-    let scored = |row: &TileRow| {
-        let score = scores.get(&row.tile).ok_or_else(|| Error::usage(format!("{}: no score", row.tile)))?;
+    let text = |cell: &Option<String>| cell.clone().unwrap_or_default();
+    let scored = |patch: &Patch| {
+        let tile = file_name(&patch.path);
+        let score = *scores.get(&tile).ok_or_else(|| Error::usage(format!("{tile}: no score")))?;
+        let (season, cloud) = (text(&patch.season), text(&patch.cloud));
         Ok(Scored {
-            tile: row.tile.clone(),
-            label: row.label,
-            score: *score,
-            season: row.season.clone(),
-            cloud: row.cloud.clone(),
-            site: row.site.clone(),
-            class: row.class.clone(),
+            tile,
+            label: patch.label,
+            score,
+            season,
+            cloud,
+            site: patch.site.clone(),
+            class: text(&patch.class),
         })
     };
     tiles.iter().map(scored).collect()
 }
 
-/// Writes labelled scores.
-pub fn write(path: &Path, rows: &[Scored]) -> Result<()> {
-    let failed = |e: csv::Error| Error::output(e).context(path.display());
-    let mut writer = csv::Writer::from_path(path).map_err(failed)?;
-    for row in rows {
-        writer.serialize(row).map_err(failed)?;
-    }
-    writer.flush().map_err(|e| Error::output(e).context(path.display()))
-}
-
-/// Reads labelled scores.
-pub fn read(path: &Path) -> Result<Vec<Scored>> {
-    let mut reader = csv::Reader::from_path(path).map_err(|e| Error::usage(e).context(path.display()))?;
-    let rows: Result<Vec<Scored>, csv::Error> = reader.deserialize().collect();
-    rows.map_err(|e| Error::usage(e).context(path.display()))
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Recall and precision of each of the profile's groups on labelled scores, as a Markdown table, with the profile's
@@ -196,15 +184,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let csv = folder.path().join("run.csv");
         std::fs::write(&csv, "tile,score,reason\nx/b.tif,0.5,\nx/a.tif,0.25,\n").unwrap();
-        let tile = |name: &str| TileRow {
-            tile: name.into(),
-            date: "2018-01-05".into(),
-            cloud_cover: 0.0,
+        let tile = |name: &str| Patch {
+            path: name.into(),
             label: 1,
-            season: "winter".into(),
-            cloud: "clear".into(),
-            site: "s".into(),
-            class: "Industrial".into(),
+            season: Some("winter".into()),
+            cloud: Some("clear".into()),
+            ..Patch::default()
         };
         let rows = join(&csv, &[tile("a.tif"), tile("b.tif")]).unwrap();
         assert_eq!(rows.iter().map(|row| row.score).collect::<Vec<_>>(), [0.25, 0.5]);

@@ -8,6 +8,7 @@ mod recipe;
 mod render;
 mod report;
 mod train;
+mod watch;
 
 use std::process::ExitCode;
 

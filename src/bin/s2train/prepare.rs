@@ -2,24 +2,33 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use s2infer::Result;
-use s2infer::train::{card, eurosat, patches};
+use s2infer::train::eurosat::{self, Task};
+use s2infer::train::{card, patches};
 
 const EXAMPLES: &str = "\
-Positives are Industrial and Residential, negatives the natural and farmland classes; Highway and
-River are left out. The easternmost tenth of `train` chooses the epoch; `val` is halved by place
-(20 km apart) into calibration and measurement; everywhere one positive for ten negatives is drawn.
+construction: Industrial and Residential (label 1) against the natural and farmland classes (label 0),
+without Highway. The easternmost tenth of `train` chooses the epoch; places of `val`, 20 km apart, are
+dealt to temperature (15 %), calibration (45 %) and measurement (40 %); in each split one positive is
+drawn for ten negatives.
+classes: all ten classes, labelled 0 to 9 in alphabetical order. The easternmost tenth of `train`
+chooses the epoch; all of `val` is for measurement.
 
-Example:
-  s2train prepare-eurosat --index eurosat-rgb-index.csv --out data/patches.csv";
+Examples:
+  s2train prepare-eurosat --index eurosat-rgb-index.csv --out data/patches.csv
+  s2train prepare-eurosat --index eurosat-rgb-index.csv --task classes --out data/classes.csv";
 
-/// Write the manifest of the construction model's patches from EuroSAT's RGB patches
+/// Write the manifest of EuroSAT's RGB patches for a task
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Index with the columns file, class, split (train or val), longitude and latitude
+    /// Index with the columns file, class, split (train or val), longitude, latitude and, if known, country_id
     #[arg(long, value_name = "CSV")]
     index: PathBuf,
+    /// What is to be told apart
+    #[arg(long, value_enum, default_value = "construction")]
+    task: TaskArgument,
     /// Folder of the patches, relative to the manifest's own folder
     #[arg(long, value_name = "FOLDER", default_value = "eurosat-rgb")]
     patches: PathBuf,
@@ -31,13 +40,29 @@ pub struct Arguments {
     seed: u64,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TaskArgument {
+    Construction,
+    Classes,
+}
+
+impl From<TaskArgument> for Task {
+    fn from(argument: TaskArgument) -> Self {
+        match argument {
+            TaskArgument::Construction => Self::Construction,
+            TaskArgument::Classes => Self::Classes,
+        }
+    }
+}
+
 pub fn run(arguments: &Arguments) -> Result<()> {
     let entries = eurosat::read_index(&arguments.index)?;
-    let rows = eurosat::manifest(&entries, &arguments.patches, arguments.seed);
+    let rows = eurosat::manifest(&entries, &arguments.patches, arguments.task.into(), arguments.seed);
     patches::write(&arguments.out, &rows)?;
-    for (split, [positives, negatives, places]) in card::counts(&rows) {
-        tracing::info!("{}: {positives} positives, {negatives} negatives, {places} places", split.name());
+    for (split, count) in card::counts(&rows) {
+        let (of_label, places) = (count.patches, count.places);
+        tracing::info!("{}: {of_label:?} patches of each label in {places} places", split.name());
     }
-    tracing::info!("wrote {}", arguments.out.display());
+    tracing::info!("wrote {} patches to {}", rows.len(), arguments.out.display());
     Ok(())
 }

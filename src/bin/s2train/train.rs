@@ -12,14 +12,14 @@ use s2infer::train::forward::Precision;
 use s2infer::train::network::Architecture;
 use s2infer::train::patches::{self, Patch, Split};
 use s2infer::train::recipe::Recipe;
+use s2infer::train::report::Scored;
 use s2infer::train::samples::{Samples, Scaling};
-use s2infer::train::report::{self, Scored};
-use s2infer::train::{calibration, folder, ladder, pixels};
+use s2infer::train::{calibration, folder, ladder, pixels, table};
 use tch::Tensor;
 
 use super::model::ModelArguments;
-use super::progress::Progress;
 use super::recipe::{MachineArguments, RecipeArguments};
+use super::watch::Progress;
 
 /// Patches of each class in the golden batch, and in all.
 const GOLDEN_OF_CLASS: usize = 2;
@@ -189,7 +189,7 @@ impl Plan {
                 class: patch.class.clone().unwrap_or_default(),
             }
         });
-        report::write(&checkpoints.join(ladder::SCORES), &rows.collect::<Vec<_>>())
+        table::write(&checkpoints.join(ladder::SCORES), &rows.collect::<Vec<_>>())
     }
 
     /// Network inputs of a few patches of several classes.
