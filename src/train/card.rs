@@ -62,11 +62,23 @@ pub fn render(manifest: &Manifest, story: &Story) -> String {
         let _ = writeln!(text, "| {name} | {value} |");
     }
     let _ = write!(text, "\n```sh\n{}\n```\n\n", story.command);
-    text += "| epoch | training loss | average precision on `select` |\n| ---: | ---: | ---: |\n";
-    for Epoch { epoch, loss, average_precision, .. } in &story.history {
+    text + &epochs(story)
+}
+
+/// All epochs with the measures on the patches that choose one.
+fn epochs(story: &Story) -> String {
+    let names: Vec<&String> = story.history.first().map_or_else(Vec::new, |epoch| epoch.select.keys().collect());
+    let mut text = "On `select`:\n\n| epoch | training loss |".to_owned();
+    names.iter().for_each(|name| text += &format!(" {} |", name.replace('_', " ").replace('/', ", ")));
+    let _ = writeln!(text, "\n| ---: | ---: |{}", " ---: |".repeat(names.len()));
+    for Epoch { epoch, loss, select, .. } in &story.history {
         let kept = if *epoch == story.best { " (kept)" } else { "" };
-        let _ = writeln!(text, "| {epoch}{kept} | {loss:.4} | {average_precision:.4} |");
+        let _ = write!(text, "| {epoch}{kept} | {loss:.4} |");
+        names.iter().for_each(|name| text += &format!(" {:.4} |", select.get(*name).unwrap_or(&f64::NAN)));
+        text.push('\n');
     }
+    let seconds: f64 = story.history.iter().map(|epoch| epoch.seconds).sum();
+    let _ = writeln!(text, "\nAll epochs took {:.0} minutes.", seconds / 60.0);
     text
 }
 

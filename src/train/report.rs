@@ -36,7 +36,8 @@ pub struct Scored {
 }
 
 impl Scored {
-    fn group(&self) -> String {
+    /// `winter-cloudy`
+    pub(super) fn group(&self) -> String {
         format!("{}-{}", self.season, self.cloud)
     }
 }
@@ -151,7 +152,7 @@ impl Count {
 }
 
 /// `0.871 [0.780, 0.934] 74/85`
-fn share(hits: usize, n: usize) -> String {
+pub(super) fn share(hits: usize, n: usize) -> String {
     let [low, high] = clopper_pearson(hits, n, CONFIDENCE);
     format!("{:.3} [{low:.3}, {high:.3}] {hits}/{n}", hits as f64 / n.max(1) as f64)
 }

@@ -1,11 +1,14 @@
 //! `s2train`: from labelled patches to a model folder that `s2infer` runs.
 
+mod ladder;
 mod model;
 mod prepare;
 mod progress;
+mod recipe;
 mod render;
 mod report;
 mod train;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -19,7 +22,7 @@ The way of the built-in model, which scripts/train-construction.sh goes:
   s2infer data/calibration --model models/construction --threshold 0.5 --output data/calibration.csv
   s2train report …; see s2train help report";
 
-/// Train a ResNet-18 on labelled patches and write a model folder for s2infer
+/// Train a network on labelled patches and write a model folder for s2infer
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
@@ -38,6 +41,7 @@ enum Command {
     Render(render::Arguments),
     Scores(report::Scores),
     Report(report::Report),
+    Ladder(ladder::Ladder),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Command::Render(arguments) => render::run(&arguments),
         Command::Scores(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(),
+        Command::Ladder(arguments) => arguments.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
