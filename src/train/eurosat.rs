@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::patches::{Patch, Split};
-use super::{places, table};
+use super::places::{self, PLACE_GAP_KM};
+use super::table;
 use crate::{Error, Result};
 
 /// The ten classes; a class's label is its index here.
@@ -29,8 +30,6 @@ pub const CLASSES: [&str; 10] = [
 pub const POSITIVES: [&str; 2] = ["Industrial", "Residential"];
 /// The class that is neither: a road is built, and it is no building.
 pub const LEFT_OUT: &str = "Highway";
-/// Smallest distance between two places in kilometres.
-pub const PLACE_GAP_KM: f64 = 20.0;
 /// Negatives for every positive.
 pub const NEGATIVES_PER_POSITIVE: usize = 10;
 /// What the places of `val` are dealt to, and their shares, for construction.
@@ -48,7 +47,7 @@ pub enum Task {
 
 impl Task {
     /// The label of a EuroSAT class; none where the task leaves the class out.
-    fn label(self, class: &str) -> Option<u8> {
+    pub(super) fn label(self, class: &str) -> Option<u8> {
         let index = CLASSES.iter().position(|known| *known == class)?;
         match self {
             Self::Construction if class == LEFT_OUT => None,
@@ -155,7 +154,7 @@ fn dealt(rows: &[&Entry], places: &[usize], shares: &[(Split, f64)]) -> Vec<Spli
 }
 
 /// Draws, in each split, as many positives as there are with ten negatives for each; the order stays.
-fn thin(patches: Vec<Patch>, seed: u64) -> Vec<Patch> {
+pub(super) fn thin(patches: Vec<Patch>, seed: u64) -> Vec<Patch> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut by_split: BTreeMap<Split, [Vec<usize>; 2]> = BTreeMap::new();
     for (index, patch) in patches.iter().enumerate() {

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::checkpoints::Checkpoints;
 use super::evaluate::WORST;
-use super::report::{self, Scored};
+use super::report;
+use super::scored::Scored;
 use super::table;
 use crate::{Error, Result};
 

@@ -14,11 +14,15 @@
 //! | result | [`folder`], [`calibration`], [`card`], [`report`] |
 
 pub mod augment;
+pub mod bootstrap;
 pub mod calibration;
 pub mod card;
 pub mod checkpoints;
+pub mod class_report;
+pub mod compare;
 mod declaration;
 pub mod eurosat;
+pub mod eurosat_folder;
 pub mod evaluate;
 pub mod export;
 pub mod fit;
@@ -32,6 +36,7 @@ pub mod loss;
 pub mod metrics;
 pub mod network;
 pub mod optimiser;
+pub mod outcome;
 pub mod parameters;
 pub mod patches;
 pub mod pixels;
@@ -43,4 +48,5 @@ pub mod render;
 pub mod report;
 pub mod samples;
 pub mod sampling;
+pub mod scored;
 pub mod table;

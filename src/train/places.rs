@@ -1,5 +1,7 @@
 //! Places: groups of patches that lie close together and must not be torn apart by a split.
 
+/// Smallest distance between two places in kilometres.
+pub const PLACE_GAP_KM: f64 = 20.0;
 /// Mean radius of the Earth in kilometres.
 const EARTH_KM: f64 = 6371.0;
 

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use s2infer::Result;
 use s2infer::train::eurosat::{self, Task};
-use s2infer::train::{card, patches};
+use s2infer::train::{card, eurosat_folder, patches};
+use s2infer::{Error, Result};
 
 const EXAMPLES: &str = "\
 construction: Industrial and Residential (label 1) against the natural and farmland classes (label 0),
@@ -17,15 +17,20 @@ chooses the epoch; all of `val` is for measurement.
 
 Examples:
   s2train prepare-eurosat --index eurosat-rgb-index.csv --out data/patches.csv
-  s2train prepare-eurosat --index eurosat-rgb-index.csv --task classes --out data/classes.csv";
+  s2train prepare-eurosat --index eurosat-rgb-index.csv --task classes --out data/classes.csv
+  s2train prepare-eurosat --folder other-patches --out data/other.csv    all for measurement";
 
 /// Write the manifest of EuroSAT's RGB patches for a task
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Index with the columns file, class, split (train or val), longitude, latitude and, if known, country_id
-    #[arg(long, value_name = "CSV")]
-    index: PathBuf,
+    #[arg(long, value_name = "CSV", required_unless_present = "folder")]
+    index: Option<PathBuf>,
+    /// Take the patches that lie in this folder (<Class>/<Class>_<n>.jpg, perhaps one folder deeper), all of them for
+    /// measurement; the index, if given, says where they are
+    #[arg(long, conflicts_with = "patches")]
+    folder: Option<PathBuf>,
     /// What is to be told apart
     #[arg(long, value_enum, default_value = "construction")]
     task: TaskArgument,
@@ -56,8 +61,12 @@ impl From<TaskArgument> for Task {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let entries = eurosat::read_index(&arguments.index)?;
-    let rows = eurosat::manifest(&entries, &arguments.patches, arguments.task.into(), arguments.seed);
+    let (task, seed) = (arguments.task.into(), arguments.seed);
+    let rows = match (&arguments.folder, &arguments.index) {
+        (Some(folder), index) => eurosat_folder::manifest(folder, index.as_deref(), task, seed)?,
+        (None, Some(index)) => eurosat::manifest(&eurosat::read_index(index)?, &arguments.patches, task, seed),
+        (None, None) => return Err(Error::usage("give --index or --folder")),
+    };
     patches::write(&arguments.out, &rows)?;
     for (split, count) in card::counts(&rows) {
         let (of_label, places) = (count.patches, count.places);

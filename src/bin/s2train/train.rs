@@ -12,8 +12,8 @@ use s2infer::train::forward::Precision;
 use s2infer::train::network::Architecture;
 use s2infer::train::patches::{self, Patch, Split};
 use s2infer::train::recipe::Recipe;
-use s2infer::train::report::Scored;
 use s2infer::train::samples::{Samples, Scaling};
+use s2infer::train::scored::Scored;
 use s2infer::train::{calibration, folder, ladder, pixels, table};
 use tch::Tensor;
 
