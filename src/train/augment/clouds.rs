@@ -44,7 +44,7 @@ struct Kind {
 }
 
 const VEIL: Kind = Kind {
-    weight: 0.45,
+    weight: 0.35,
     cover: 0.12..0.70,
     depth: 0.15..1.2,
     softness: 0.3..1.0,
@@ -64,10 +64,10 @@ const CIRRUS: Kind = Kind {
     spectrum: ICE_CLOUD,
 };
 const HEAP: Kind = Kind {
-    weight: 0.35,
-    cover: 0.11..0.45,
-    depth: 1.5..8.0,
-    softness: 0.1..0.5,
+    weight: 0.45,
+    cover: 0.11..0.65,
+    depth: 1.0..20.0,
+    softness: 0.02..0.6,
     period_px: 10.0..40.0,
     stretch: 1.0..1.5,
     billow: 0.7,

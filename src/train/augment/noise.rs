@@ -3,6 +3,10 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
+/// From smooth blobs to fields that are rough down to the pixel.
+const OCTAVES: std::ops::RangeInclusive<usize> = 2..=5;
+const PERSISTENCE: std::ops::Range<f32> = 0.35..0.8;
+
 /// The character of a field.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Texture {
@@ -35,8 +39,8 @@ impl Texture {
             period_px: rng.random_range(periods_px),
             stretch: 1.0,
             slant: 0.0,
-            octaves: 3,
-            persistence: rng.random_range(0.35..0.6),
+            octaves: rng.random_range(OCTAVES),
+            persistence: rng.random_range(PERSISTENCE),
             billow: false,
         }
     }

@@ -23,10 +23,12 @@ const MOISTURE_POWER: &Spectrum = &[(0.49, 1.0), (0.83, 1.1), (1.61, 1.4), (2.20
 const FRESH_SNOW: &Spectrum = &[(0.49, 0.93), (0.665, 0.92), (0.83, 0.87), (0.87, 0.84), (1.61, 0.09), (2.2, 0.06)];
 const OLD_SNOW: &Spectrum = &[(0.49, 0.70), (0.665, 0.68), (0.83, 0.58), (0.87, 0.54), (1.61, 0.03), (2.2, 0.02)];
 /// Probability of snow far from the equator, and the latitudes in degrees between which it rises to that.
-const SNOW: f64 = 0.25;
+const SNOW: f64 = 0.5;
 const SNOW_LATITUDES_DEG: Range<f32> = 33.0..58.0;
 /// Share of the land under snow: some ground is always seen.
-const SNOW_COVER: Range<f32> = 0.05..0.6;
+const SNOW_COVER: Range<f32> = 0.05..0.75;
+/// From bare to white, as a share of the field's range: from hard edges to a dusting.
+const SNOW_SOFTNESS: Range<f32> = 0.01..0.3;
 /// Light left to ground by shadows too small to see; probability of a relief, and its slopes.
 const SMALL_SHADOWS: Range<f32> = 0.7..1.0;
 const RELIEF: f64 = 0.5;
@@ -110,12 +112,12 @@ fn relief(side: usize, sun: &Sun, rng: &mut ChaCha8Rng, scratch: &mut Scratch) {
 
 /// Fills `field` with the share of every pixel under snow: none on water.
 fn snow_cover(side: usize, rng: &mut ChaCha8Rng, scratch: &mut Scratch) {
-    Texture::draw(6.0..30.0, rng).fill((side, side), &mut scratch.field, &mut scratch.noise, rng);
+    Texture::draw(3.0..40.0, rng).fill((side, side), &mut scratch.field, &mut scratch.noise, rng);
     let mut sorted = scratch.field.clone();
     let below = ((1.0 - rng.random_range(SNOW_COVER)) * (side * side - 1) as f32) as usize;
     let edge = *sorted.select_nth_unstable_by(below, f32::total_cmp).1;
-    let depth = rng.random_range(0.4..1.0f32);
+    let (depth, softness) = (rng.random_range(0.4..1.0f32), rng.random_range(SNOW_SOFTNESS));
     for (field, water) in scratch.field.iter_mut().zip(&scratch.cover.water) {
-        *field = depth * smooth((*field - edge) / 0.1) * (1.0 - water);
+        *field = depth * smooth((*field - edge) / softness) * (1.0 - water);
     }
 }
