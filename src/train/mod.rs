@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | data | [`patches`] (the manifest), [`eurosat`], [`places`], [`pixels`] |
 //! | network | [`network`] (one description), [`parameters`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
-//! | training | [`fit`], [`optimiser`], [`augment`], [`metrics`] |
+//! | training | [`fit`], [`optimiser`], [`augment`], [`metrics`], [`mlflow`] |
 //! | simulated shift | [`render`], by [`crate::simulate`] |
 //! | result | [`folder`], [`calibration`], [`card`], [`report`], [`interval`] |
 
@@ -22,6 +22,7 @@ pub mod folder;
 pub mod forward;
 pub mod interval;
 pub mod metrics;
+pub mod mlflow;
 pub mod network;
 pub mod optimiser;
 pub mod parameters;
