@@ -158,15 +158,12 @@ fn a_training_is_logged_with_its_parameters_tags_metrics_and_end() {
 #[test]
 fn a_run_goes_on_under_its_id_and_keeps_its_parameters() {
     let Some(server) = Server::shared() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    assert_eq!(Tracker::kept(folder.path()).unwrap(), None);
     let params = pairs(&[("epochs", "10"), ("seed", "1")]);
     let mut tracker = Tracker::start(&server.url(), "resumed", "run", &params, &[], None).unwrap();
-    tracker.keep(folder.path()).unwrap();
+    let kept = tracker.run_id().to_owned();
     tracker.epoch(1, &[("loss".into(), 1.0)]);
     tracker.finish(Status::Killed);
 
-    let kept = Tracker::kept(folder.path()).unwrap().unwrap();
     assert_eq!(server.run(&kept)["info"]["status"], "KILLED");
     let params = pairs(&[("epochs", "20"), ("seed", "1"), ("new", "yes")]);
     let mut tracker = Tracker::start(&server.url(), "resumed", "run", &params, &[], Some(&kept)).unwrap();
@@ -189,7 +186,7 @@ fn a_run_that_the_server_does_not_know_is_an_error_with_its_remedy() {
     assert_eq!(error.kind(), Kind::Output);
     let message = error.to_string();
     assert!(
-        message.contains("--mlflow") && message.contains(unknown) && message.contains("mlflow-run-id"),
+        message.contains("--mlflow") && message.contains(unknown) && message.contains("name its server"),
         "{message}"
     );
 }
@@ -232,11 +229,4 @@ fn a_server_that_is_away_at_the_start_is_an_error_that_names_the_flag() {
     assert_eq!(error.exit_code(), 5);
     assert!(error.to_string().contains(&format!("--mlflow {url}")), "{error}");
     assert!(error.to_string().contains("leave out --mlflow"), "{error}");
-}
-
-#[test]
-fn an_id_that_cannot_be_kept_is_an_error_that_names_the_file() {
-    let Some(server) = Server::shared() else { return };
-    let error = server.track("unkept").keep(Path::new("/nonexistent")).unwrap_err();
-    assert!(error.to_string().contains("/nonexistent"), "{error}");
 }

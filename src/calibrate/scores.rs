@@ -207,7 +207,8 @@ fn score(text: &str) -> Result<f64> {
         .ok_or_else(|| Error::usage(format!("score {text:?} is not a number from 0 to 1")))
 }
 
-fn season(text: &str) -> Result<Option<Season>> {
+/// The season by name, none of an empty text.
+pub(crate) fn season(text: &str) -> Result<Option<Season>> {
     match Season::ALL.into_iter().find(|season| season.name() == text) {
         None if !text.is_empty() => Err(Error::usage(format!("season {text:?}: give summer or winter"))),
         season => Ok(season),
@@ -215,7 +216,7 @@ fn season(text: &str) -> Result<Option<Season>> {
 }
 
 /// The sky by name or by percentage; none if it is more than cloudy.
-fn sky(text: &str, bounds: &Bounds) -> Result<Option<Sky>> {
+pub(crate) fn sky(text: &str, bounds: &Bounds) -> Result<Option<Sky>> {
     if let Some(sky) = Sky::ALL.into_iter().find(|sky| sky.name() == text) {
         return Ok(Some(sky));
     }

@@ -42,7 +42,8 @@ pub struct Calibrate {
     /// The confidence is for all groups at once (Šidák).
     #[arg(long)]
     joint: bool,
-    /// exact: the share is caught with the stated confidence; mean: only on average over calibrations.
+    /// exact: the share is caught with the stated confidence; mean: only on average over calibrations; budget: one
+    /// threshold for all groups that gives as many alerts as there are positives, with no promise.
     #[arg(long, value_enum, default_value = "exact")]
     rule: RuleArg,
     /// The model that gave the scores; the profile holds for it alone.
@@ -65,6 +66,7 @@ pub struct Calibrate {
 enum RuleArg {
     Exact,
     Mean,
+    Budget,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -109,6 +111,7 @@ impl Calibrate {
             rule: match self.rule {
                 RuleArg::Exact => Rule::Exact,
                 RuleArg::Mean => Rule::Mean,
+                RuleArg::Budget => Rule::Budget,
             },
             target_recall: self.target_recall,
             confidence: self.confidence,

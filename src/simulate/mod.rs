@@ -1,6 +1,24 @@
 //! Simulated pixels: what winter and a cloudy sky do to clear patches, and tiles as a Sentinel-2 user has them. Stands
 //! beside the street. Whatever comes out of here is marked as **simulated** wherever it appears.
+//!
+//! | part | files |
+//! | --- | --- |
+//! | light and air | [`sun`], [`atmosphere`], [`cloud`] |
+//! | ground | [`season`] |
+//! | instrument | [`bands`], [`sensor`], [`tile`] |
+//! | chance | [`random`], [`field`], [`severity`] |
+//! | real patches under another season and sky | [`shift`] |
+//! | coasts | [`coast`] |
 
-pub mod noise;
+pub mod atmosphere;
+pub mod bands;
+pub mod cloud;
+pub mod coast;
+pub mod field;
+pub mod random;
+pub mod season;
+pub mod sensor;
+pub mod severity;
 pub mod shift;
+pub mod sun;
 pub mod tile;

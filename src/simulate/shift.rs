@@ -1,48 +1,49 @@
-//! A minimal simulated shift: what winter and a cloudy sky might do to a clear summer patch. **Simulated** pixels are
+//! Simulated season and sky on real patches: what winter and clouds do to clear summer pixels. **Simulated** pixels are
 //! marked so wherever they appear; nothing measured on them is a measurement of real winters or real clouds.
 //!
-//! Bands are B04, B03, B02 in top-of-atmosphere reflectance. A pixel is taken as ground plus path, the light that the
-//! air itself scatters:
+//! Bands are B04, B03, B02 in top-of-atmosphere reflectance. A pixel is air's path + air's transmittance × light × ground;
+//! the ground is had by taking off the air of a clear midsummer day, and a new pixel by putting ground, light and air
+//! together again:
 //!
-//! - **path** grows linearly with 1/cos of the sun's zenith angle; the two numbers are fitted to single scattering by
-//!   Rayleigh's law at 25° and 65° (B02 0.058 and 0.080, the other bands in proportion to λ⁻⁴);
-//! - **winter**: the sun's zenith angle at half past ten, solar time, follows from latitude and date. Ground darkens
-//!   by half of what cos falls by: reflectance is already divided by cos, so that this stands for shadows alone.
-//!   Where green exceeds red, green cover turns to the colour of bare trees and dry grass. Thin haze is added;
-//! - **cloudy**: a thin white veil with smooth noise for its opacity (10 to 40 % where it is thickest), over a share
-//!   of the patch drawn from 12 to 68 %; its shadow lies down-sun and darkens the ground by as much. Thick clouds, which
-//!   hide what is below them, are left out.
+//! - **winter**: a low sun by latitude and date ([`Sun`]) with its longer way through the air ([`Air`]), slopes lit or
+//!   shaded ([`relief_light`]) and shadows of whatever is uneven; green cover turned in part to bare wood and dead grass;
+//!   wet, darker soil; [`Snow`] with a probability that grows with latitude;
+//! - **cloudy**: haze, and [`Clouds`] from thin to opaque with their shadows;
+//! - **every** group: the sensor's noise, which a low sun makes worse.
+//!
+//! How much of each is [`SEVERITY`]. A clear summer changes by noise alone.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
 
-use super::noise::{field, smooth};
+use super::atmosphere::{Air, Passage};
+use super::bands::RGB;
+use super::cloud::{self, Clouds};
+use super::field;
+use super::random::{log_uniform, smooth, uniform};
+use super::season::{Snow, relief_light};
+use super::sensor::add_noise;
+use super::severity::SEVERITY;
+use super::sun::Sun;
 use crate::decide::{Season, Sky};
 
-/// Rayleigh path reflectance of B02 is `PATH_BASE + PATH_SLOPE / cos(zenith)`.
-const PATH_BASE: f32 = 0.0388;
-const PATH_SLOPE: f32 = 0.01745;
-/// Path reflectance of B04, B03 and B02 relative to B02.
-const PATH_OF_BAND: [f32; 3] = [0.293, 0.586, 1.0];
-/// 1/cos(zenith) beyond which a plane atmosphere means nothing.
-const AIR_MASS_MAX: f32 = 4.0;
-/// Share of the fall in cos(zenith) by which ground darkens.
-const SHADE: f32 = 0.5;
-/// What fully green ground is multiplied by in B04, B03 and B02 when it is bare.
-const BARE: [f32; 3] = [1.8, 1.0, 1.4];
-/// Haze in B04, B03 and B02 per unit at 0.55 µm: Ångström's law with exponent 1.3.
-const HAZE_OF_BAND: [f32; 3] = [0.79, 0.98, 1.16];
-/// Reflectance of haze and of cloud tops.
-const HAZE_REFLECTANCE: f32 = 0.2;
-const CLOUD_REFLECTANCE: [f32; 3] = [0.69, 0.69, 0.70];
-/// Azimuth of the sun in the morning, in degrees from north.
-const SUN_AZIMUTH_DEG: f32 = 155.0;
-/// Pixels that a cloud's shadow may be shifted by; clouds are drawn beyond the patch by as much.
-const SHADOW_PX_MAX: usize = 24;
-/// Declination of the sun at the solstices in degrees.
-const OBLIQUITY_DEG: f32 = 23.44;
+/// The day that real patches are taken to be of.
+const MIDSUMMER: u16 = 196;
+/// What fully green ground is multiplied by in B04, B03 and B02 when it is bare: leaf-off wood over green canopy.
+const BARE: [f32; 3] = [2.0, 1.0, 1.5];
+/// Excess of green over red, relative to their sum, of full green cover.
+const FULL_GREEN: f32 = 0.2;
+/// Of snow among trees a sensor sees this share less than of snow in the open.
+const CANOPY_HIDES: f32 = 0.6;
+/// Share of direct light that shadows of uneven ground can take at most.
+const SHADOW_MAX: f32 = 0.6;
+/// Reflectance of an endlessly thick cloud in B04, B03 and B02.
+const CLOUD_REFLECTANCE: [f32; 3] = [0.90, 0.90, 0.92];
+/// Slope of the spectrum of relief, and of what grows and where snow lies.
+const RELIEF_SLOPE: f32 = 3.5;
+const COVER_SLOPE: f32 = 2.5;
 
 /// A season and sky to render, and the circumstances drawn for it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,6 +56,17 @@ pub struct Conditions {
     pub day_of_year: u16,
     /// Share of the patch under cloud, 0 to 1.
     pub cloud_cover: f32,
+}
+
+/// What a patch has become.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outcome {
+    /// Zenith angle of the sun in degrees.
+    pub sun_zenith_deg: f32,
+    /// Share of pixels above which clouds let at least half of the light through, 0 to 1.
+    pub visible_share: f32,
+    /// Share of the ground that is white, 0 to 1.
+    pub snow_cover: f32,
 }
 
 /// The random numbers that belong to one patch under one season and sky: the same seed and name give the same patch.
@@ -72,161 +84,147 @@ impl Conditions {
         };
         let cloud_cover = match sky {
             Sky::Clear => 0.0,
-            Sky::Cloudy => rng.random_range(0.12..0.68),
+            Sky::Cloudy => uniform(SEVERITY.cloud_cover, rng),
         };
         Self { season, sky, day_of_year, cloud_cover }
-    }
-
-    /// cos of the sun's zenith angle at half past ten, solar time, at least 1/[`AIR_MASS_MAX`].
-    pub fn sun_cosine(&self, latitude_deg: f32) -> f32 {
-        let year = std::f32::consts::TAU * (f32::from(self.day_of_year) - 172.0) / 365.25;
-        let declination = OBLIQUITY_DEG.to_radians() * year.cos();
-        let hour_angle = (1.5f32 * 15.0).to_radians();
-        let latitude = latitude_deg.to_radians();
-        let cosine = latitude.sin() * declination.sin() + latitude.cos() * declination.cos() * hour_angle.cos();
-        cosine.max(1.0 / AIR_MASS_MAX)
     }
 }
 
 /// Renders a clear summer patch under `conditions`, in place: three bands (B04, B03, B02) of `side × side` pixels of
-/// reflectance. A clear summer stays as it is.
-pub fn render(bands: &mut [f32], side: usize, latitude_deg: f32, conditions: &Conditions, rng: &mut impl RngExt) {
-    let midsummer = Conditions { season: Season::Summer, day_of_year: 196, ..*conditions }.sun_cosine(latitude_deg);
-    if conditions.season == Season::Winter {
-        winter(bands, midsummer, conditions.sun_cosine(latitude_deg), rng);
+/// reflectance.
+pub fn render(
+    bands: &mut [f32],
+    side: usize,
+    latitude_deg: f32,
+    conditions: &Conditions,
+    rng: &mut impl RngExt,
+) -> Outcome {
+    let midsummer = Sun::at(latitude_deg, MIDSUMMER);
+    let is_winter = conditions.season == Season::Winter;
+    let sun = if is_winter { Sun::at(latitude_deg, conditions.day_of_year) } else { midsummer };
+    let mut outcome = Outcome { sun_zenith_deg: sun.zenith_deg(), visible_share: 1.0, snow_cover: 0.0 };
+    if is_winter || conditions.sky == Sky::Cloudy {
+        let before = passages(midsummer, SEVERITY.reference_aerosol_depth);
+        take_off(bands, &before);
+        let mut light = vec![1.0; side * side];
+        let mut aerosol = SEVERITY.summer_aerosol_depth;
+        if is_winter {
+            light = winter_light(bands, side, &midsummer, &sun, rng);
+            outcome.snow_cover = winter_ground(bands, side, latitude_deg, rng);
+            aerosol = SEVERITY.winter_aerosol_depth;
+        }
+        let after = passages(sun, log_uniform(aerosol, rng));
+        match conditions.sky {
+            Sky::Clear => put_on(bands, &light, &after),
+            Sky::Cloudy => {
+                let clouds = Clouds::draw(side, conditions.cloud_cover, &SEVERITY.clouds, &sun, rng);
+                for (light, depth) in light.iter_mut().zip(&clouds.sunward_depth) {
+                    *light *= cloud::transmittance(depth / sun.cosine);
+                }
+                put_on(bands, &light, &after);
+                cover(bands, &clouds);
+                outcome.visible_share = clouds.visible_share();
+            }
+        }
     }
-    if conditions.sky == Sky::Cloudy {
-        let sun = if conditions.season == Season::Winter { conditions.sun_cosine(latitude_deg) } else { midsummer };
-        clouds(bands, side, sun, conditions.cloud_cover, rng);
+    for (values, band) in bands.chunks_mut(side * side).zip(&RGB) {
+        add_noise(values, band, sun.cosine, SEVERITY.noise_gain, rng);
     }
+    outcome
 }
 
-fn path(band: usize, sun_cosine: f32) -> f32 {
-    (PATH_BASE + PATH_SLOPE / sun_cosine) * PATH_OF_BAND[band]
+fn passages(sun: Sun, aerosol_depth: f32) -> [Passage; 3] {
+    let air = Air { sun_cosine: sun.cosine, aerosol_depth };
+    RGB.map(|band| air.passage(band.wavelength_um))
 }
 
-fn winter(bands: &mut [f32], from: f32, to: f32, rng: &mut impl RngExt) {
-    let shade = 1.0 - SHADE * (1.0 - (to / from).min(1.0));
-    let bareness: f32 = rng.random_range(0.4..0.9);
-    let haze: f32 = rng.random_range(0.02..0.1);
+/// From the sensor to the ground. May fall below 0 where a patch was darker than the air over it should allow.
+fn take_off(bands: &mut [f32], air: &[Passage; 3]) {
     let plane = bands.len() / 3;
-    for pixel in 0..plane {
-        let ground = [0, 1, 2].map(|band| (bands[band * plane + pixel] - path(band, from)).max(0.0));
-        // Green exceeds red by 7 % in mixed cover and by a fifth under full cover.
-        let excess = (ground[1] - ground[0]) / (ground[1] + ground[0]).max(1e-4);
-        let green = smooth(excess / 0.2) * bareness;
-        for band in 0..3 {
-            let value = ground[band] * (1.0 + green * (BARE[band] - 1.0)) * shade + path(band, to);
-            let haze = haze * HAZE_OF_BAND[band];
-            bands[band * plane + pixel] = value + (HAZE_REFLECTANCE - value) * haze;
+    for (values, air) in bands.chunks_mut(plane).zip(air) {
+        values.iter_mut().for_each(|value| *value = (*value - air.path) / air.transmittance);
+    }
+}
+
+/// From the ground to the sensor. `light` is what each pixel gets of the sun's direct light; light from the sky it gets
+/// in full.
+fn put_on(bands: &mut [f32], light: &[f32], air: &[Passage; 3]) {
+    let plane = bands.len() / 3;
+    for (values, air) in bands.chunks_mut(plane).zip(air) {
+        for (value, light) in values.iter_mut().zip(light) {
+            let light = light * (1.0 - air.diffuse) + air.diffuse;
+            *value = air.path + air.transmittance * light * *value;
         }
     }
 }
 
-fn clouds(bands: &mut [f32], side: usize, sun_cosine: f32, cover: f32, rng: &mut impl RngExt) {
-    let wide = side + 2 * SHADOW_PX_MAX;
-    let noise = field(wide, rng);
-    let (thickest, shadow_depth): (f32, f32) = (rng.random_range(0.1..0.4), rng.random_range(0.1..0.4));
-    let height_px: f32 = rng.random_range(4.0..12.0);
-    let inside = |row: usize, column: usize| (row + SHADOW_PX_MAX) * wide + column + SHADOW_PX_MAX;
-    let mut sorted: Vec<f32> = (0..side * side).map(|pixel| noise[inside(pixel / side, pixel % side)]).collect();
-    sorted.sort_by(f32::total_cmp);
-    // The share `cover` of the patch's pixels lies above the edge, and the veil thickens from there.
-    let edge = sorted[((1.0 - cover) * (side * side - 1) as f32) as usize];
-    let reach = (sorted[side * side - 1] - edge).max(1e-3) * 0.6;
-    let opacity = |index: usize| thickest * smooth((noise[index] - edge) / reach);
-    // The shadow lies away from the sun, further with a lower one.
-    let tangent = (1.0 - sun_cosine * sun_cosine).sqrt() / sun_cosine;
-    let distance = (height_px * tangent).min(SHADOW_PX_MAX as f32);
-    let azimuth = SUN_AZIMUTH_DEG.to_radians();
-    let to_sun = |component: f32| (component * distance).round() as isize;
-    let (rows, columns) = (to_sun(-azimuth.cos()), to_sun(azimuth.sin()));
-    let plane = side * side;
-    for pixel in 0..plane {
-        let here = inside(pixel / side, pixel % side);
-        let caster = here.saturating_add_signed(rows * wide as isize + columns);
-        let light = 1.0 - shadow_depth * opacity(caster) / thickest;
-        for band in 0..3 {
-            let value = &mut bands[band * plane + pixel];
-            let air = path(band, sun_cosine).min(*value);
-            let ground = (*value - air) * light + air;
-            *value = ground + (CLOUD_REFLECTANCE[band] - ground) * opacity(here);
+/// Clouds above everything else.
+fn cover(bands: &mut [f32], clouds: &Clouds) {
+    let plane = bands.len() / 3;
+    for (values, white) in bands.chunks_mut(plane).zip(CLOUD_REFLECTANCE) {
+        for (value, depth) in values.iter_mut().zip(&clouds.depth) {
+            *value = *value * cloud::transmittance(*depth) + white * cloud::reflectance(*depth);
         }
     }
+}
+
+/// Direct light under the low sun relative to that of midsummer: relief, and shadows of what is uneven.
+fn winter_light(ground: &[f32], side: usize, midsummer: &Sun, sun: &Sun, rng: &mut impl RngExt) -> Vec<f32> {
+    let relief = field::single(side, RELIEF_SLOPE, rng);
+    let mut light = relief_light(&relief, side, uniform(SEVERITY.steepness, rng), sun);
+    let more = SEVERITY.roughness * (sun.tangent() - midsummer.tangent()).max(0.0);
+    let plane = side * side;
+    for (pixel, light) in light.iter_mut().enumerate() {
+        let shadow = (more * contrast(&ground[plane..2 * plane], side, pixel)).min(SHADOW_MAX);
+        *light *= 1.0 - shadow;
+    }
+    light
+}
+
+/// Deviation over mean of the 3 × 3 pixels around one.
+fn contrast(values: &[f32], side: usize, pixel: usize) -> f32 {
+    let (row, column) = (pixel / side, pixel % side);
+    let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
+    for row in row.saturating_sub(1)..(row + 2).min(side) {
+        for value in &values[row * side + column.saturating_sub(1)..row * side + (column + 2).min(side)] {
+            count += 1.0;
+            sum += value;
+            squares += value * value;
+        }
+    }
+    let mean = sum / count;
+    (squares / count - mean * mean).max(0.0).sqrt() / mean.max(0.02)
+}
+
+/// Bare cover, wet soil and snow, in place; returns the share that is white.
+fn winter_ground(ground: &mut [f32], side: usize, latitude_deg: f32, rng: &mut impl RngExt) -> f32 {
+    let [growth, drifts] = field::pair(side, COVER_SLOPE, rng);
+    let bareness = uniform(SEVERITY.bareness, rng);
+    let moisture = uniform(SEVERITY.moisture, rng);
+    let is_snowy = rng.random::<f32>() < SEVERITY.snow.probability(latitude_deg);
+    let snow = is_snowy.then(|| Snow::draw(&drifts.values, uniform(SEVERITY.snow_cover, rng), rng));
+    let plane = side * side;
+    let mut white_sum = 0.0;
+    for pixel in 0..plane {
+        let [red, green, blue] = [0, 1, 2].map(|band| ground[band * plane + pixel].max(1e-3));
+        let greenness = smooth((green - red) / (green + red) / FULL_GREEN);
+        // Water is dark in red, and not as much darker in blue than in green as leaves are.
+        let water = smooth((0.06 - red) / 0.03) * smooth((blue / green - 0.55) / 0.2);
+        let greenness = greenness * (1.0 - water);
+        // Conifers and meadows stay green: some places are barer than others.
+        let bare = greenness * (bareness + 0.25 * growth.values[pixel]).clamp(0.0, 1.0);
+        let wet = 1.0 - moisture * (1.0 - greenness) * (1.0 - water);
+        let white = snow.as_ref().map_or(0.0, |snow| snow.share[pixel]) * (1.0 - water);
+        let white = white * (1.0 - CANOPY_HIDES * greenness);
+        white_sum += white;
+        for band in 0..3 {
+            let value = &mut ground[band * plane + pixel];
+            *value *= (1.0 + bare * (BARE[band] - 1.0)) * wet;
+            *value += (snow.as_ref().map_or(0.0, |snow| snow.reflectance) - *value) * white;
+        }
+    }
+    white_sum / plane as f32
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SIDE: usize = 64;
-
-    fn patch(levels: [f32; 3]) -> Vec<f32> {
-        levels.iter().flat_map(|level| vec![*level; SIDE * SIDE]).collect()
-    }
-
-    fn rendered(levels: [f32; 3], season: Season, sky: Sky, seed: u64) -> (Vec<f32>, Conditions) {
-        let mut rng = rng(seed, "patch", season, sky);
-        let conditions = Conditions::draw(season, sky, &mut rng);
-        let mut bands = patch(levels);
-        render(&mut bands, SIDE, 48.0, &conditions, &mut rng);
-        (bands, conditions)
-    }
-
-    #[test]
-    fn a_clear_summer_stays_as_it_is() {
-        assert_eq!(rendered([0.05, 0.08, 0.09], Season::Summer, Sky::Clear, 1).0, patch([0.05, 0.08, 0.09]));
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_pixels_and_another_seed_others() {
-        let of = |seed| rendered([0.05, 0.08, 0.09], Season::Winter, Sky::Cloudy, seed).0;
-        assert_eq!(of(1), of(1));
-        assert_ne!(of(1), of(2));
-    }
-
-    #[test]
-    fn winter_darkens_bright_ground_and_browns_green() {
-        for seed in 0..20 {
-            let concrete = rendered([0.25, 0.24, 0.23], Season::Winter, Sky::Clear, seed).0;
-            assert!((0.1..0.25).contains(&concrete[0]), "{}", concrete[0]);
-            let meadow = rendered([0.06, 0.10, 0.09], Season::Winter, Sky::Clear, seed).0;
-            let ratio = |red: f32, green: f32| red / green;
-            assert!(ratio(meadow[0], meadow[SIDE * SIDE]) > ratio(0.06, 0.10));
-        }
-    }
-
-    #[test]
-    fn clouds_cover_the_share_that_was_drawn_and_stay_between_ground_and_cloud() {
-        for seed in 0..20 {
-            let (bands, conditions) = rendered([0.10, 0.10, 0.10], Season::Summer, Sky::Cloudy, seed);
-            assert!((0.10..0.70).contains(&conditions.cloud_cover));
-            assert!(bands.iter().all(|value| (0.02..0.7).contains(value)));
-            let brightened = bands[..SIDE * SIDE].iter().filter(|value| **value > 0.1001).count();
-            let share = brightened as f32 / (SIDE * SIDE) as f32;
-            assert!(share <= conditions.cloud_cover + 0.01 && share > conditions.cloud_cover * 0.5, "{share}");
-        }
-    }
-
-    // Astronomical almanac: at noon the zenith angle is latitude minus declination; at half past ten it is larger.
-    #[test]
-    fn the_sun_stands_where_latitude_and_date_put_it() {
-        let on = |day_of_year| Conditions { season: Season::Winter, sky: Sky::Clear, day_of_year, cloud_cover: 0.0 };
-        let zenith = |day, latitude: f32| on(day).sun_cosine(latitude).acos().to_degrees();
-        assert!((zenith(172, 40.0) - 25.0).abs() < 2.0);
-        assert!((zenith(355, 40.0) - 67.0).abs() < 2.0);
-        assert!((zenith(172, 50.0) - 32.0).abs() < 2.0);
-        assert_eq!(on(355).sun_cosine(70.0), 1.0 / AIR_MASS_MAX);
-    }
-
-    #[test]
-    fn drawn_days_lie_in_their_season() {
-        let mut rng = rng(3, "days", Season::Winter, Sky::Clear);
-        for _ in 0..500 {
-            let winter = Conditions::draw(Season::Winter, Sky::Clear, &mut rng).day_of_year;
-            assert!((335..=365).contains(&winter) || (1..=59).contains(&winter), "{winter}");
-            let summer = Conditions::draw(Season::Summer, Sky::Clear, &mut rng).day_of_year;
-            assert!((152..=243).contains(&summer));
-        }
-    }
-}
+mod tests;

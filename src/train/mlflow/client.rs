@@ -71,7 +71,7 @@ impl Failure {
                 "; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN".to_owned()
             }
             (_, Some(run_id)) if self.is_unknown() => {
-                format!("; run {run_id} is named in {} of the checkpoints: remove it for a new run", super::RUN_ID_FILE)
+                format!("; the checkpoints were logged as run {run_id}: name its server, or leave out --mlflow")
             }
             _ => String::new(),
         };

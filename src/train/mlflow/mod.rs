@@ -6,18 +6,12 @@
 mod batch;
 mod client;
 
-use std::io::Write;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use crate::output::AtomicFile;
-use crate::{Error, Result};
+use crate::Result;
 use client::{Client, Failure};
-
-/// The file in a training's checkpoint folder that holds the run's id.
-const RUN_ID_FILE: &str = "mlflow-run-id";
 
 /// How a training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,24 +85,6 @@ impl Tracker {
     /// The run's id.
     pub fn run_id(&self) -> &str {
         &self.run_id
-    }
-
-    /// The id of the run that [`Tracker::keep`] left in a folder.
-    pub fn kept(folder: &Path) -> Result<Option<String>> {
-        let path = folder.join(RUN_ID_FILE);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text.trim().to_owned())),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io(error).context(path.display())),
-        }
-    }
-
-    /// Writes the run's id into a folder, for a training that is resumed from there.
-    pub fn keep(&self, folder: &Path) -> Result<()> {
-        let path = folder.join(RUN_ID_FILE);
-        let mut file = AtomicFile::create(&path)?;
-        writeln!(file, "{}", self.run_id).map_err(|e| Error::output(e).context(path.display()))?;
-        file.commit()
     }
 
     /// Logs the metrics of an epoch. Where the server does not take them this is a warning, and they are sent again

@@ -1,0 +1,121 @@
+//! Clouds: fields of optical depth, what they hide, and where their shadows fall.
+
+use rand::RngExt;
+
+use super::field::{self, upper_quantile};
+use super::random::{Span, log_uniform, uniform};
+use super::sun::Sun;
+
+/// (1 − g) √3 / 2 with g = 0.85 for droplets: reflectance of a cloud that absorbs nothing is γτ / (1 + γτ), the rest
+/// passes (two streams).
+const GAMMA: f32 = 0.13;
+/// A pixel counts as visible where at least this share of light passes the cloud above it.
+pub const VISIBLE_TRANSMITTANCE: f32 = 0.5;
+/// Pixels on the ground in metres.
+const PIXEL_M: f32 = 10.0;
+
+/// How clouds are drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Optical depth where the cloud is said to begin; outside of it depth goes on falling.
+    pub edge_depth: f32,
+    /// Optical depth of the core, the thickest part of the cloud; drawn uniformly in the logarithm.
+    pub core_depth: Span,
+    /// Share of the cloud that is core.
+    pub core_share: f32,
+    /// Slope of the power spectrum of the logarithm of the depth.
+    pub slope: Span,
+    /// Height of the cloud above the ground in metres.
+    pub height_m: Span,
+}
+
+/// A patch of sky.
+#[derive(Debug, Clone)]
+pub struct Clouds {
+    /// Optical depth above each pixel.
+    pub depth: Vec<f32>,
+    /// Optical depth between each pixel and the sun.
+    pub sunward_depth: Vec<f32>,
+}
+
+impl Clouds {
+    /// Draws the sky above `side × side` pixels; the share `cover` (0 to 1) of them lies below a depth of at least
+    /// [`Kind::edge_depth`]. The depth's logarithm is a 1/f field, twice as wide as the patch at least: shadows may
+    /// come from outside.
+    pub fn draw(side: usize, cover: f32, kind: &Kind, sun: &Sun, rng: &mut impl RngExt) -> Self {
+        let wide = (2 * side).next_power_of_two();
+        let field = field::single(wide, uniform(kind.slope, rng), rng);
+        let above = field.crop(side);
+        let edge = upper_quantile(&above, cover);
+        let core = upper_quantile(&above, cover * kind.core_share).max(edge + 0.1);
+        let core_depth = log_uniform(kind.core_depth, rng);
+        let growth = (core_depth / kind.edge_depth).ln() / (core - edge);
+        let depth = |value: f32| (kind.edge_depth * ((value - edge) * growth).exp()).min(core_depth);
+        let [rows, columns] = sun.to_caster(uniform(kind.height_m, rng) / PIXEL_M).map(|v| v.round() as isize);
+        let casters = (0..side * side).map(|pixel| ((pixel / side) as isize, (pixel % side) as isize));
+        let sunward_depth = casters.map(|(row, column)| depth(field.at(row + rows, column + columns))).collect();
+        Self { depth: above.into_iter().map(depth).collect(), sunward_depth }
+    }
+
+    /// Share of pixels that are visible (0 to 1).
+    pub fn visible_share(&self) -> f32 {
+        let visible = self.depth.iter().filter(|depth| transmittance(**depth) >= VISIBLE_TRANSMITTANCE).count();
+        visible as f32 / self.depth.len() as f32
+    }
+}
+
+/// Share of light that a cloud of this optical depth reflects, where it absorbs nothing.
+pub fn reflectance(depth: f32) -> f32 {
+    1.0 - transmittance(depth)
+}
+
+/// Share of light that passes.
+pub fn transmittance(depth: f32) -> f32 {
+    1.0 / (1.0 + GAMMA * depth)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    const KIND: Kind =
+        Kind { edge_depth: 0.3, core_depth: [2.0, 20.0], core_share: 0.3, slope: [3.0, 3.0], height_m: [500.0, 500.0] };
+
+    fn draw(cover: f32, seed: u64) -> Clouds {
+        Clouds::draw(64, cover, &KIND, &Sun::at(45.0, 172), &mut ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    #[test]
+    fn clouds_cover_the_share_that_was_asked_for_and_leave_the_rest_visible() {
+        for (seed, cover) in (0..20).zip([0.1, 0.3, 0.6].into_iter().cycle()) {
+            let clouds = draw(cover, seed);
+            let covered = clouds.depth.iter().filter(|depth| **depth >= KIND.edge_depth).count() as f32 / 4096.0;
+            assert!((covered - cover).abs() < 0.01, "{covered}");
+            assert!(clouds.visible_share() >= 1.0 - cover - 0.01);
+            assert!(clouds.depth.iter().all(|depth| (0.0..=20.01).contains(depth)));
+        }
+    }
+
+    // 500 m at 28° of zenith angle: 27 pixels, mostly northwards and to the west.
+    #[test]
+    fn shadows_lie_away_from_the_sun() {
+        let clouds = draw(0.4, 3);
+        let [rows, columns] = Sun::at(45.0, 172).to_caster(50.0).map(|v| v.round() as usize);
+        assert!(((rows as f32).hypot(columns as f32) - 27.0).abs() < 1.5);
+        for row in 0..64 - rows {
+            for column in 0..64 - columns {
+                assert_eq!(clouds.sunward_depth[row * 64 + column], clouds.depth[(row + rows) * 64 + column + columns]);
+            }
+        }
+    }
+
+    // Two-stream reflectance of a conservative cloud with g = 0.85: 0.57 at a depth of 10.
+    #[test]
+    fn thin_clouds_let_light_through_and_thick_ones_do_not() {
+        assert!((reflectance(10.0) - 0.565).abs() < 0.01);
+        assert_eq!(transmittance(0.0), 1.0);
+        assert!(transmittance(7.0) > VISIBLE_TRANSMITTANCE && transmittance(8.0) < VISIBLE_TRANSMITTANCE);
+    }
+}
