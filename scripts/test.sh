@@ -3,7 +3,7 @@
 # which take most of the time, are compiled once.
 #
 #   S2INFER_REQUIRE_ALL=1   what cannot be installed, and so skipped, is a failure (CI sets this)
-#   ORT_DYLIB_PATH, S2INFER_PYTHON   used as they are where set, instead of being installed
+#   ORT_DYLIB_PATH, S2INFER_PYTHON, S2INFER_MLFLOW   used as they are where set, instead of being installed
 #
 # The full output of each step goes to target/test-logs.
 set -uo pipefail
@@ -39,6 +39,10 @@ if step "libtorch" scripts/setup-libtorch.sh; then
     libtorch=true
 else
     skip "libtorch" "the trainer's lints and tests"
+fi
+
+if $libtorch && [ -z "${S2INFER_MLFLOW:-}" ] && ! step "MLflow" scripts/setup-mlflow.sh; then
+    skip "MLflow" "the trainer's logging to a real MLflow server"
 fi
 
 step "formatting" cargo fmt --check

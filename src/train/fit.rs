@@ -186,7 +186,7 @@ impl Training<'_> {
     }
 
     fn restore(&self, files: &Checkpoints, folder: &Path) -> Result<State> {
-        let progress = files.progress()?;
+        let mut progress = files.progress()?;
         if progress.recipe != self.recipe || progress.architecture != self.architecture {
             return Err(Error::usage(format!(
                 "--resume: {} holds a training of another recipe or network; give the same settings, another \
@@ -194,6 +194,7 @@ impl Training<'_> {
                 folder.display()
             )));
         }
+        progress.mlflow_run = self.mlflow_run.clone().or(progress.mlflow_run);
         let (parameters, kept, optimiser) = files.restore(&progress, self.machine.device)?;
         let weights = GroupWeights::new(self.recipe.group_dro, &progress.group_weights);
         Ok(State { parameters, kept, optimiser, weights, progress })

@@ -9,7 +9,7 @@
 //! | data | [`patches`] (the manifest), [`table`], [`eurosat`], [`places`], [`pixels`], [`samples`] (in memory), [`render`] (simulated seasons and skies) |
 //! | batches | [`sampling`], [`augment`], [`loader`] |
 //! | network | [`network`] (one description), [`parameters`], [`pretrained`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
-//! | training | [`recipe`], [`fit`], [`loss`], [`groups`] (group-DRO), [`optimiser`], [`refit`], [`checkpoints`] |
+//! | training | [`recipe`], [`fit`], [`loss`], [`groups`] (group-DRO), [`optimiser`], [`refit`], [`checkpoints`], [`mlflow`] |
 //! | measures | [`evaluate`], [`metrics`], [`interval`], [`ladder`] |
 //! | result | [`folder`], [`calibration`], [`card`], [`report`] |
 
@@ -34,6 +34,7 @@ pub mod ladder;
 pub mod loader;
 pub mod loss;
 pub mod metrics;
+pub mod mlflow;
 pub mod network;
 pub mod optimiser;
 pub mod outcome;

@@ -10,6 +10,7 @@ mod render;
 mod report;
 mod report_classes;
 mod temperature;
+mod tracking;
 mod train;
 mod watch;
 

@@ -19,6 +19,7 @@ use tch::Tensor;
 
 use super::model::ModelArguments;
 use super::recipe::{MachineArguments, RecipeArguments};
+use super::tracking::TrackingArguments;
 use super::watch::Progress;
 
 /// Patches of each class in the golden batch, and in all.
@@ -52,6 +53,8 @@ pub struct Train {
     /// Go on after the last epoch in --checkpoints
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    tracking: TrackingArguments,
     #[command(flatten)]
     model: ModelArguments,
 }
@@ -213,18 +216,26 @@ impl Train {
         let plan = Plan::read(&self.files, &self.model, &self.recipe, self.machine.machine()?)?;
         let bands: Vec<String> = plan.manifest.bands.iter().map(|band| band.name.clone()).collect();
         let mut progress = Progress::new(&plan.recipe);
+        let settings = in_words(&plan.architecture, &plan.recipe, plan.machine);
+        let (name, checkpoints) = (&plan.manifest.name, &self.files.checkpoints);
+        let mut tracking = self.tracking.start(name, &settings, command(), checkpoints, self.resume)?;
         let training = Training {
             architecture: plan.architecture,
             recipe: plan.recipe.clone(),
             machine: plan.machine,
             scaling: Scaling::of(&plan.manifest),
             pretrained: self.pretrained.as_deref().map(|path| (path, &bands[..])),
-            mlflow_run: None,
-            observer: &mut |event| progress.on(&event),
+            mlflow_run: tracking.run_id(),
+            observer: &mut |event| {
+                tracking.on(&event);
+                progress.on(&event)
+            },
         };
-        let fitted = training.fit(&plan.train, &plan.select, &self.files.checkpoints, self.resume)?;
-        plan.write_scores(&self.files.checkpoints, &fitted)?;
-        plan.write(&self.files, &self.model, self.machine.threads, &fitted)
+        let fitted = training.fit(&plan.train, &plan.select, checkpoints, self.resume)?;
+        plan.write_scores(checkpoints, &fitted)?;
+        plan.write(&self.files, &self.model, self.machine.threads, &fitted)?;
+        tracking.finish();
+        Ok(())
     }
 }
 

@@ -5,12 +5,19 @@
 //! The order is that of nature: season on the ground, sky above it, then what happens to an image ([`RandAugment`]),
 //! then one of the eight symmetries of the square.
 //!
-//! **Not the benchmark's weather.** [`crate::simulate`] renders the patches that models are judged on; nothing here
-//! is shared with it, so that a gain on it is not a gain on its own formula. The kinds differ: here clouds and snow
-//! are sums of interpolated lattices ([`noise::Texture`]: plain, billowing or streaked), not spectral 1/f fields; the
-//! browning of vegetation is drawn for each band by itself, not mixed with the spectrum of a bare crown; the date and
-//! the cloud's distance are drawn from wider ranges; and the relief, the adjacency and the radiometric faults exist
-//! only here. The ranges stand as constants at the head of each file.
+//! **Not the benchmark's weather.** [`crate::simulate`] renders the patches that models are judged on. Nothing here is
+//! shared with it, so that a gain on it is no gain on its own formula:
+//!
+//! | | here | the benchmark |
+//! | --- | --- | --- |
+//! | fields | interpolated lattices ([`noise::Texture`]), plain, billowing or streaked | spectral 1/f noise |
+//! | clouds | three kinds; opacity `1 − exp(−τ)` with τ 0.05 to 8, level outside of their edge | one kind; two-stream reflectance at log-normal depths of 0.3 to 30 |
+//! | brightest cloud | 0.5 to 0.8, darker in SWIR | 0.9 |
+//! | shadow | 30 to 60 % of the light, by wavelength; from 100 to 600 m | what passes the cloud, towards the sun; from 250 to 900 m |
+//! | haze | over whatever air is there; AOD 0.02 to 0.6 | the clear air taken off and other air put on; AOD 0.06 to 0.3 |
+//! | brown vegetation | a factor drawn for each band by itself, 0.5 to 1.8 | a share of a bare crown's spectrum |
+//! | dates | 73 days about the solstice | 45 |
+//! | only here | cirrus, adjacency, offset errors, RandAugment, mixing | shadows by local contrast, snow under trees |
 
 pub mod atmosphere;
 pub mod clouds;
