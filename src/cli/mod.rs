@@ -8,6 +8,7 @@ mod inspect;
 mod logging;
 mod predict;
 mod shell;
+mod simulate;
 mod values;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ Examples:
   s2infer tiles --model models/my-model --profile my-profile.json --tta d4
   s2infer inspect tiles/a.tif --format json
   s2infer calibrate --scores scores.csv --target-recall 0.8 --confidence 0.9 --out profile.json
+  s2infer simulate --profile small --out coasts
 
 Exit codes:
   0 all done        1 some tiles failed        2 usage            3 nothing could run (engine, device)
@@ -51,6 +53,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Turn labelled scores into a threshold profile with a guarantee.
     Calibrate(calibrate::Calibrate),
+    /// Write simulated tiles of coasts with and without construction.
+    Simulate(simulate::Simulate),
     /// Print a completion script for a shell.
     Completions(shell::Completions),
     /// Print the manual page (roff).
@@ -88,6 +92,7 @@ pub fn main() -> ExitCode {
         Some(Command::Predict(predict)) => predict.run(),
         Some(Command::Inspect(inspect)) => inspect.run(),
         Some(Command::Calibrate(calibrate)) => calibrate.run(),
+        Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Completions(completions)) => completions.run(&mut Cli::command()),
         Some(Command::Man) => shell::man(Cli::command()),
     };

@@ -95,3 +95,9 @@ pub fn threshold(text: &str) -> Result<f32, String> {
         .filter(|value| (0.0..=1.0).contains(value))
         .ok_or_else(|| "give a number from 0 to 1".into())
 }
+
+/// A factor or rate: finite, 0 or more.
+pub fn not_negative(text: &str) -> Result<f32, String> {
+    let number = finite(text).ok().filter(|value| *value >= 0.0);
+    number.map(|value| value as f32).ok_or_else(|| "give a number of at least 0".into())
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use libdeflater::{CompressionLvl, Compressor};
 
+use super::tiff_directory::Directory;
 use super::{AtomicFile, write_error};
 use crate::raster::Geo;
 use crate::{Error, Result};
@@ -143,54 +144,4 @@ fn georeference(geo: &Geo, directory: &mut Directory) {
     // Model type, raster type "pixel is area", and the code under the key for its kind.
     let (model, key) = if geographic { (2, 2048) } else { (1, 3072) };
     directory.shorts(34735, &[1, 1, 0, 3, 1024, 0, 1, model, 1025, 0, 1, 1, key, 0, 1, epsg]);
-}
-
-/// A TIFF directory in the making: entries in ascending order of tag, and the values too long to stand in them.
-struct Directory {
-    entries: Vec<[u8; 12]>,
-    values: Vec<u8>,
-    /// Where `values` will lie in the file.
-    offset: u64,
-}
-
-impl Directory {
-    fn new(offset: u64) -> Self {
-        Self { entries: Vec::new(), values: Vec::new(), offset }
-    }
-
-    fn shorts(&mut self, tag: u16, values: &[u16]) {
-        self.entry(tag, 3, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect());
-    }
-
-    fn longs(&mut self, tag: u16, values: &[u32]) {
-        self.entry(tag, 4, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect());
-    }
-
-    fn doubles(&mut self, tag: u16, values: &[f64]) {
-        self.entry(tag, 12, values.len(), values.iter().flat_map(|value| value.to_le_bytes()).collect());
-    }
-
-    fn text(&mut self, tag: u16, text: &str) {
-        self.entry(tag, 2, text.len() + 1, text.bytes().chain([0]).collect());
-    }
-
-    fn entry(&mut self, tag: u16, kind: u16, count: usize, mut value: Vec<u8>) {
-        if value.len() > 4 {
-            // An offset that does not fit makes the whole file too large, which `finish` reports.
-            let offset = self.offset.saturating_add(self.values.len() as u64).min(u32::MAX.into()) as u32;
-            self.values.extend(value);
-            self.values.resize(self.values.len().next_multiple_of(2), 0);
-            value = offset.to_le_bytes().to_vec();
-        }
-        value.resize(4, 0);
-        let mut entry = [0; 12];
-        let bytes = [&tag.to_le_bytes()[..], &kind.to_le_bytes(), &(count as u32).to_le_bytes(), &value].concat();
-        entry.copy_from_slice(&bytes);
-        self.entries.push(entry);
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        let count = (self.entries.len() as u16).to_le_bytes();
-        [&count[..], &self.entries.concat(), &[0; 4]].concat()
-    }
 }

@@ -14,6 +14,7 @@ mod record;
 mod row;
 pub mod signal;
 mod text;
+pub(crate) mod tiff_directory;
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};

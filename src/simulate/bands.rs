@@ -39,3 +39,6 @@ pub const ALL: [Band; 13] = [
 
 /// Red, green, blue: the order of EuroSAT's patches and of the models that read them.
 pub const RGB: [Band; 3] = [ALL[3], ALL[2], ALL[1]];
+
+/// Blue, green, red, near infrared and both short-wave infrareds, as indices into [`ALL`]: what coasts are told apart by.
+pub const COASTAL: [usize; 6] = [1, 2, 3, 7, 11, 12];

@@ -8,10 +8,12 @@
 //! | instrument | [`bands`], [`sensor`], [`tile`] |
 //! | chance | [`random`], [`field`], [`severity`] |
 //! | real patches under another season and sky | [`shift`] |
+//! | coasts | [`coast`] |
 
 pub mod atmosphere;
 pub mod bands;
 pub mod cloud;
+pub mod coast;
 pub mod field;
 pub mod random;
 pub mod season;

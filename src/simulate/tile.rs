@@ -1,33 +1,29 @@
 //! Tiles as a Sentinel-2 user has them: `uint16` GeoTIFFs of reflectance × 10,000 in UTM.
 
-use std::io::Cursor;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
 
 use jiff::civil::Date;
+use libdeflater::{CompressionLvl, Compressor};
 use proj4rs::Proj;
-use tiff::encoder::colortype::RGB16;
-use tiff::encoder::compression::DeflateLevel;
-use tiff::encoder::{Compression, Predictor, TiffEncoder};
-use tiff::tags::Tag;
+use proj4rs::errors::Error as ProjError;
 
+use crate::output::tiff_directory::Directory;
 use crate::{Error, Result};
 
-/// Pixels of Sentinel-2's visible bands in metres.
+/// Pixels of Sentinel-2's visible bands in metres; bands with larger ones are resampled to them.
 const PIXEL_M: f64 = 10.0;
 /// DN per unit of reflectance.
 const QUANTIFICATION: f32 = 10_000.0;
+/// Deflate: a tile of six bands takes half a millisecond at this level.
+const LEVEL: i32 = 4;
 
-const MODEL_PIXEL_SCALE: Tag = Tag::Unknown(33550);
-const MODEL_TIEPOINT: Tag = Tag::Unknown(33922);
-const GEO_KEYS: Tag = Tag::Unknown(34735);
-const GDAL_METADATA: Tag = Tag::Unknown(42112);
-const GDAL_NODATA: Tag = Tag::Unknown(42113);
-
-/// A tile of three bands.
+/// A tile.
 #[derive(Debug, Clone)]
 pub struct Tile<'a> {
     /// Names of the bands.
-    pub bands: [&'a str; 3],
+    pub bands: &'a [&'a str],
     /// Reflectance, band after band, row by row.
     pub reflectance: &'a [f32],
     /// Height and width in pixels.
@@ -38,43 +34,77 @@ pub struct Tile<'a> {
     pub date: Date,
     /// Share of clouds in percent.
     pub cloud_cover_percent: f64,
-    /// What the image is, in words.
+    /// What the image is, in words (ASCII).
     pub description: &'a str,
 }
 
 impl Tile<'_> {
     /// Writes the tile: Deflate, scale and offset stated, DN 0 for no data (and so never for a pixel).
+    ///
+    /// # Errors
+    /// [`crate::Kind::Output`] if the file cannot be written; [`crate::Kind::Usage`] for a place outside of UTM.
     pub fn write(&self, path: &Path) -> Result<()> {
         let bytes = self.encode().map_err(|error| error.context(path.display()))?;
         std::fs::write(path, bytes).map_err(|e| Error::output(e).context(path.display()))
     }
 
+    /// Header, one strip a band, the directory's long values, the directory.
     fn encode(&self) -> Result<Vec<u8>> {
-        let plane = self.side * self.side;
-        let dn = |value: f32| (value * QUANTIFICATION).round().clamp(1.0, f32::from(u16::MAX)) as u16;
-        let samples: Vec<u16> =
-            (0..3 * plane).map(|index| dn(self.reflectance[index % 3 * plane + index / 3])).collect();
         let (epsg, x, y) = utm(self.centre)?;
-        let half = self.side as f64 * PIXEL_M / 2.0;
+        let mut bytes = b"II\x2a\0\0\0\0\0".to_vec();
+        let strips = self.strips(&mut bytes)?;
+        let mut directory = Directory::new(bytes.len() as u64);
+        self.describe(&mut directory, &strips, epsg, [x, y]);
+        bytes.extend(&directory.values);
+        let offset = bytes.len() as u32;
+        bytes.extend(directory.bytes());
+        bytes[4..8].copy_from_slice(&offset.to_le_bytes());
+        Ok(bytes)
+    }
+
+    /// Appends the bands; returns their offsets and lengths.
+    fn strips(&self, bytes: &mut Vec<u8>) -> Result<[Vec<u32>; 2]> {
+        let level = CompressionLvl::new(LEVEL).map_err(|e| Error::output(format!("Deflate level {LEVEL}: {e:?}")))?;
+        let mut compressor = Compressor::new(level);
+        let [mut offsets, mut lengths] = [Vec::new(), Vec::new()];
+        for plane in self.reflectance.chunks(self.side * self.side) {
+            let samples: Vec<u8> = plane.chunks(self.side).flat_map(differences).collect();
+            let start = bytes.len();
+            bytes.resize(start + compressor.zlib_compress_bound(samples.len()), 0);
+            let length = compressor.zlib_compress(&samples, &mut bytes[start..]).map_err(Error::output)?;
+            bytes.truncate(start + length.next_multiple_of(2));
+            offsets.push(start as u32);
+            lengths.push(length as u32);
+        }
+        Ok([offsets, lengths])
+    }
+
+    fn describe(&self, directory: &mut Directory, [offsets, lengths]: &[Vec<u32>; 2], epsg: u16, [x, y]: [f64; 2]) {
+        let (side, bands) = (self.side as u32, self.bands.len());
         let corner = |value: f64| (value / PIXEL_M).round() * PIXEL_M;
-        let mut bytes = Cursor::new(Vec::new());
-        let write = |bytes: &mut Cursor<Vec<u8>>| -> tiff::TiffResult<()> {
-            let encoder = TiffEncoder::new(bytes)?.with_compression(Compression::Deflate(DeflateLevel::Best));
-            let side = self.side as u32;
-            let mut encoder = encoder.with_predictor(Predictor::Horizontal);
-            let mut image = encoder.new_image::<RGB16>(side, side)?;
-            let tags = image.encoder();
-            tags.write_tag(Tag::ImageDescription, self.description)?;
-            tags.write_tag(Tag::DateTime, self.date.strftime("%Y:%m:%d 10:30:00").to_string().as_str())?;
-            tags.write_tag(MODEL_PIXEL_SCALE, &[PIXEL_M, PIXEL_M, 0.0][..])?;
-            tags.write_tag(MODEL_TIEPOINT, &[0.0, 0.0, 0.0, corner(x - half), corner(y + half), 0.0][..])?;
-            tags.write_tag(GEO_KEYS, &geo_keys(epsg)[..])?;
-            tags.write_tag(GDAL_METADATA, self.metadata().as_str())?;
-            tags.write_tag(GDAL_NODATA, "0")?;
-            image.write_data(&samples)
-        };
-        write(&mut bytes).map_err(Error::output)?;
-        Ok(bytes.into_inner())
+        let half = self.side as f64 * PIXEL_M / 2.0;
+        directory.longs(256, &[side]);
+        directory.longs(257, &[side]);
+        directory.shorts(258, &vec![16; bands]); // bits per sample
+        directory.shorts(259, &[8]); // compression: Deflate
+        directory.shorts(262, &[1]); // photometric: zero is black
+        directory.text(270, self.description);
+        directory.longs(273, offsets);
+        directory.shorts(277, &[bands as u16]); // samples per pixel
+        directory.longs(278, &[side]); // rows per strip
+        directory.longs(279, lengths);
+        directory.shorts(284, &[2]); // band after band
+        directory.text(306, &self.date.strftime("%Y:%m:%d 10:30:00").to_string());
+        directory.shorts(317, &[2]); // predictor: differences along rows
+        if bands > 1 {
+            directory.shorts(338, &vec![0; bands - 1]); // extra samples: no opacity
+        }
+        directory.shorts(339, &vec![1; bands]); // unsigned
+        directory.doubles(33550, &[PIXEL_M, PIXEL_M, 0.0]);
+        directory.doubles(33922, &[0.0, 0.0, 0.0, corner(x - half), corner(y + half), 0.0]);
+        directory.shorts(34735, &geo_keys(epsg));
+        directory.text(42112, &self.metadata());
+        directory.text(42113, "0");
     }
 
     fn metadata(&self) -> String {
@@ -93,17 +123,39 @@ impl Tile<'_> {
     }
 }
 
-/// EPSG code, easting and northing of a place in its own UTM zone.
-fn utm((longitude, latitude): (f64, f64)) -> Result<(u16, f64, f64)> {
+/// A row of pixels as DN, each less the one before it.
+fn differences(row: &[f32]) -> Vec<u8> {
+    let dn = |value: f32| (value * QUANTIFICATION).round().clamp(1.0, f32::from(u16::MAX)) as u16;
+    let mut last = 0;
+    let difference = |value: &f32| dn(*value).wrapping_sub(std::mem::replace(&mut last, dn(*value))).to_le_bytes();
+    row.iter().flat_map(difference).collect()
+}
+
+thread_local! {
+    /// Building a projection costs far more than using it.
+    static PROJECTIONS: RefCell<HashMap<u16, Proj>> = RefCell::default();
+}
+
+/// EPSG code, easting and northing in metres of a place (degrees east and north) in its own UTM zone.
+///
+/// # Errors
+/// [`crate::Kind::Usage`] where there is none.
+pub fn utm((longitude, latitude): (f64, f64)) -> Result<(u16, f64, f64)> {
     let zone = (((longitude + 180.0) / 6.0).floor() as i64).rem_euclid(60) as u16 + 1;
     let epsg = if latitude < 0.0 { 32700 } else { 32600 } + zone;
-    let project = || -> Result<(f64, f64), proj4rs::errors::Error> {
-        let (degrees, metres) = (Proj::from_epsg_code(4326)?, Proj::from_epsg_code(epsg)?);
+    let project = |projections: &mut HashMap<u16, Proj>| -> Result<(f64, f64), ProjError> {
+        for code in [4326, epsg] {
+            if !projections.contains_key(&code) {
+                projections.insert(code, Proj::from_epsg_code(code)?);
+            }
+        }
         let mut point = (longitude.to_radians(), latitude.to_radians(), 0.0);
-        proj4rs::transform::transform(&degrees, &metres, &mut point)?;
+        proj4rs::transform::transform(&projections[&4326], &projections[&epsg], &mut point)?;
         Ok((point.0, point.1))
     };
-    let (x, y) = project().map_err(|e| Error::usage(format!("no UTM coordinates of {longitude}, {latitude}: {e}")))?;
+    let (x, y) = PROJECTIONS
+        .with_borrow_mut(project)
+        .map_err(|e| Error::usage(format!("no UTM coordinates of {longitude}, {latitude}: {e}")))?;
     Ok((epsg, x, y))
 }
 

@@ -121,7 +121,7 @@ fn render_one(
     let name = format!("simulated_{group}_{stem}_{}T103000.tif", date.strftime("%Y%m%d"));
     let cloud_cover_percent = (f64::from(conditions.cloud_cover) * 1000.0).round() / 10.0;
     let tile = Tile {
-        bands: BANDS,
+        bands: &BANDS,
         reflectance: &reflectance,
         side,
         centre: (patch.longitude, patch.latitude),

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use s2infer::train::augment::Mixing;
+use s2infer::train::augment::randaugment::MAGNITUDE_MAX;
 use s2infer::train::augment::{Augmentation, RandAugment};
 use s2infer::train::fit::Machine;
 use s2infer::train::forward::Precision;
@@ -41,8 +42,8 @@ pub struct RecipeArguments {
     #[arg(long, value_enum, default_value = "cross-entropy")]
     loss: LossArgument,
     /// Focal loss: exponent, and weight of a positive
-    #[arg(long, value_name = "GAMMA,ALPHA", value_delimiter = ',', num_args = 2, default_values_t = [2.0, 0.75])]
-    focal: Vec<f64>,
+    #[arg(long, value_name = "GAMMA,ALPHA", default_value = "2,0.75", value_parser = pair)]
+    focal: Pair,
     /// Logit-adjusted loss: share of the prior log odds that is added
     #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
     tau: f64,
@@ -68,8 +69,8 @@ pub struct RecipeArguments {
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     season: f64,
     /// RandAugment on reflectance: operations a patch, and their magnitude from 0 to 10; 0,0 for none
-    #[arg(long, value_name = "COUNT,MAGNITUDE", value_delimiter = ',', num_args = 2, default_values_t = [0.0, 0.0])]
-    randaugment: Vec<f64>,
+    #[arg(long, value_name = "COUNT,MAGNITUDE", default_value = "0,0", value_parser = pair)]
+    randaugment: Pair,
     /// Probability that a patch is blended with another
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     mixup: f64,
@@ -90,6 +91,16 @@ pub struct RecipeArguments {
     seed: u64,
 }
 
+/// Two numbers with a comma between.
+#[derive(Debug, Clone, Copy)]
+struct Pair(f64, f64);
+
+fn pair(text: &str) -> Result<Pair, String> {
+    let number = |part: &str| part.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    let both = text.split_once(',').and_then(|(first, second)| Some(Pair(number(first)?, number(second)?)));
+    both.ok_or_else(|| "write two numbers as 2,0.75".to_owned())
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LossArgument {
     CrossEntropy,
@@ -104,8 +115,8 @@ impl RecipeArguments {
     /// A setting out of its range, by its flag.
     pub fn recipe(&self, clip: Option<[f32; 2]>) -> Result<Recipe> {
         self.check()?;
-        let randaugment = (self.randaugment[0] > 0.0)
-            .then(|| RandAugment { operations: self.randaugment[0] as usize, magnitude: self.randaugment[1] });
+        let Pair(operations, magnitude) = self.randaugment;
+        let randaugment = (operations > 0.0).then(|| RandAugment { operations: operations as usize, magnitude });
         Ok(Recipe {
             epochs: self.epochs,
             warmup_epochs: self.warmup,
@@ -115,7 +126,7 @@ impl RecipeArguments {
             weight_decay: self.weight_decay,
             loss: match self.loss {
                 LossArgument::CrossEntropy => Loss::CrossEntropy,
-                LossArgument::Focal => Loss::Focal { gamma: self.focal[0], alpha: self.focal[1] },
+                LossArgument::Focal => Loss::Focal { gamma: self.focal.0, alpha: self.focal.1 },
                 LossArgument::LogitAdjusted => Loss::LogitAdjusted { tau: self.tau },
             },
             positive_weight: self.positive_weight,
@@ -152,7 +163,8 @@ impl RecipeArguments {
             ("--cutmix", self.cutmix),
             ("--unmixed", self.unmixed),
             ("--group-power", self.group_power),
-            ("--focal alpha", self.focal[1]),
+            ("--focal alpha", self.focal.1),
+            ("--randaugment magnitude / 10", self.randaugment.1 / MAGNITUDE_MAX),
             ("--mixup + --cutmix", self.mixup + self.cutmix),
         ];
         if let Some((flag, value)) = shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {

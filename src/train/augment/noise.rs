@@ -25,6 +25,7 @@ pub struct Texture {
 pub struct Buffers {
     knots: Vec<f32>,
     line: Vec<f32>,
+    places: Vec<(usize, f32)>,
 }
 
 impl Texture {
@@ -68,21 +69,24 @@ impl Texture {
     ) {
         let rows = field.len() / columns;
         let (per_row, per_column) = (1.0 / period_px, 1.0 / (period_px * self.stretch));
-        let slant = self.slant * rows as f32;
-        let (row_start, column_start) = (rng.random::<f32>(), rng.random::<f32>() + (-slant).max(0.0) * per_column);
+        // The shear goes by whole columns, so that one table serves all rows.
+        let slide = |row: usize| (self.slant.abs() * if self.slant < 0.0 { rows - row } else { row } as f32) as usize;
+        let reach = columns + slide(0).max(slide(rows));
+        let (row_start, column_start) = (rng.random::<f32>(), rng.random::<f32>());
+        let Buffers { knots, line, places } = buffers;
+        places.clear();
+        places.extend((0..reach).map(|column| knot(column as f32 * per_column + column_start)));
         let knot_rows = (rows as f32 * per_row) as usize + 3;
-        let knot_columns = ((columns as f32 + slant.abs()) * per_column) as usize + 3;
-        buffers.knots.clear();
-        buffers.knots.extend((0..knot_rows * knot_columns).map(|_| rng.random::<f32>()));
+        let knot_columns = (reach as f32 * per_column) as usize + 3;
+        knots.clear();
+        knots.extend((0..knot_rows * knot_columns).map(|_| rng.random::<f32>()));
         for (row, values) in field.chunks_exact_mut(columns).enumerate() {
             let (knot_row, share) = knot(row as f32 * per_row + row_start);
-            let (upper, lower) = buffers.knots[knot_row * knot_columns..].split_at(knot_columns);
-            buffers.line.clear();
-            buffers.line.extend(upper.iter().zip(lower).map(|(upper, lower)| upper + (lower - upper) * share));
-            let start = column_start + self.slant * row as f32 * per_column;
-            for (column, value) in values.iter_mut().enumerate() {
-                let (knot_column, share) = knot(column as f32 * per_column + start);
-                let (left, right) = (buffers.line[knot_column], buffers.line[knot_column + 1]);
+            let (upper, lower) = knots[knot_row * knot_columns..].split_at(knot_columns);
+            line.clear();
+            line.extend(upper.iter().zip(lower).map(|(upper, lower)| upper + (lower - upper) * share));
+            for (value, &(knot_column, share)) in values.iter_mut().zip(&places[slide(row)..]) {
+                let (left, right) = (line[knot_column], line[knot_column + 1]);
                 let height = left + (right - left) * share;
                 *value += weight * if self.billow { (2.0 * height - 1.0).abs() } else { height };
             }

@@ -52,7 +52,7 @@ pub enum Operation {
     Sharpen,
     /// Noise with a deviation of up to 0.01.
     Noise,
-    /// One band, from magnitude 5 on up to two, becomes level at its mean. One band at least stays.
+    /// One band, from magnitude 5 on up to two, but never more than a third, becomes level at its mean.
     BandDrop,
     /// The 20 m bands are shifted against the others by up to 0.5 px.
     CoarseBandShift,
@@ -163,7 +163,7 @@ fn sign(rng: &mut ChaCha8Rng) -> f32 {
 fn drop_bands(image: &mut Image, level: f32, rng: &mut ChaCha8Rng) {
     let bands = image.optics.len();
     let count = if level < 0.5 { 1 } else { rng.random_range(1..=2) };
-    for band in rand::seq::index::sample(rng, bands, count.min(bands.saturating_sub(1))) {
+    for band in rand::seq::index::sample(rng, bands, count.min(bands / 3)) {
         if let Some((_, plane)) = image.bands().nth(band) {
             let mean = radiometry::mean(plane);
             radiometry::level(plane, mean);
@@ -180,5 +180,73 @@ fn cut_out(image: &mut Image, level: f32, rng: &mut ChaCha8Rng) {
         for row in plane.chunks_exact_mut(side).skip(top).take(hole) {
             radiometry::level(&mut row[left..left + hole], mean);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::train::augment::Optics;
+
+    const SIDE: usize = 32;
+
+    /// The planes after an operation at full strength; before it every pixel differs from its neighbours.
+    fn after(operation: Operation, bands: &[&str], seed: u64) -> Vec<Vec<f32>> {
+        let optics: Vec<Optics> = bands.iter().map(|band| Optics::of(band)).collect();
+        let mut values: Vec<f32> = bands.iter().flat_map(|_| before()).collect();
+        let mut image = Image { values: &mut values, side_px: SIDE, optics: &optics };
+        operation.apply(&mut image, 1.0, &mut ChaCha8Rng::seed_from_u64(seed), &mut Scratch::default());
+        values.chunks(SIDE * SIDE).map(<[f32]>::to_vec).collect()
+    }
+
+    fn before() -> Vec<f32> {
+        (0..SIDE * SIDE).map(|pixel| 0.1 + 0.001 * (pixel * 37 % 101) as f32).collect()
+    }
+
+    fn is_level(plane: &[f32]) -> bool {
+        plane.iter().all(|value| *value == plane[0])
+    }
+
+    #[test]
+    fn at_most_a_third_of_the_bands_is_dropped() {
+        let (mut most, six) = (0, ["B02", "B03", "B04", "B08", "B11", "B12"]);
+        for seed in 0..30 {
+            let dropped =
+                |bands: &[&str]| after(Operation::BandDrop, bands, seed).iter().filter(|p| is_level(p)).count();
+            assert_eq!((dropped(&["B02"]), dropped(&["B04", "B03", "B02"])), (0, 1));
+            most = most.max(dropped(&six));
+        }
+        assert_eq!(most, 2);
+    }
+
+    #[test]
+    fn only_coarse_bands_are_shifted() {
+        let planes = after(Operation::CoarseBandShift, &["B02", "B11", "B01", "B12"], 1);
+        assert!(planes[0] == before() && planes[2] == before());
+        assert!(planes[1] != before() && planes[1] == planes[3]);
+    }
+
+    #[test]
+    fn a_cut_out_is_a_level_square_of_at_most_8_pixels_in_the_same_place_of_every_band() {
+        for seed in 0..20 {
+            let planes = after(Operation::CutOut, &["B02", "VV"], seed);
+            let mean = radiometry::mean(&before());
+            let cut: Vec<usize> = (0..SIDE * SIDE).filter(|pixel| planes[0][*pixel] == mean).collect();
+            let (rows, columns) = (cut.iter().map(|pixel| pixel / SIDE), cut.iter().map(|pixel| pixel % SIDE));
+            let height = rows.clone().max().unwrap() - rows.min().unwrap() + 1;
+            let width = columns.clone().max().unwrap() - columns.min().unwrap() + 1;
+            assert!(height == width && height <= 8 && cut.len() == height * width);
+            assert_eq!(planes[0], planes[1]);
+        }
+    }
+
+    #[test]
+    fn blur_smooths_and_sharpening_roughens() {
+        let roughness = |plane: &[f32]| plane.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum::<f32>();
+        let mean = |operation| (0..10).map(|seed| roughness(&after(operation, &["B04"], seed)[0])).sum::<f32>() / 10.0;
+        let rough = roughness(&before());
+        assert!(mean(Operation::Blur) < 0.95 * rough && mean(Operation::Sharpen) > 1.05 * rough);
     }
 }

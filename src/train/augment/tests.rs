@@ -84,11 +84,11 @@ fn what_comes_before_leaves_no_trace_in_the_scratch() {
 fn a_clear_summer_becomes_winter_and_cloudy_and_neither_comes_twice() {
     let shows = augmented(&everything(), &SIX, &MEADOW, CLEAR_SUMMER, 1).1;
     assert_eq!((shows.season, shows.sky), (Some(Season::Winter), Some(Sky::Cloudy)));
-    // The small perturbations stay: they are made rare here, to see that nothing else is left.
+    // Haze, adjacency and offsets may still come; about a quarter of the patches draw none of them.
     let blocks = Augmentation { randaugment: None, symmetries: false, ..everything() };
     let wintry = Circumstances { season: Some(Season::Winter), sky: Some(Sky::Cloudy), ..CLEAR_SUMMER };
     let unchanged = (0..40).filter(|seed| augmented(&blocks, &SIX, &MEADOW, wintry, *seed).0 == patch(&MEADOW)).count();
-    assert!(unchanged > 5, "{unchanged}");
+    assert!((4..20).contains(&unchanged), "{unchanged}");
 }
 
 #[test]
@@ -158,13 +158,14 @@ fn clouds_cover_from_a_tenth_to_seven_tenths_and_brighten_what_they_do_not_shade
 }
 
 #[test]
-fn clouds_leave_brighter_snow_alone_except_for_shadows() {
+fn clouds_never_darken_what_lies_below_them_outside_of_their_shadow() {
     for seed in 0..20 {
-        let bright = clouded(&[0.9], &["B04"], seed);
-        let black = clouded(&[0.0], &["B04"], seed);
-        assert!(bright.iter().all(|value| *value <= 0.9));
-        // In the lee of no cloud at all, snow stays as it was.
-        assert!(bright.iter().any(|value| *value == 0.9) || black.iter().filter(|value| **value > 0.0).count() > 1000);
+        // No cloud is brighter than this: what dims it is shadow alone.
+        let brightest = clouded(&[0.9], &["B04"], seed);
+        let ground = clouded(&[0.2], &["B04"], seed);
+        let lit = || (0..SIDE * SIDE).filter(|pixel| brightest[*pixel] == 0.9);
+        assert!(brightest.iter().all(|value| *value <= 0.9));
+        assert!(lit().all(|pixel| ground[pixel] >= 0.2));
     }
 }
 
@@ -260,20 +261,38 @@ fn settings_survive_their_record() {
     assert_eq!(serde_json::from_str::<Augmentation>(&text).unwrap(), everything());
 }
 
+/// Time that this thread has spent on a processor: other work on the machine does not count.
+fn processor_time_ns() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
 #[test]
 #[ignore = "a timing: cargo test --release --features train -- --ignored --nocapture augment::tests::time"]
 fn time_a_patch() {
-    for bands in [&RGB[..], &SIX] {
-        let levels = &MEADOW[..bands.len()];
-        let (optics, source) = (optics(bands), patch(levels));
-        let (mut rng, mut scratch) = (ChaCha8Rng::seed_from_u64(1), Scratch::default());
-        let mut values = source.clone();
-        let started = std::time::Instant::now();
-        for _ in 0..2000 {
-            values.copy_from_slice(&source);
-            let mut image = Image { values: &mut values, side_px: SIDE, optics: &optics };
-            everything().apply(&mut image, CLEAR_SUMMER, &mut rng, &mut scratch);
+    let none = Augmentation::NONE;
+    let rand = RandAugment { operations: 2, magnitude: 9.0 };
+    let parts = [
+        ("everything", everything()),
+        ("half of the season and sky", Augmentation { season: 0.5, atmosphere: 0.5, ..everything() }),
+        ("season", Augmentation { season: 1.0, ..none.clone() }),
+        ("atmosphere", Augmentation { atmosphere: 1.0, ..none.clone() }),
+        ("RandAugment", Augmentation { randaugment: Some(rand), ..none.clone() }),
+        ("symmetries", Augmentation { symmetries: true, ..none }),
+    ];
+    for (name, augmentation) in parts {
+        for bands in [&RGB[..], &SIX] {
+            let levels = &MEADOW[..bands.len()];
+            let (optics, source) = (optics(bands), patch(levels));
+            let (mut rng, mut scratch) = (ChaCha8Rng::seed_from_u64(1), Scratch::default());
+            let mut values = source.clone();
+            let started = processor_time_ns();
+            for _ in 0..1000 {
+                values.copy_from_slice(&source);
+                let mut image = Image { values: &mut values, side_px: SIDE, optics: &optics };
+                augmentation.apply(&mut image, CLEAR_SUMMER, &mut rng, &mut scratch);
+            }
+            eprintln!("{name}, {} bands: {:.0} µs", bands.len(), (processor_time_ns() - started) / 1e6);
         }
-        eprintln!("{} bands: {:.0} µs", bands.len(), started.elapsed().as_secs_f64() * 1e6 / 2000.0);
     }
 }
