@@ -27,6 +27,8 @@ pub mod shore;
 pub mod site;
 pub mod spectra;
 
+use crate::{Error, Result};
+
 /// What can be turned to make the task harder or easier. The defaults are the benchmark's.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Knobs {
@@ -57,6 +59,28 @@ impl Default for Knobs {
             prevalence: 1.0 / 11.0,
             train_prevalence: 0.25,
             train_mix: [0.7, 0.1, 0.1, 0.1],
+        }
+    }
+}
+
+impl Knobs {
+    /// # Errors
+    /// [`crate::Kind::Usage`] naming the flag whose value no coast can be drawn with.
+    fn check(&self) -> Result<()> {
+        let bounded = [
+            ("--lookalikes", self.lookalike_rate, [0.0, 5.0]),
+            ("--footprint-scale", self.footprint_scale, [0.3, 2.5]),
+            ("--cloud-severity", self.cloud_severity, [0.0, 10.0]),
+            ("--label-noise", self.label_noise, [0.0, 10.0]),
+        ];
+        for (flag, value, [low, high]) in bounded {
+            if !(low..=high).contains(&value) {
+                return Err(Error::usage(format!("{flag} {value}: give {low} to {high}")));
+            }
+        }
+        match self.train_mix.iter().sum::<f32>() > 0.0 {
+            true => Ok(()),
+            false => Err(Error::usage("--train-mix: one of the odds must be above 0")),
         }
     }
 }

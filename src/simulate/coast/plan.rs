@@ -20,8 +20,8 @@ pub const SPLITS: [(&str, f32); 5] =
 const HELD_OUT_SPLIT: &str = "measurement";
 /// Dates of a site in the training split; every other site is seen once in each group.
 const TRAIN_DATES: std::ops::RangeInclusive<usize> = 3..=8;
-/// Years that dates lie in: before processing baseline 04.00 with its offset.
-const YEARS: std::ops::RangeInclusive<i16> = 2017..=2021;
+/// Years that dates lie in: both satellites fly, and processing baseline 04.00 with its offset is still to come.
+const YEARS: std::ops::RangeInclusive<i16> = 2018..=2021;
 /// Days from midsummer or midwinter.
 const DAYS: std::ops::RangeInclusive<i32> = -55..=55;
 /// Fewest tiles that make a set with a positive and a negative site in each split.
@@ -64,11 +64,12 @@ pub fn rng(seed: u64, text: &str) -> ChaCha8Rng {
 /// split every region has the same share of positives, and so has every group, so that neither says anything about labels.
 ///
 /// # Errors
-/// [`crate::Kind::Usage`] for fewer than [`TILES_MIN`] tiles.
+/// [`crate::Kind::Usage`] for fewer than [`TILES_MIN`] tiles, and knobs out of their bounds.
 pub fn plan(regions: &[&'static Region], tiles: usize, seed: u64, knobs: &Knobs) -> Result<Vec<SitePlan>> {
     if tiles < TILES_MIN {
         return Err(Error::usage(format!("--tiles {tiles}: at least {TILES_MIN} are needed for five splits")));
     }
+    knobs.check()?;
     let mut sites = Vec::new();
     let mut numbers = std::collections::HashMap::new();
     for (split, share) in SPLITS {
