@@ -80,31 +80,42 @@ render() {
 # ---- training -----------------------------------------------------------------------------------------------------
 
 # What all models of EuroSAT's patches have in common: 8-bit values as reflectance, clipped where the JPEGs are.
-eurosat_input=(--bands B04,B03,B02 --clip 0,0.275 --dn-default uint8:0.00107843137254902:0
-    --dn-default uint16:0.0001:0:0 --dn-default float32:1:0 --license MIT --weights fp16)
+eurosat_input=(--bands B04,B03,B02 --dn-default uint8:0.00107843137254902:0 --dn-default uint16:0.0001:0:0
+    --dn-default float32:1:0 --license MIT --weights fp16)
 construction=(--classes other,construction "${eurosat_input[@]}"
     --description "Built-up land against natural land and farmland in 64×64 windows of Sentinel-2 B04, B03, B02.")
+
+# Half as wide as published and with twice the resolution: as fast, and better from scratch.
+small_targets=(--width 32 --stem 2)
+plain=(--atmosphere 0 --season 0)
 
 # train NAME PATCHES OPTION…: goes on from the last checkpoint of the same run.
 train() {
     local name=$1 patches=$2
     shift 2
     "$s2train" train --name "$name" --patches "$patches" --checkpoints "$work/checkpoints/$name" --resume \
-        --out "$models/$name" --threads "$threads" --seed "$seed" "$@" "${epochs[@]}"
+        --out "$models/$name" --about "calibration/$name/about.md" --threads "$threads" --seed "$seed" "$@" "${epochs[@]}"
+    mkdir -p "$calibration/$name"
+    cp "$work/checkpoints/$name/metrics.jsonl" "$calibration/$name/"
 }
 
 # The plain recipe on clear summers: chosen on them too, as nobody thought of others.
 train-incumbent() {
-    train incumbent "$work/patches.csv" "${construction[@]}"
+    grep -E '^path,|,train,|,summer,clear,' "$work/training/tiles.csv" > "$work/training/clear.csv"
+    train incumbent "$work/training/clear.csv" "${construction[@]}" --clip 0,0.275 "${plain[@]}" --ema 0 --group-power 1 \
+        --epochs 10
 }
 
 train-construction() {
-    train construction "$work/training/tiles.csv" "${construction[@]}"
+    train construction "$work/training/tiles.csv" "${construction[@]}" --clip 0,0.6 "${small_targets[@]}" \
+        --atmosphere 0.6 --season 0.6 --epochs 12
 }
 
 train-eurosat() {
     local classes=AnnualCrop,Forest,HerbaceousVegetation,Highway,Industrial,Pasture,PermanentCrop,Residential,River,SeaLake
-    train eurosat "$work/classes.csv" --classes "$classes" "${eurosat_input[@]}" \
+    train eurosat "$work/classes.csv" --classes "$classes" "${eurosat_input[@]}" --clip 0,0.275 "${small_targets[@]}" \
+        --atmosphere 0.2 --season 0 --randaugment 2,5 --cutmix 0.25 --mixup 0.1 --label-smoothing 0.05 --ema 0.998 \
+        --epochs 20 \
         --description "EuroSAT's ten classes in 64×64 windows of Sentinel-2 B04, B03, B02."
     tail -n +2 "$work/classes.csv" | awk -F , -v w="$work/" '$3 == "measurement" { print w $1 }' > "$work/val.txt"
     "$s2infer" --files-from "$work/val.txt" --model "$models/eurosat" --output "$work/eurosat-run.csv"
