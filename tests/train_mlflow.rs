@@ -1,6 +1,8 @@
 //! The tracker against a real MLflow server, read back through that server's own interface.
 
 mod common;
+#[path = "common/tiles.rs"]
+mod tiles;
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -12,11 +14,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use s2infer::Kind;
+use s2infer::train::checkpoints::Checkpoints;
 use s2infer::train::mlflow::{Status, Tracker};
+use s2infer::train::patches::{self, Patch, Split};
 use serde_json::Value;
 
 /// A first start makes the database, which takes its time on a busy machine.
-const START_TIMEOUT: Duration = Duration::from_secs(180);
+const START_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Runs a command until standard input ends, then ends it with all that it has started: a server goes with its test,
 /// however that ends.
@@ -229,4 +233,51 @@ fn a_server_that_is_away_at_the_start_is_an_error_that_names_the_flag() {
     assert_eq!(error.exit_code(), 5);
     assert!(error.to_string().contains(&format!("--mlflow {url}")), "{error}");
     assert!(error.to_string().contains("leave out --mlflow"), "{error}");
+}
+
+/// A training of two epochs on a few patches, positives brighter, as a command that logs to `url`.
+fn s2train(folder: &Path, url: &str) -> Command {
+    let patch = |index: usize| {
+        let (label, name) = ((index % 2) as u8, format!("{index}.tif"));
+        let ground = move |row, column| (600 + 800 * u32::from(label) + row * 31 % 17 + column) as u16;
+        tiles::write_u16(&folder.join(&name), 3, 16, |_, row, column| ground(row, column));
+        let split = if index < 12 { Split::Train } else { Split::Select };
+        Patch { path: name.into(), label, split, site: index.to_string(), ..Patch::default() }
+    };
+    patches::write(&folder.join("patches.csv"), &(0..20).map(patch).collect::<Vec<_>>()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_s2train"));
+    command.args(["train", "--name", "bright", "--classes", "dark,bright", "--width", "8", "--precision", "fp32"]);
+    command.args(["--tile-px", "16", "--batch", "4", "--tta", "none", "--epochs", "2", "--patches", "patches.csv"]);
+    command.args(["--checkpoints", "checkpoints", "--out", "bright", "--mlflow", url]).current_dir(folder);
+    command
+}
+
+#[test]
+fn s2train_logs_its_settings_and_epochs_and_goes_on_with_the_run_of_its_checkpoints() {
+    let Some(server) = Server::shared() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for more in [&[][..], &["--resume"]] {
+        let output = s2train(folder.path(), &server.url()).args(more).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let progress = Checkpoints::of(&folder.path().join("checkpoints")).unwrap().progress().unwrap();
+        let run_id = progress.mlflow_run.unwrap();
+        let run = server.run(&run_id);
+        assert_eq!((&run["info"]["status"], &run["info"]["run_name"]), (&"FINISHED".into(), &"bright".into()));
+        assert_eq!(entry(&run["data"]["params"], "epochs"), Some("2"));
+        // The second command finds nothing left to train, and says nothing twice.
+        let logged = server.history(&run_id, "loss");
+        let losses: Vec<_> = progress.history.iter().map(|e| (e.epoch as i64, e.loss.into())).collect();
+        assert_eq!(logged, losses);
+    }
+}
+
+#[test]
+fn s2train_does_not_begin_without_the_server_that_it_was_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let output = s2train(folder.path(), &url).output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{message}");
+    assert!(message.contains(&format!("--mlflow {url}")), "{message}");
+    assert!(!folder.path().join("bright").exists());
 }
