@@ -103,7 +103,8 @@ train-construction() {
 }
 
 train-eurosat() {
-    local classes=AnnualCrop,Forest,HerbaceousVegetation,Highway,Industrial,Pasture,PermanentCrop,Residential,River,SeaLake
+    local classes=AnnualCrop,Forest,HerbaceousVegetation,Highway,Industrial
+    classes+=,Pasture,PermanentCrop,Residential,River,SeaLake
     train eurosat "$work/classes.csv" --classes "$classes" "${eurosat_input[@]}" \
         --description "EuroSAT's ten classes in 64×64 windows of Sentinel-2 B04, B03, B02."
     tail -n +2 "$work/classes.csv" | awk -F , -v w="$work/" '$3 == "measurement" { print w $1 }' > "$work/val.txt"
