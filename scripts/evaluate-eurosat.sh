@@ -41,9 +41,12 @@ fi
 s2infer=${S2INFER:-target/release/s2infer}
 s2train=${S2TRAIN:-target/release/s2train}
 if [ -z "${ORT_DYLIB_PATH:-}" ]; then
-    ORT_DYLIB_PATH=$(find "$root/.ort" -name 'libonnxruntime.so.*' 2> /dev/null | head -n 1)
-    export ORT_DYLIB_PATH
-    [ -n "$ORT_DYLIB_PATH" ] || { unset ORT_DYLIB_PATH; say "no ONNX Runtime in .ort (./scripts/setup-ort.sh): slower without"; }
+    library=$(find "$root/.ort" -name 'libonnxruntime.so.*' 2> /dev/null | head -n 1)
+    if [ -n "$library" ]; then
+        export ORT_DYLIB_PATH=$library
+    else
+        say "no ONNX Runtime in .ort (./scripts/setup-ort.sh brings it): slower without"
+    fi
 fi
 
 mkdir -p "$out"
@@ -70,8 +73,8 @@ fi
 count=$(($(wc -l < "$out/patches.csv") - 1))
 "$s2train" compare --incumbent "$incumbent" --incumbent-scores "$out/incumbent-scores.csv" \
     --candidate "$candidate" --candidate-scores "$out/candidate-scores.csv" \
-    --note "$count patches of \`${folder##*/}\`, one positive to ten negatives, each rendered in four groups: **seasons and
-skies are simulated** (seed $seed). $where" --out "$out/construction.md" --json "$out/construction.json"
+    --note "$count patches of \`${folder##*/}\`, one positive to ten negatives, each rendered in four groups.
+**Seasons and skies are simulated** (seed $seed). $where" --out "$out/construction.md" --json "$out/construction.json"
 
 parts=("$out/construction.md")
 json="{\"construction\": $(cat "$out/construction.json")"

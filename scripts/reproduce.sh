@@ -112,7 +112,8 @@ train-construction() {
 }
 
 train-eurosat() {
-    local classes=AnnualCrop,Forest,HerbaceousVegetation,Highway,Industrial,Pasture,PermanentCrop,Residential,River,SeaLake
+    local classes=AnnualCrop,Forest,HerbaceousVegetation,Highway,Industrial
+    classes+=,Pasture,PermanentCrop,Residential,River,SeaLake
     train eurosat "$work/classes.csv" --classes "$classes" "${eurosat_input[@]}" --clip 0,0.275 "${small_targets[@]}" \
         --atmosphere 0.2 --season 0 --randaugment 2,5 --cutmix 0.25 --mixup 0.1 --label-smoothing 0.05 --ema 0.998 \
         --epochs 20 \

@@ -54,7 +54,8 @@ RUSTDOCFLAGS="-D warnings" step "documentation" cargo doc --release --locked --n
 step "compiling the tests" cargo test --release --locked --no-run
 step_tests "tests" cargo test --release --locked --no-fail-fast -- --show-output
 $libtorch && step_tests "tests, trainer" \
-    cargo test --release --locked --no-fail-fast --features train --lib --bin s2train --test 'train*' -- --show-output
+    cargo test --release --locked --no-fail-fast --features train --lib --bin s2train --test 'train*' --test benchmark \
+    -- --show-output
 step "benches compile" cargo bench --locked --no-run
 step "build" cargo build --release --locked
 step "README commands" "${S2INFER_PYTHON:-$(find_python)}" scripts/readme_commands.py README.md

@@ -6,12 +6,13 @@
 //!
 //! | part | files |
 //! | --- | --- |
-//! | data | [`patches`] (the manifest), [`table`], [`eurosat`], [`places`], [`pixels`], [`samples`] (in memory), [`render`] (simulated seasons and skies) |
+//! | data | [`patches`] (the manifest), [`table`], [`eurosat`], [`eurosat_folder`], [`places`], [`pixels`], [`samples`] (in memory), [`render`] (simulated seasons and skies) |
 //! | batches | [`sampling`], [`augment`], [`loader`] |
 //! | network | [`network`] (one description), [`parameters`], [`pretrained`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
 //! | training | [`recipe`], [`fit`], [`loss`], [`groups`] (group-DRO), [`optimiser`], [`refit`], [`checkpoints`], [`mlflow`] |
-//! | measures | [`evaluate`], [`metrics`], [`interval`], [`ladder`] |
-//! | result | [`folder`], [`calibration`], [`card`], [`report`] |
+//! | measures | [`evaluate`], [`metrics`], [`outcome`], [`interval`], [`bootstrap`], [`ladder`] |
+//! | reports | [`scored`] (scores with labels), [`report`], [`compare`], [`class_report`] |
+//! | result | [`folder`], [`calibration`], [`card`] |
 
 pub mod augment;
 pub mod bootstrap;
