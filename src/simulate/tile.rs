@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use jiff::civil::Date;
@@ -145,8 +146,8 @@ pub fn utm((longitude, latitude): (f64, f64)) -> Result<(u16, f64, f64)> {
     let epsg = if latitude < 0.0 { 32700 } else { 32600 } + zone;
     let project = |projections: &mut HashMap<u16, Proj>| -> Result<(f64, f64), ProjError> {
         for code in [4326, epsg] {
-            if !projections.contains_key(&code) {
-                projections.insert(code, Proj::from_epsg_code(code)?);
+            if let Entry::Vacant(place) = projections.entry(code) {
+                place.insert(Proj::from_epsg_code(code)?);
             }
         }
         let mut point = (longitude.to_radians(), latitude.to_radians(), 0.0);

@@ -252,3 +252,68 @@ fn covers(odds: &[f32; COVERS], rng: &mut impl RngExt) -> Vec<[f32; COVERS]> {
     };
     (0..SIDE * SIDE).map(shares).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::coast::plan;
+    use crate::simulate::coast::region::REGIONS;
+
+    fn sites(is_positive: bool, lookalike_rate: f32) -> Vec<Site> {
+        let knobs = Knobs { lookalike_rate, ..Knobs::default() };
+        let draw =
+            |n: usize| Site::draw(&REGIONS[n % REGIONS.len()], is_positive, &knobs, &mut plan::rng(1, &format!("{n}")));
+        (0..48).map(draw).collect()
+    }
+
+    /// Whether something higher than a pier or a rock stands inside the belt.
+    fn is_built_in_belt(site: &Site) -> bool {
+        let tall = site.layers.iter().filter(|layer| layer.tall.is_some_and(|(_, height)| height > 0.4));
+        tall.flat_map(|layer| &layer.pixels).any(|(pixel, _)| BELT_PX.contains(&site.distance[*pixel]))
+    }
+
+    #[test]
+    fn buildings_stand_inside_the_belt_of_positives_alone() {
+        assert!(sites(false, 0.0).iter().all(|site| !is_built_in_belt(site)));
+        let positives = sites(true, 0.0);
+        assert!(positives.iter().filter(|site| is_built_in_belt(site)).count() > 44, "all but the lowest");
+        for site in positives {
+            assert!(site.target.iter().all(|(pixel, _)| BELT_PX.contains(&site.distance[*pixel])));
+            assert!((1.0..80.0).contains(&site.truth.footprint_px), "{}", site.truth.footprint_px);
+        }
+    }
+
+    #[test]
+    fn negatives_have_as_much_concrete_as_positives_and_as_many_look_alikes() {
+        let concrete = Surface::NewConcrete.spectrum();
+        // Within the tint's reach in brightness, and as level from blue to short-wave infrared.
+        let is_concrete = |layer: &&Layer| {
+            let ratio = layer.spectrum[11] / layer.spectrum[1] / (concrete[11] / concrete[1]);
+            layer.tall.is_some() && (0.8..1.25).contains(&ratio)
+        };
+        let count =
+            |sites: &[Site]| sites.iter().flat_map(|site| site.layers.iter().filter(is_concrete)).count() as f32;
+        let groups = |sites: &[Site]| sites.iter().map(|site| site.truth.lookalikes).sum::<usize>() as f32;
+        let (positives, negatives) = (sites(true, 1.5), sites(false, 1.5));
+        assert!((0.75..1.33).contains(&(count(&positives) / count(&negatives))));
+        assert!((0.75..1.33).contains(&(groups(&positives) / groups(&negatives))));
+    }
+
+    #[test]
+    fn land_covers_part_the_land_in_the_region_s_proportions() {
+        let mean = |odds: [f32; COVERS]| {
+            let mut sums = [0.0; COVERS];
+            for n in 0..40 {
+                for shares in covers(&odds, &mut plan::rng(n, "covers")) {
+                    assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+                    sums.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share / 40.0 / 4096.0);
+                }
+            }
+            sums
+        };
+        let even = mean([1.0; COVERS]);
+        assert!(even.iter().all(|share| (share - 1.0 / 6.0).abs() < 0.05), "{even:?}");
+        let woods = mean([3.0, 1.0, 0.0, 0.5, 0.5, 0.5]);
+        assert!(woods[0] > woods[1] && woods[1] > woods[3] && woods[2] == 0.0, "{woods:?}");
+    }
+}
