@@ -1,13 +1,11 @@
 //! The table of scores: `tile,label,score,season,cloud[,site][,group]`, columns in any order.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::backoff::Node;
 use crate::decide::{Bounds, SEASON_SKY_GROUPS, Season, Sky, group_name, sha256, validate_group_name};
-use crate::limits::{GROUPS_MAX, TABLE_BYTES_MAX};
+use crate::limits::{GROUPS_MAX, TABLE_BYTES_MAX, read_bounded};
 use crate::{Error, Result};
 
 /// One scored tile with its label.
@@ -45,9 +43,7 @@ impl Scores {
     /// [`crate::Kind::Usage`] if it cannot be read, is too large, or is not such a table; the message names
     /// the line.
     pub fn read(path: &Path, bounds: &Bounds) -> Result<Self> {
-        let unreadable = |error: std::io::Error| Error::usage(format!("{}: cannot read: {error}", path.display()));
-        let mut bytes = Vec::new();
-        File::open(path).map_err(unreadable)?.take(TABLE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        let bytes = read_bounded(path, TABLE_BYTES_MAX)?;
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Self::parse(&bytes, &file, bounds).map_err(|error| error.context(path.display()))
     }
@@ -57,9 +53,6 @@ impl Scores {
     /// # Errors
     /// [`crate::Kind::Usage`] as [`Self::read`].
     pub fn parse(bytes: &[u8], file: &str, bounds: &Bounds) -> Result<Self> {
-        if bytes.len() as u64 > TABLE_BYTES_MAX {
-            return Err(Error::usage(format!("more than {TABLE_BYTES_MAX} bytes of scores; split the table")));
-        }
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
         let header = reader.headers().map_err(|error| Error::usage(format!("not CSV: {error}")))?;
         let columns = Columns::find(header)?;

@@ -7,11 +7,12 @@ use clap::{Args, ValueEnum};
 use s2infer::calibrate::{CalibrateRequest, Scores, calibrate};
 use s2infer::decide::{Bounds, ModelRef, Rule};
 use s2infer::infer::preprocess::preprocessing_id;
-use s2infer::model::Model;
 use s2infer::model::manifest::Tta;
+use s2infer::model::{Model, Role};
 use s2infer::output::AtomicFile;
 use s2infer::{Error, Result};
 
+use super::claims::Claims;
 use super::flags::BUILT_IN;
 use super::values::{TtaArg, open_share};
 use super::{Common, logging, shell};
@@ -80,6 +81,7 @@ impl Calibrate {
     pub fn run(self) -> Result<u8> {
         logging::init(&self.common);
         let model = Model::resolve(&self.model)?;
+        self.check_out(&model)?;
         let bounds = Bounds::default();
         let scores = Scores::read(&self.scores, &bounds)?;
         let calibration = calibrate(&scores, &self.request(&model, bounds))?;
@@ -96,6 +98,15 @@ impl Calibrate {
                 shell::print(calibration.to_json().as_bytes())
             }
         }
+    }
+
+    /// The profile may replace the model's own, which is then to be sealed again, and nothing else that is read.
+    fn check_out(&self, model: &Model) -> Result<()> {
+        let Some(path) = &self.out else { return Ok(()) };
+        let mut claims = Claims::default();
+        claims.output("--out", path)?;
+        claims.input("--scores", &self.scores)?;
+        claims.model(&self.model, model, |asset| asset.role != Role::Profile)
     }
 
     fn request(&self, model: &Model, bounds: Bounds) -> CalibrateRequest {
