@@ -27,8 +27,8 @@ const SNOW: f64 = 0.5;
 const SNOW_LATITUDES_DEG: Range<f32> = 33.0..58.0;
 /// Share of the land under snow: some ground is always seen.
 const SNOW_COVER: Range<f32> = 0.05..0.75;
-/// From bare to white, as a share of the field's range: from hard edges to a dusting.
-const SNOW_SOFTNESS: Range<f32> = 0.01..0.3;
+/// From bare to white, as a share of the field's range, drawn evenly by its logarithm: from hard edges to a dusting.
+const SNOW_SOFTNESS: Range<f32> = 0.004..0.15;
 /// Light left to ground by shadows too small to see; probability of a relief, and its slopes.
 const SMALL_SHADOWS: Range<f32> = 0.7..1.0;
 const RELIEF: f64 = 0.5;
@@ -116,7 +116,8 @@ fn snow_cover(side: usize, rng: &mut ChaCha8Rng, scratch: &mut Scratch) {
     let mut sorted = scratch.field.clone();
     let below = ((1.0 - rng.random_range(SNOW_COVER)) * (side * side - 1) as f32) as usize;
     let edge = *sorted.select_nth_unstable_by(below, f32::total_cmp).1;
-    let (depth, softness) = (rng.random_range(0.4..1.0f32), rng.random_range(SNOW_SOFTNESS));
+    let depth = rng.random_range(0.4..1.0f32);
+    let softness = rng.random_range(SNOW_SOFTNESS.start.ln()..SNOW_SOFTNESS.end.ln()).exp();
     for (field, water) in scratch.field.iter_mut().zip(&scratch.cover.water) {
         *field = depth * smooth((*field - edge) / softness) * (1.0 - water);
     }
