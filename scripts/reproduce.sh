@@ -19,7 +19,8 @@ set -euo pipefail
 cd "$root"
 
 # ---- the stages, in order; each is a function of the same name below ----------------------------------------------
-all_stages=(data prepare render train-incumbent train-construction calibrate compare train-eurosat evaluate)
+all_stages=(data prepare render train-incumbent calibrate-incumbent train-construction calibrate-construction compare
+    train-eurosat evaluate)
 
 small=false
 force=false
@@ -102,8 +103,8 @@ train() {
 # The plain recipe on clear summers: chosen on them too, as nobody thought of others.
 train-incumbent() {
     grep -E '^path,|,train,|,summer,clear,' "$work/training/tiles.csv" > "$work/training/clear.csv"
-    train incumbent "$work/training/clear.csv" "${construction[@]}" --clip 0,0.275 "${plain[@]}" --ema 0 --group-power 1 \
-        --epochs 10
+    train incumbent "$work/training/clear.csv" "${construction[@]}" --clip 0,0.275 --width 64 --stem 4 \
+        "${plain[@]}" --ema 0 --group-power 1 --epochs 10
 }
 
 train-construction() {
@@ -148,8 +149,11 @@ profile() {
         --note "**Seasons and skies are simulated** on clear EuroSAT patches; see the limits."
 }
 
-calibrate() {
+calibrate-incumbent() {
     profile incumbent budget
+}
+
+calibrate-construction() {
     profile construction exact
     rm -rf "${models:?}"/construction/examples/{*.tif,tiles.csv}
     "$s2train" render --patches "$work/patches.csv" --split measurement --seed "$seed" --sample 16 \
