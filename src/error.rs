@@ -72,6 +72,12 @@ impl Error {
         Self { kind: self.kind, message: format!("{what}: {}", self.message) }
     }
 
+    /// The same error without the `what` that [`Self::context`] put in front, where something else names it already.
+    pub fn without_context(self, what: impl Display) -> Self {
+        let rest = self.message.strip_prefix(&format!("{what}: ")).map(str::to_owned);
+        Self { message: rest.unwrap_or(self.message), ..self }
+    }
+
     /// The same message under another kind: a model that is malformed is *refused*, for one.
     pub fn with_kind(self, kind: Kind) -> Self {
         Self { kind, ..self }

@@ -3,63 +3,17 @@
 mod common;
 #[path = "common/model_folders.rs"]
 mod model_folders;
+#[path = "common/place.rs"]
+mod place;
 #[path = "common/tiles.rs"]
 mod tiles;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use model_folders::{SIDE, encode, linear_graph, manifest, write_folder};
+use place::{Place, rows, succeed, text};
 use tiles::write_level;
-
-/// A folder with a small binary model and room for tiles.
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        write_folder(&place.path("model"), &manifest(), &encode(linear_graph())).unwrap();
-        std::fs::create_dir(place.path("tiles")).unwrap();
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Runs the program in this folder with the small model on tract.
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
-        command.current_dir(self.0.path()).args(["--model", "model", "--engine", "tract"]).args(arguments);
-        command.env_remove("ORT_DYLIB_PATH");
-        command
-    }
-
-    fn levels(&self, count: u16) {
-        for index in 0..count {
-            let levels = [500 + 97 * (index % 13), 900, 1100 + 31 * (index % 7), 2000];
-            write_level(&self.path(&format!("tiles/t{index:04}.tif")), SIDE as u32, levels);
-        }
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn succeed(output: &Output) -> String {
-    assert!(output.status.success(), "{:?}: {}", output.status, text(&output.stderr));
-    text(&output.stdout)
-}
-
-fn rows(table: &str) -> Vec<Vec<String>> {
-    let mut reader = csv::Reader::from_reader(table.as_bytes());
-    reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
-}
 
 /// The linear model's score of a level tile, computed here.
 fn expected_score(path: &Path) -> f64 {
@@ -130,14 +84,6 @@ fn calibrated(place: &Place) -> PathBuf {
         "profile.json",
     ]));
     place.path("profile.json")
-}
-
-impl Place {
-    /// A subcommand, which takes its own flags.
-    fn run_subcommand(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
-        command.current_dir(self.0.path()).args(arguments).env_remove("ORT_DYLIB_PATH").output().unwrap()
-    }
 }
 
 #[test]
@@ -362,7 +308,7 @@ fn a_closed_pipe_is_success() {
     place.levels(3000);
     let script = "\"$0\" --model model --engine tract tiles --threshold 0.5 | head -n 1; echo ${PIPESTATUS[0]}";
     let output = Command::new("bash")
-        .current_dir(place.0.path())
+        .current_dir(place.path(""))
         .args(["-c", script, env!("CARGO_BIN_EXE_s2infer")])
         .output()
         .unwrap();

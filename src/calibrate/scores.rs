@@ -1,4 +1,5 @@
-//! The table of scores: `tile,label,score,season,cloud[,site][,group]`, columns in any order.
+//! The table of scores: `tile,label,score,season,cloud[,site][,group]`, columns in any order. A result table of s2infer
+//! with a column `label` is one too: its `shift` is the group, and rows without a decision are left out.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -34,6 +35,8 @@ pub struct Scores {
     pub sha256: String,
     /// Rows left out because their sky is more than cloudy, where a run would abstain.
     pub n_overcast: u64,
+    /// Rows left out because a run did not decide them: `decision` is `abstain` or `error`.
+    pub n_undecided: u64,
 }
 
 impl Scores {
@@ -56,10 +59,15 @@ impl Scores {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
         let header = reader.headers().map_err(|error| Error::usage(format!("not CSV: {error}")))?;
         let columns = Columns::find(header)?;
-        let mut scores = Self { rows: Vec::new(), file: file.to_owned(), sha256: sha256(bytes), n_overcast: 0 };
+        let (file, sha256) = (file.to_owned(), sha256(bytes));
+        let mut scores = Self { rows: Vec::new(), file, sha256, n_overcast: 0, n_undecided: 0 };
         for record in reader.into_records() {
             let record = record.map_err(|error| Error::usage(format!("not CSV: {error}")))?;
             let line = record.position().map_or(0, csv::Position::line);
+            if columns.is_undecided(&record) {
+                scores.n_undecided += 1;
+                continue;
+            }
             match columns.row(&record, bounds).map_err(|error| error.context(format!("line {line}")))? {
                 Some(row) => scores.rows.push(row),
                 None => scores.n_overcast += 1,
@@ -67,6 +75,7 @@ impl Scores {
         }
         if scores.rows.is_empty() {
             return Err(Error::usage(match scores.n_overcast {
+                0 if scores.n_undecided > 0 => format!("a run decided none of the {} rows", scores.n_undecided),
                 0 => "no scores below the header".to_owned(),
                 n => format!("all {n} rows are too cloudy to decide: above {} %", bounds.cloudy_up_to_percent),
             }));
@@ -124,6 +133,8 @@ struct Columns {
     cloud: Option<usize>,
     site: Option<usize>,
     group: Option<usize>,
+    shift: Option<usize>,
+    decision: Option<usize>,
 }
 
 impl Columns {
@@ -136,7 +147,10 @@ impl Columns {
             }
         };
         let missing = |name: &str| {
-            Error::usage(format!("no column {name}; the header must name tile,label,score,season,cloud[,site][,group]"))
+            Error::usage(format!(
+                "no column {name}; the header must name tile,label,score,season,cloud[,site][,group], or be that of a \
+                 result table of s2infer with a column label"
+            ))
         };
         let columns = Self {
             tile: find("tile")?,
@@ -146,12 +160,18 @@ impl Columns {
             cloud: find("cloud")?,
             site: find("site")?,
             group: find("group")?,
+            shift: find("shift")?,
+            decision: find("decision")?,
         };
-        if columns.group.is_none() {
+        if columns.group.or(columns.shift).is_none() {
             columns.season.ok_or_else(|| missing("season"))?;
             columns.cloud.ok_or_else(|| missing("cloud"))?;
         }
         Ok(columns)
+    }
+
+    fn is_undecided(&self, record: &csv::StringRecord) -> bool {
+        self.decision.and_then(|i| record.get(i)).is_some_and(|decision| ["abstain", "error"].contains(&decision))
     }
 
     /// One row; none if its sky is more than cloudy.
@@ -166,6 +186,7 @@ impl Columns {
         };
         let group = match (cell(self.group), season(cell(self.season))?, sky) {
             ("", Some(season), Some(sky)) => group_name(season, sky),
+            ("", None, None) if self.shift.is_some() => group_of_shift(cell(self.shift))?,
             ("", None, _) => return Err(Error::usage("season is empty; give summer or winter")),
             ("", _, None) => return Err(Error::usage("cloud is empty; give clear, cloudy or a percentage")),
             (name, _, _) => {
@@ -182,6 +203,17 @@ impl Columns {
             site: (!site.is_empty()).then(|| site.to_owned()),
         }))
     }
+}
+
+/// The group that a run took a threshold from, if season and sky were known to it.
+fn group_of_shift(shift: &str) -> Result<String> {
+    let groups: Vec<_> = SEASON_SKY_GROUPS.iter().map(|&(season, sky)| group_name(season, sky)).collect();
+    groups.iter().find(|group| *group == shift).cloned().ok_or_else(|| {
+        Error::usage(format!(
+            "shift {shift:?} is none of {}: add the columns season and cloud, or score with a profile and --metadata",
+            groups.join(", ")
+        ))
+    })
 }
 
 fn label(text: &str) -> Result<bool> {

@@ -14,6 +14,9 @@ pub(super) fn of(scores: &Scores, nodes: &[Node], joint: bool) -> Vec<String> {
     if scores.n_overcast > 0 {
         warnings.push(format!("{} rows left out: more cloud than a run decides on", scores.n_overcast));
     }
+    if scores.n_undecided > 0 {
+        warnings.push(format!("{} rows left out: a run did not decide them", scores.n_undecided));
+    }
     warnings.extend(nodes.iter().filter_map(clustered));
     warnings.extend(repeated_tiles(scores));
     if joint {

@@ -22,6 +22,8 @@ The scores table has a header and the columns tile,label,score,season,cloud and 
   label   1, 0, true, false, positive or negative
   score   the model's score, 0 to 1
   season  summer or winter; cloud: clear, cloudy or a percentage; a column group overrides both
+A table that s2infer wrote, with a column label added, will do as well: without season and cloud its shift is the group
+(winter-cloudy), and rows that abstain or failed are left out.
 
 Examples:
   s2infer calibrate --scores scores.csv --target-recall 0.8 --confidence 0.9 --out profile.json

@@ -67,8 +67,7 @@ impl Inspect {
     }
 
     fn tile(&self, options: &SceneOptions) -> Result<Value> {
-        let facts = tile_facts(&self.subject, options, || Model::resolve(&self.model));
-        facts.map_err(|error| error.context(self.subject.display()))
+        tile_facts(&self.subject, options, || Model::resolve(&self.model))
     }
 }
 

@@ -37,7 +37,7 @@ pub struct PixelCensus {
     dark: usize,
     /// Samples of the first band below [`OFFSET_CHECK_HIGH_DN`], among the valid.
     dim: usize,
-    /// Share of the samples, over all bands, that lie outside of [`PLAUSIBLE_REFLECTANCE`].
+    /// Share of the valid samples, over all bands, that lie outside of [`PLAUSIBLE_REFLECTANCE`].
     implausible_share: f64,
 }
 
@@ -124,8 +124,11 @@ impl Preprocessing {
             implausible += self.band(planes, band, radiometry, target, valid);
         }
         let mut census = PixelCensus { pixels: planes.width * planes.height, ..PixelCensus::default() };
-        census.implausible_share = implausible as f64 / (planes.bands * census.pixels).max(1) as f64;
         census.valid = valid.iter().filter(|&&is_valid| is_valid).count();
+        if census.valid > 0 {
+            // A sample may be implausible where another band has no data.
+            census.implausible_share = (implausible as f64 / (planes.bands * census.valid) as f64).min(1.0);
+        }
         if census.valid < area {
             for target in input.chunks_exact_mut(area) {
                 target

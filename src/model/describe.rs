@@ -41,6 +41,7 @@ pub fn describe(model: &Model) -> Value {
         "precision": m.precision,
         "weights_storage": m.weights_storage,
         "parameters": model.facts.parameters,
+        "parameters_as_trained": m.about.total_parameters,
         "opset": model.facts.opset,
         "producer": model.facts.producer,
         "operators": model.facts.operators,

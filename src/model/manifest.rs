@@ -104,7 +104,7 @@ pub struct About {
     pub training_period: Option<[String; 2]>,
     /// West, south, east and north of the training images in degrees, if known.
     pub training_bbox: Option<[f64; 4]>,
-    /// Number of parameters.
+    /// Number of parameters as trained; the graph holds fewer where batch normalisation was folded into convolutions.
     pub total_parameters: Option<u64>,
     /// What the weights started from; `None`: trained from scratch.
     pub pretrained_source: Option<String>,

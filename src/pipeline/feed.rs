@@ -109,7 +109,9 @@ fn open_scene(job: &Job, input: &Input) -> Result<(Scene, Windows)> {
         return Err(problem.clone());
     }
     let manifest = &job.model.manifest;
-    let scene = Scene::open(&input.path, manifest, &job.scene)?;
+    // The row names the tile.
+    let scene =
+        Scene::open(&input.path, manifest, &job.scene).map_err(|error| error.without_context(input.path.display()))?;
     let extent = scene.extent();
     let windows = Windows::plan(extent.width, extent.height, manifest.tile_px, job.overlap_px, manifest.padding)?;
     Ok((scene, windows))

@@ -78,7 +78,7 @@ impl<'a> Preparer<'a> {
         let scene = &tile.scene;
         let read = scene.raster.read(tile.windows.window(slot.index), &scene.bands.indices, &mut self.planes);
         if let Err(error) = read.and_then(|()| scene.raster.check_unchanged()) {
-            return State::Failed(error);
+            return State::Failed(error.without_context(&tile.name));
         }
         let (first, others) = rows.split_at_mut(self.row_len);
         let census = self.shared.preprocessing.apply(&self.planes, &scene.radiometry, first, &mut self.valid);

@@ -63,11 +63,10 @@ impl Scene {
         let raster = Raster::open(path, &options.read)?;
         let header = raster.header();
         if header.has_mask {
-            return Err(Error::unsupported(format!(
-                "{}: a transparency mask (inside, or a file .msk beside it) says which pixels count, and it is not read: \
+            return Err(Error::unsupported(
+                "a transparency mask (inside, or a file .msk beside it) says which pixels count, and it is not read: \
                  write its pixels as nodata (gdalwarp -dstnodata 0), or drop it (gdal_translate -mask none)",
-                path.display()
-            )));
+            ));
         }
         let names: Vec<&str> = manifest.bands.iter().map(|band| band.name.as_str()).collect();
         let bands = Bands::resolve(header, options.bands.as_deref(), &names)?;

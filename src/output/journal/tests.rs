@@ -91,6 +91,19 @@ fn another_run_key_or_no_resume_starts_anew() {
 }
 
 #[test]
+fn a_file_that_is_no_journal_is_refused_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    for content in ["my diary", "{}\n", "{\"format\":\"another\",\"version\":1}\n"] {
+        fs::write(&path, content).unwrap();
+        for resume in [true, false] {
+            assert_eq!(Journal::open(&path, "run", resume).unwrap_err().kind(), crate::Kind::Output, "{content}");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), content);
+    }
+}
+
+#[test]
 fn a_finished_journal_stays_only_if_it_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = journal_path(&folder.path().join("out.csv"));
