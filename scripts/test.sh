@@ -3,7 +3,7 @@
 # which take most of the time, are compiled once.
 #
 #   S2INFER_REQUIRE_ALL=1   what cannot be installed, and so skipped, is a failure (CI sets this)
-#   ORT_DYLIB_PATH, S2INFER_PYTHON   used as they are where set, instead of being installed
+#   ORT_DYLIB_PATH, S2INFER_PYTHON, S2INFER_MLFLOW   used as they are where set, instead of being installed
 #
 # The full output of each step goes to target/test-logs.
 set -uo pipefail
@@ -41,6 +41,10 @@ else
     skip "libtorch" "the trainer's lints and tests"
 fi
 
+if $libtorch && [ -z "${S2INFER_MLFLOW:-}" ] && ! step "MLflow" scripts/setup-mlflow.sh; then
+    skip "MLflow" "the trainer's logging to a real MLflow server"
+fi
+
 step "formatting" cargo fmt --check
 step "lints" cargo clippy --release --locked --all-targets -- -D warnings
 step "lints, static build" cargo clippy --release --locked --no-default-features --features mimalloc -- -D warnings
@@ -50,7 +54,8 @@ RUSTDOCFLAGS="-D warnings" step "documentation" cargo doc --release --locked --n
 step "compiling the tests" cargo test --release --locked --no-run
 step_tests "tests" cargo test --release --locked --no-fail-fast -- --show-output
 $libtorch && step_tests "tests, trainer" \
-    cargo test --release --locked --no-fail-fast --features train --lib --bin s2train --test 'train*' -- --show-output
+    cargo test --release --locked --no-fail-fast --features train --lib --bin s2train --test 'train*' --test benchmark \
+    -- --show-output
 step "benches compile" cargo bench --locked --no-run
 step "build" cargo build --release --locked
 step "README commands" "${S2INFER_PYTHON:-$(find_python)}" scripts/readme_commands.py README.md

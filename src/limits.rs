@@ -1,5 +1,33 @@
 //! Every bound on what comes from outside, with its unit and its reason.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::{Error, Result};
+
+/// The whole of a file of at most `bytes_max` bytes; a device or pipe is read no further than that.
+///
+/// # Errors
+/// [`crate::Kind::Usage`], naming the file, if it cannot be read or holds more.
+pub fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let file = File::open(path).map_err(|error| Error::usage(error).context(path.display()))?;
+    read_bounded_from(file, bytes_max).map_err(|error| error.context(path.display()))
+}
+
+/// As [`read_bounded`], from a stream that is already open; the message names no file.
+///
+/// # Errors
+/// As [`read_bounded`].
+pub fn read_bounded_from(stream: impl Read, bytes_max: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.take(bytes_max + 1).read_to_end(&mut bytes).map_err(Error::usage)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(Error::usage(format!("more than the {bytes_max} bytes that are read")));
+    }
+    Ok(bytes)
+}
+
 /// Bytes of a JSON, CSV side table or profile that is read whole: 1 MiB for a profile or manifest.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of a side table such as `--metadata`: 256 MiB holds more than three million tiles.

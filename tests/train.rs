@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use s2infer::decide::Profile;
 use s2infer::model::Model;
-use s2infer::train::fit::{finished, logits};
+use s2infer::train::evaluate::logits;
+use s2infer::train::fit::{Machine, finished};
 use s2infer::train::forward::Precision;
 use s2infer::train::patches::{self, Patch, Split};
-use s2infer::train::pixels;
+use s2infer::train::samples::{Samples, Scaling};
 use tch::Device;
 
 const SIDE: u32 = 32;
@@ -41,7 +42,8 @@ fn patches(folder: &Path) -> PathBuf {
                 _ => (None, None),
             };
             let (site, path) = (format!("site-{}", index / 5), name.into());
-            Patch { path, label, split, site, longitude: 10.0, latitude: 50.0, season, cloud, class: None }
+            let (longitude, latitude) = (10.0, 50.0);
+            Patch { path, label, split, site, longitude, latitude, season, cloud, ..Patch::default() }
         })
         .collect();
     let manifest = folder.join("patches.csv");
@@ -56,7 +58,10 @@ fn s2train(arguments: &[&str]) -> Command {
 }
 
 fn train(manifest: &Path, checkpoints: &Path, out: &Path, more: &[&str]) -> Command {
-    let mut command = s2train(&["train", "--name", "square", "--classes", "nothing,square", "--fp32"]);
+    let mut command = s2train(&["train", "--name", "square", "--precision", "fp32"]);
+    if !more.contains(&"--classes") {
+        command.args(["--classes", "nothing,square"]);
+    }
     command.arg("--patches").arg(manifest).arg("--checkpoints").arg(checkpoints).arg("--out").arg(out);
     command.args(["--tile-px", "32", "--batch", "16", "--clip", "0,0.275", "--tta", "none"]).args(more);
     command
@@ -83,21 +88,50 @@ def tensor(name):
 got = ort.InferenceSession(folder + "/model.onnx").run(None, {"input": tensor("input")})[0]
 def difference(a, b):
     return float((np.abs(a - b) / np.maximum(1, np.abs(b))).max())
-assert got.shape == (4, 1), got.shape
+assert got.shape == tensor("output").shape, got.shape
 assert difference(got, tensor("output")) < 1e-5, (got, tensor("output"))
-assert difference(got[:, 0], torch) < tolerance, (got[:, 0], torch)
+assert difference(got.reshape(-1), torch) < tolerance, (got, torch)
 assert np.ptp(got) > 1e-3, got
 "#;
 
-/// Logits that libtorch computes for the golden batch: the first two positives and negatives of `select`.
+/// Logits that libtorch computes for the golden batch: the first two patches of each class of `select`.
 fn torch_logits(manifest: &Path, checkpoints: &Path, model: &Model) -> Vec<f32> {
     let rows = patches::read(manifest).unwrap();
-    let select =
-        |positive| rows.iter().filter(move |p| p.split == Split::Select && p.is_positive() == positive).take(2);
-    let golden: Vec<&Patch> = select(true).chain(select(false)).collect();
-    let inputs = pixels::inputs(manifest.parent().unwrap(), &golden, &model.manifest).unwrap();
-    let fitted = finished(checkpoints, 3, Device::Cpu).unwrap();
-    logits(&fitted.parameters, &inputs, Precision::Fp32, Device::Cpu)
+    let of = |label| rows.iter().filter(move |p| p.split == Split::Select && p.label == label).take(2);
+    let golden: Vec<&Patch> = (0..model.manifest.classes.len() as u8).flat_map(of).collect();
+    let samples = Samples::read(manifest.parent().unwrap(), &golden, &model.manifest).unwrap();
+    let fitted = finished(checkpoints, Device::Cpu).unwrap();
+    let machine = Machine { precision: Precision::Fp32, device: Device::Cpu };
+    logits(&fitted.parameters, &samples, &Scaling::of(&model.manifest), machine)
+}
+
+fn compare(python: &Path, folder: &Path, torch: &[f32], tolerance: &str) {
+    let ran = Command::new(python).args(["-c", COMPARE]).arg(folder).args([tolerance, &format!("{torch:?}")]).output();
+    let ran = ran.unwrap();
+    assert!(ran.status.success(), "{}: {}", folder.display(), String::from_utf8_lossy(&ran.stderr));
+}
+
+#[test]
+fn every_network_is_exported_as_what_libtorch_computes() {
+    let Some(python) = common::python() else {
+        return common::skip_or_fail("Python with onnx, onnxruntime and numpy");
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    let networks = [
+        ("small-stem", "--network resnet18 --width 8 --stem 2 --pooling gem --refit 60"),
+        ("full-resolution", "--network resnet18 --width 8 --stem 1 --group-dro 0.1 --loss logit-adjusted"),
+        ("resnet50", "--network resnet50 --width 8 --loss focal"),
+        ("convnext", "--network convnext-atto --width 8 --stem 2 --ema 0"),
+        ("three-classes", "--width 8 --classes nothing,square,never --loss focal --label-smoothing 0.1"),
+    ];
+    for (name, flags) in networks {
+        let (checkpoints, out) = (folder.path().join(format!("{name}-checkpoints")), folder.path().join(name));
+        let flags: Vec<&str> = flags.split(' ').chain(["--epochs", "1", "--weights", "fp32"]).collect();
+        succeed(train(&manifest, &checkpoints, &out, &flags).output().unwrap());
+        let model = Model::load(&out).unwrap();
+        compare(&python, &out, &torch_logits(&manifest, &checkpoints, &model), "1e-4");
+    }
 }
 
 #[test]
@@ -113,13 +147,8 @@ fn trained_folder_loads_and_its_onnx_computes_what_libtorch_does() {
     assert_eq!(model.manifest.classes, ["nothing", "square"]);
     assert_eq!(model.manifest.about.total_parameters, Some(11_177_025));
     assert!(model.manifest.bands.iter().all(|band| (0.05..0.15).contains(&band.mean)), "{:?}", model.manifest.bands);
-    let compare = |weights: &str, tolerance: &str| {
-        let logits = format!("{:?}", torch_logits(&manifest, &checkpoints, &model));
-        let arguments = [out.to_str().unwrap(), tolerance, &logits];
-        let ran = Command::new(&python).args(["-c", COMPARE]).args(arguments).output().unwrap();
-        assert!(ran.status.success(), "{weights}: {}", String::from_utf8_lossy(&ran.stderr));
-    };
-    compare("fp32", "1e-5");
+    let logits = torch_logits(&manifest, &checkpoints, &model);
+    compare(&python, &out, &logits, "1e-5");
     let profile = Profile::parse(model.profile.as_deref().unwrap(), "profile.json").unwrap();
     let group = profile.group("summer-clear").unwrap();
     // 14 positives at 90 %: the lowest score is the threshold.
@@ -134,7 +163,7 @@ fn trained_folder_loads_and_its_onnx_computes_what_libtorch_does() {
     succeed(export.output().unwrap());
     assert!(std::fs::metadata(out.join("model.onnx")).unwrap().len() < 23_000_000);
     Model::load(&out).unwrap();
-    compare("fp16", "1e-2");
+    compare(&python, &out, &logits, "1e-2");
 }
 
 #[test]
@@ -143,8 +172,8 @@ fn training_that_was_killed_resumes_to_the_same_model() {
     let manifest = patches(folder.path());
     let whole = (folder.path().join("whole"), folder.path().join("whole-model"));
     let broken = (folder.path().join("broken"), folder.path().join("broken-model"));
-    succeed(train(&manifest, &whole.0, &whole.1, &["--epochs", "3"]).output().unwrap());
-    let mut child = train(&manifest, &broken.0, &broken.1, &["--epochs", "3"]).spawn().unwrap();
+    succeed(train(&manifest, &whole.0, &whole.1, &["--width", "16", "--epochs", "3"]).output().unwrap());
+    let mut child = train(&manifest, &broken.0, &broken.1, &["--width", "16", "--epochs", "3"]).spawn().unwrap();
     let patience = Instant::now() + Duration::from_secs(300);
     while !broken.0.join("progress.json").exists() {
         assert!(child.try_wait().unwrap().is_none() && Instant::now() < patience, "no first epoch");
@@ -152,9 +181,36 @@ fn training_that_was_killed_resumes_to_the_same_model() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    succeed(train(&manifest, &broken.0, &broken.1, &["--epochs", "3", "--resume"]).output().unwrap());
+    succeed(train(&manifest, &broken.0, &broken.1, &["--width", "16", "--epochs", "3", "--resume"]).output().unwrap());
     let sha256 = |folder: &Path| Model::load(folder).unwrap().sha256;
     assert_eq!(sha256(&whole.1), sha256(&broken.1));
+}
+
+#[test]
+fn another_recipe_does_not_go_on_from_these_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    let (checkpoints, out) = (folder.path().join("checkpoints"), folder.path().join("square"));
+    let small = ["--width", "8", "--epochs", "1"];
+    succeed(train(&manifest, &checkpoints, &out, &small).output().unwrap());
+    let lines = std::fs::read_to_string(checkpoints.join("metrics.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[0]["recipe"]["epochs"], 1);
+    assert_eq!(lines[1]["epoch"], 1);
+    let output = train(&manifest, &checkpoints, &out, &["--width", "8", "--epochs", "2", "--resume"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--resume"));
+}
+
+#[test]
+fn a_label_without_a_class_names_the_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    let text = std::fs::read_to_string(&manifest).unwrap().replace("patch-3.tif,1", "patch-3.tif,2");
+    std::fs::write(&manifest, text).unwrap();
+    let output = train(&manifest, &folder.path().join("c"), &folder.path().join("m"), &[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("patch-3.tif: label 2"));
 }
 
 #[test]
@@ -172,25 +228,25 @@ fn rendered_tiles_are_the_same_for_the_same_seed_and_read_back_as_what_they_say(
         out
     };
     let (first, again, other) = (render("first", "1"), render("again", "1"), render("other", "2"));
-    let rows = s2infer::train::render::read_table(&first.join("tiles.csv")).unwrap();
+    let rows = patches::read(&first.join("tiles.csv")).unwrap();
     assert_eq!(rows.len(), 18 * 4);
-    let read = |folder: &Path, tile: &str| std::fs::read(folder.join(tile)).ok();
+    let read = |folder: &Path, tile: &Path| std::fs::read(folder.join(tile)).ok();
     for row in &rows {
-        assert_eq!(read(&first, &row.tile), read(&again, &row.tile), "{}", row.tile);
-        if row.season == "winter" || row.cloud == "cloudy" {
-            assert_ne!(read(&first, &row.tile), read(&other, &row.tile), "{}", row.tile);
+        assert_eq!(read(&first, &row.path), read(&again, &row.path), "{:?}", row.path);
+        if row.season.as_deref() == Some("winter") || row.cloud.as_deref() == Some("cloudy") {
+            assert_ne!(read(&first, &row.path), read(&other, &row.path), "{:?}", row.path);
         }
     }
     let manifest = Model::load(&model).unwrap().manifest;
     for row in &rows {
-        let scene = s2infer::scene::Scene::open(&first.join(&row.tile), &manifest, &Default::default()).unwrap();
+        let scene = s2infer::scene::Scene::open(&first.join(&row.path), &manifest, &Default::default()).unwrap();
         let header = scene.raster.header();
         let names: Vec<_> = header.bands.iter().map(|band| band.description.as_deref().unwrap_or("")).collect();
         assert_eq!(names, ["B04", "B03", "B02"]);
         assert_eq!(header.geo.as_ref().unwrap().epsg, Some(32632));
         assert_eq!(scene.radiometry.source, "file");
-        assert_eq!(scene.date.unwrap().to_string(), row.date);
-        assert_eq!(scene.cloud_cover_percent, Some(row.cloud_cover));
+        assert_eq!(scene.date.map(|date| date.to_string()), row.date);
+        assert_eq!(scene.cloud_cover_percent, row.cloud_cover);
         let (longitude, latitude) = scene.longitude_latitude(scene.extent()).unwrap();
         assert!((longitude - 10.0).abs() < 1e-3 && (latitude - 50.0).abs() < 1e-3, "{longitude} {latitude}");
     }

@@ -3,8 +3,10 @@
 
 mod backoff;
 mod binomial;
-mod scores;
+mod budget;
+pub(crate) mod scores;
 mod table;
+pub mod temperature;
 mod warnings;
 
 pub use scores::{ScoreRow, Scores};
@@ -27,9 +29,9 @@ pub struct CalibrateRequest {
     pub tta: Tta,
     /// How thresholds are chosen.
     pub rule: Rule,
-    /// Share of the positives to be caught, between 0 and 1.
+    /// Share of the positives to be caught, between 0 and 1; not used by [`Rule::Budget`].
     pub target_recall: f64,
-    /// Confidence that the target is met, between 0 and 1; not used by [`Rule::Mean`].
+    /// Confidence that the target is met, between 0 and 1; used by [`Rule::Exact`] alone.
     pub confidence: f64,
     /// Whether the confidence is for all groups at once.
     pub joint: bool,
@@ -68,7 +70,8 @@ impl Calibration {
 /// j the largest rank with P(Bin(n, 1 − recall) < j) ≤ 1 − confidence. That is Wilks' tolerance limit, and the
 /// one-sided Clopper–Pearson bound read backwards. The mean rule takes j = ⌊(1 − recall)(n + 1)⌋. A group with
 /// too few positives inherits the threshold of the smallest larger group that has enough (its sky, then all),
-/// or a sibling's that is lower, and is marked as infeasible.
+/// or a sibling's that is lower, and is marked as infeasible. The budget rule gives all groups the one threshold at
+/// which as many tiles of the pooled table alert as there are positives; it promises nothing and marks every group so.
 ///
 /// # Errors
 /// [`crate::Kind::Usage`] if a number of the request is out of range; [`crate::Kind::Refused`] if no group
@@ -76,6 +79,9 @@ impl Calibration {
 pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibration> {
     validate(request)?;
     let nodes = scores.nodes();
+    if request.rule == Rule::Budget {
+        return by_budget(scores, &nodes, request);
+    }
     let present = nodes.iter().filter(|node| !node.positives.is_empty()).count();
     let level = level(request, present);
     let choices: Vec<_> = nodes.iter().map(|node| level.choose(&node.positives)).collect();
@@ -102,9 +108,20 @@ pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibrat
         });
     }
     let warnings = warnings::of(scores, &nodes, request.joint);
-    let profile = profile(scores, request, &level, groups, warnings.clone());
+    finish(profile(scores, request, level.miss.map(|miss| 1.0 - miss), groups, warnings))
+}
+
+fn by_budget(scores: &Scores, nodes: &[Node], request: &CalibrateRequest) -> Result<Calibration> {
+    let threshold = budget::threshold(scores)
+        .ok_or_else(|| Error::refused("no positives among the scores: the budget is as many alerts as positives"))?;
+    let group = |node: &Node| Group { inherited_from: Some("all".into()), ..entry(node, threshold) };
+    let groups = nodes.iter().map(group).collect();
+    finish(profile(scores, request, None, groups, Vec::new()))
+}
+
+fn finish(profile: Profile) -> Result<Calibration> {
     let profile = profile.validated().map_err(|what| Error::usage(format!("no valid profile comes out: {what}")))?;
-    Ok(Calibration { profile, warnings })
+    Ok(Calibration { warnings: profile.warnings.clone(), profile })
 }
 
 fn validate(request: &CalibrateRequest) -> Result<()> {
@@ -113,8 +130,8 @@ fn validate(request: &CalibrateRequest) -> Result<()> {
             return Err(Error::usage(format!("{flag} {value}: give a number between 0 and 1, as 0.8")));
         }
     }
-    if request.joint && request.rule == Rule::Mean {
-        return Err(Error::usage("--joint: the mean rule has no confidence to divide; use --rule exact"));
+    if request.joint && request.rule != Rule::Exact {
+        return Err(Error::usage("--joint: only the exact rule has a confidence to divide; use --rule exact"));
     }
     request.bounds.validate().map_err(Error::usage)
 }
@@ -161,7 +178,7 @@ fn infeasible(nodes: &[Node], level: &Level) -> Error {
 fn profile(
     scores: &Scores,
     request: &CalibrateRequest,
-    level: &Level,
+    group_confidence: Option<f64>,
     groups: Vec<Group>,
     warnings: Vec<String>,
 ) -> Profile {
@@ -173,10 +190,10 @@ fn profile(
         preprocessing_version: request.preprocessing_version.clone(),
         tta: request.tta,
         rule: request.rule,
-        target_recall: request.target_recall,
+        target_recall: (request.rule != Rule::Budget).then_some(request.target_recall),
         confidence: exact.then_some(request.confidence),
         joint: request.joint,
-        group_confidence: level.miss.map(|miss| 1.0 - miss),
+        group_confidence,
         bounds: request.bounds.clone(),
         scores: ScoresRef {
             file: scores.file.clone(),

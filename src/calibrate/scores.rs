@@ -1,13 +1,11 @@
 //! The table of scores: `tile,label,score,season,cloud[,site][,group]`, columns in any order.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use super::backoff::Node;
 use crate::decide::{Bounds, SEASON_SKY_GROUPS, Season, Sky, group_name, sha256, validate_group_name};
-use crate::limits::{GROUPS_MAX, TABLE_BYTES_MAX};
+use crate::limits::{GROUPS_MAX, TABLE_BYTES_MAX, read_bounded};
 use crate::{Error, Result};
 
 /// One scored tile with its label.
@@ -45,9 +43,7 @@ impl Scores {
     /// [`crate::Kind::Usage`] if it cannot be read, is too large, or is not such a table; the message names
     /// the line.
     pub fn read(path: &Path, bounds: &Bounds) -> Result<Self> {
-        let unreadable = |error: std::io::Error| Error::usage(format!("{}: cannot read: {error}", path.display()));
-        let mut bytes = Vec::new();
-        File::open(path).map_err(unreadable)?.take(TABLE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        let bytes = read_bounded(path, TABLE_BYTES_MAX)?;
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         Self::parse(&bytes, &file, bounds).map_err(|error| error.context(path.display()))
     }
@@ -57,9 +53,6 @@ impl Scores {
     /// # Errors
     /// [`crate::Kind::Usage`] as [`Self::read`].
     pub fn parse(bytes: &[u8], file: &str, bounds: &Bounds) -> Result<Self> {
-        if bytes.len() as u64 > TABLE_BYTES_MAX {
-            return Err(Error::usage(format!("more than {TABLE_BYTES_MAX} bytes of scores; split the table")));
-        }
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
         let header = reader.headers().map_err(|error| Error::usage(format!("not CSV: {error}")))?;
         let columns = Columns::find(header)?;
@@ -207,7 +200,8 @@ fn score(text: &str) -> Result<f64> {
         .ok_or_else(|| Error::usage(format!("score {text:?} is not a number from 0 to 1")))
 }
 
-fn season(text: &str) -> Result<Option<Season>> {
+/// The season by name, none of an empty text.
+pub(crate) fn season(text: &str) -> Result<Option<Season>> {
     match Season::ALL.into_iter().find(|season| season.name() == text) {
         None if !text.is_empty() => Err(Error::usage(format!("season {text:?}: give summer or winter"))),
         season => Ok(season),
@@ -215,7 +209,7 @@ fn season(text: &str) -> Result<Option<Season>> {
 }
 
 /// The sky by name or by percentage; none if it is more than cloudy.
-fn sky(text: &str, bounds: &Bounds) -> Result<Option<Sky>> {
+pub(crate) fn sky(text: &str, bounds: &Bounds) -> Result<Option<Sky>> {
     if let Some(sky) = Sky::ALL.into_iter().find(|sky| sky.name() == text) {
         return Ok(Some(sky));
     }

@@ -5,13 +5,19 @@ use crate::decide::{Group, Profile, Rule};
 
 /// The promise of a profile and what it assumes.
 pub(super) fn guarantee(request: &CalibrateRequest) -> String {
+    if request.rule == Rule::Budget {
+        return "One threshold for all groups: as many of the pooled calibration tiles score at or above it as there are \
+                positives among them. It promises no recall, neither in all nor in any group; the recall noted with \
+                each group is that on the calibration scores."
+            .to_owned();
+    }
     let recall = percent(request.target_recall);
     let promise = match (request.rule, request.joint) {
         (Rule::Mean, _) => format!(
             "On average over calibrations, {recall} of the future positives of a feasible group score at or above its \
              threshold; for any one calibration, this one included, that is missed about half of the time."
         ),
-        (Rule::Exact, joint) => format!(
+        (_, joint) => format!(
             "With a confidence of {} {}, at least {recall} of the future positives of the group score at or above its \
              threshold.",
             percent(request.confidence),
@@ -52,9 +58,10 @@ pub(super) fn render(profile: &Profile) -> String {
 
 fn cells(group: &Group) -> [String; 7] {
     let dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-    let note = match &group.inherited_from {
-        Some(from) => format!("no guarantee: inherited from {from}, needs {}", group.n_positives_needed.unwrap_or(0)),
-        None => String::new(),
+    let note = match (&group.inherited_from, group.n_positives_needed) {
+        (Some(from), Some(needed)) => format!("no guarantee: inherited from {from}, needs {needed}"),
+        (Some(from), None) => format!("no guarantee: the threshold of {from}"),
+        (None, _) => String::new(),
     };
     [
         group.group.clone(),

@@ -7,11 +7,12 @@ use clap::{Args, ValueEnum};
 use s2infer::calibrate::{CalibrateRequest, Scores, calibrate};
 use s2infer::decide::{Bounds, ModelRef, Rule};
 use s2infer::infer::preprocess::preprocessing_id;
-use s2infer::model::Model;
 use s2infer::model::manifest::Tta;
+use s2infer::model::{Model, Role};
 use s2infer::output::AtomicFile;
 use s2infer::{Error, Result};
 
+use super::claims::Claims;
 use super::flags::BUILT_IN;
 use super::values::{TtaArg, open_share};
 use super::{Common, logging, shell};
@@ -42,7 +43,8 @@ pub struct Calibrate {
     /// The confidence is for all groups at once (Šidák).
     #[arg(long)]
     joint: bool,
-    /// exact: the share is caught with the stated confidence; mean: only on average over calibrations.
+    /// exact: the share is caught with the stated confidence; mean: only on average over calibrations; budget: one
+    /// threshold for all groups that gives as many alerts as there are positives, with no promise.
     #[arg(long, value_enum, default_value = "exact")]
     rule: RuleArg,
     /// The model that gave the scores; the profile holds for it alone.
@@ -65,6 +67,7 @@ pub struct Calibrate {
 enum RuleArg {
     Exact,
     Mean,
+    Budget,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -78,6 +81,7 @@ impl Calibrate {
     pub fn run(self) -> Result<u8> {
         logging::init(&self.common);
         let model = Model::resolve(&self.model)?;
+        self.check_out(&model)?;
         let bounds = Bounds::default();
         let scores = Scores::read(&self.scores, &bounds)?;
         let calibration = calibrate(&scores, &self.request(&model, bounds))?;
@@ -96,6 +100,15 @@ impl Calibrate {
         }
     }
 
+    /// The profile may replace the model's own, which is then to be sealed again, and nothing else that is read.
+    fn check_out(&self, model: &Model) -> Result<()> {
+        let Some(path) = &self.out else { return Ok(()) };
+        let mut claims = Claims::default();
+        claims.output("--out", path)?;
+        claims.input("--scores", &self.scores)?;
+        claims.model(&self.model, model, |asset| asset.role != Role::Profile)
+    }
+
     fn request(&self, model: &Model, bounds: Bounds) -> CalibrateRequest {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         CalibrateRequest {
@@ -109,6 +122,7 @@ impl Calibrate {
             rule: match self.rule {
                 RuleArg::Exact => Rule::Exact,
                 RuleArg::Mean => Rule::Mean,
+                RuleArg::Budget => Rule::Budget,
             },
             target_recall: self.target_recall,
             confidence: self.confidence,

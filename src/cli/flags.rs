@@ -1,16 +1,16 @@
 //! The flags of a run, as typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use jiff::civil::Date;
-use s2infer::Result;
 use s2infer::decide::ShiftChoice;
 use s2infer::infer::engine::EngineRequest;
 use s2infer::output::Format;
 use s2infer::raster::ReadOptions;
 use s2infer::scene::{DnFlags, SceneOptions, TileTable, canonical_band, parse_date};
+use s2infer::{Error, Result};
 
 use super::values::{DeviceArg, EngineArg, TtaArg, finite, percent, threshold};
 
@@ -116,7 +116,7 @@ pub struct OutputArgs {
     /// csv, ndjson or geojson [default: by --output's extension, else csv].
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Where the table goes; it appears complete or not at all [default: standard output].
+    /// Where the table goes; it appears complete or not at all [default: `-`, standard output].
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Class maps of segmentation models, a GeoTIFF for every tile.
@@ -136,8 +136,30 @@ pub struct OutputArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub wait: u64,
     /// List each tile's shift and threshold, and decide nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["output", "masks", "distributions", "record", "resume"])]
     pub dry_run: bool,
+}
+
+impl OutputArgs {
+    /// Takes `--output -` for standard output, where nothing else may go.
+    ///
+    /// # Errors
+    /// [`s2infer::Kind::Usage`] for another output there, and for what needs a file.
+    pub fn resolve_standard_output(&mut self) -> Result<()> {
+        let is_stream = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
+        for (flag, path) in [("--record", &self.record), ("--distributions", &self.distributions)] {
+            if is_stream(path) {
+                return Err(Error::usage(format!("{flag} -: standard output is the table's; give a file")));
+            }
+        }
+        if is_stream(&self.output) {
+            if self.resume {
+                return Err(Error::usage("--resume keeps a journal beside the output: give --output a file, not `-`"));
+            }
+            self.output = None;
+        }
+        Ok(())
+    }
 }
 
 impl SceneArgs {

@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use s2infer::limits::TABLE_BYTES_MAX;
+use s2infer::limits::{TABLE_BYTES_MAX, read_bounded, read_bounded_from};
 use s2infer::pipeline::Input;
 use s2infer::raster::looks_like_raster;
 use s2infer::{Error, Result};
@@ -78,6 +77,7 @@ fn pattern(path: &Path, inputs: &mut Vec<Input>) -> Result<()> {
 /// Rasters by their first bytes, and whatever is named like a TIFF; what cannot be a tile but may hide one (a pipe,
 /// a device, a loop of links) is reported.
 fn folder(root: &Path, inputs: &mut Vec<Input>) {
+    let found_before = inputs.len();
     for entry in WalkDir::new(root).sort_by_file_name() {
         let entry = match entry {
             Ok(entry) => entry,
@@ -105,6 +105,9 @@ fn folder(root: &Path, inputs: &mut Vec<Input>) {
             continue;
         };
         inputs.push(Input { path: path.to_owned(), problem });
+    }
+    if inputs.len() == found_before {
+        tracing::warn!("{}: no tiles in this folder", root.display());
     }
 }
 
@@ -135,17 +138,12 @@ fn is_tiff_name(path: &Path) -> bool {
 
 /// One path a line, or NUL-separated; `-` is standard input.
 fn read_list(list: &Path) -> Result<Vec<PathBuf>> {
-    let context = |error: std::io::Error| Error::usage(format!("--files-from {}: {error}", list.display()));
-    let mut text = Vec::new();
-    let source: Box<dyn Read> = if list == Path::new("-") {
-        Box::new(std::io::stdin().lock())
+    let read = if list == Path::new("-") {
+        read_bounded_from(std::io::stdin().lock(), TABLE_BYTES_MAX).map_err(|error| error.context("standard input"))
     } else {
-        Box::new(std::fs::File::open(list).map_err(context)?)
+        read_bounded(list, TABLE_BYTES_MAX)
     };
-    source.take(TABLE_BYTES_MAX + 1).read_to_end(&mut text).map_err(context)?;
-    if text.len() as u64 > TABLE_BYTES_MAX {
-        return Err(Error::usage(format!("--files-from {}: more than {TABLE_BYTES_MAX} bytes", list.display())));
-    }
+    let text = read.map_err(|error| error.context("--files-from"))?;
     let separator = if text.contains(&0) { 0 } else { b'\n' };
     let lines = text.split(|&byte| byte == separator).map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     Ok(lines.filter(|line| !line.is_empty()).map(|line| PathBuf::from(OsString::from_vec(line.to_vec()))).collect())

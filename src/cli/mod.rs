@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, each a clap struct and its resolution into a plan.
 
 mod calibrate;
+mod claims;
 mod dry_run;
 mod flags;
 mod inputs;

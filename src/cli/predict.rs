@@ -9,14 +9,17 @@ use jiff::Timestamp;
 use s2infer::decide::{Binding, Profile};
 use s2infer::infer::engine::{self, Device, Engine};
 use s2infer::infer::preprocess::preprocessing_id;
+use s2infer::limits::{CONFIG_BYTES_MAX, read_bounded};
 use s2infer::model::Model;
 use s2infer::model::manifest::{Head, Tta};
 use s2infer::output::{
-    self, DistributionWriter, Format, Journal, Lock, NamedFile, RunRecord, Target, journal_path, signal,
+    self, AtomicFile, DistributionWriter, Format, Journal, Lock, NamedFile, RunRecord, Target, journal_path, mask_path,
+    signal, tile_text,
 };
-use s2infer::pipeline::{self, Job, Outputs, Summary, Thresholds};
+use s2infer::pipeline::{self, Input, Job, Outputs, Summary, Thresholds};
 use s2infer::{Error, Result};
 
+use super::claims::Claims;
 use super::flags::{DecideArgs, EngineArgs, ModelArgs, OutputArgs, SceneArgs};
 use super::{Common, dry_run, inputs, logging};
 
@@ -55,19 +58,26 @@ impl Predict {
     }
 
     /// Runs and gives the exit code.
-    pub fn run(self) -> Result<u8> {
+    pub fn run(mut self) -> Result<u8> {
         logging::init(&self.common);
-        signal::install()?;
         if self.is_empty() {
             return Err(Error::usage("no tiles: give files, folders or quoted globs, or --files-from FILE"));
         }
         let started = Timestamp::now();
+        self.output.resolve_standard_output()?;
         let model = Model::resolve(&self.model.model)?;
-        self.check_outputs(&model)?;
+        self.check_flags(&model)?;
+        let mut claims = self.claims(&model)?;
         let tta = self.model.tta.map_or(model.manifest.tta, Tta::from);
         let (thresholds, profile) = self.thresholds(&model, tta)?;
         let inputs = inputs::expand(&self.inputs, self.files_from.as_deref())?;
+        self.claim_tiles(&mut claims, &inputs)?;
         let scene = self.scene.options()?;
+        // Not before: a handled signal does not end the wait for a pipe that has nothing to say.
+        signal::install()?;
+        let paths = inputs.iter().map(|input| input.path.as_path());
+        let remarks = scene.table.as_ref().map_or_else(Vec::new, |table| table.remarks(paths));
+        remarks.iter().for_each(|remark| tracing::warn!("--metadata: {remark}"));
         let engine: Arc<dyn Engine> = engine::open(&self.engine.request())?.into();
         let threads = self.engine.threads();
         let is_gpu = matches!(self.engine.device.0, Device::Cuda(_) | Device::TensorRt(_));
@@ -90,14 +100,16 @@ impl Predict {
             tracing::info!("tract runs: {reason}");
         }
         let mut record = self.record(&job, profile.as_ref(), started);
-        let summary = self.execute(job, profile.as_ref())?;
+        let record_file = self.output.record.as_deref().map(AtomicFile::create).transpose()?;
+        let mut summary = self.execute(job, profile.as_ref())?;
         for warning in &summary.warnings.listed {
             tracing::warn!("{warning}");
         }
         let code = u8::from(summary.counts.tiles_failed > 0);
-        if let Some(path) = &self.output.record {
+        if let Some(file) = record_file {
+            remarks.into_iter().for_each(|remark| summary.warnings.push(format!("--metadata: {remark}")));
             record.complete(summary, code);
-            record.0.write(path)?;
+            record.0.write(file)?;
         }
         Ok(code)
     }
@@ -106,7 +118,11 @@ impl Predict {
     fn execute(&self, job: Job, profile: Option<&NamedFile>) -> Result<Summary> {
         let arguments = &self.output;
         let _lock = match &arguments.output {
-            Some(path) => Some(Lock::acquire(path, Duration::from_secs(arguments.wait))?),
+            Some(path) => {
+                let lock = Lock::acquire(path, Duration::from_secs(arguments.wait))?;
+                AtomicFile::remove_leftovers(path);
+                Some(lock)
+            }
             None => None,
         };
         let classes = job.model.manifest.classes.clone();
@@ -162,7 +178,42 @@ impl Predict {
         .to_string()
     }
 
-    fn check_outputs(&self, model: &Model) -> Result<()> {
+    /// The files that this run writes; none of them may be another, or a file that is read.
+    fn claims(&self, model: &Model) -> Result<Claims> {
+        let mut claims = Claims::default();
+        if let Some(path) = &self.output.output {
+            claims.table(path)?;
+        }
+        let others = [("--record", &self.output.record), ("--distributions", &self.output.distributions)];
+        for (flag, path) in others {
+            path.iter().try_for_each(|path| claims.output(flag, path))?;
+        }
+        claims.model(&self.model.model, model, |_| true)?;
+        let read = [
+            ("--files-from", &self.files_from),
+            ("--metadata", &self.scene.metadata),
+            ("--profile", &self.decide.profile),
+            ("--ort-lib", &self.engine.ort_lib),
+        ];
+        read.into_iter().try_for_each(|(flag, path)| path.iter().try_for_each(|path| claims.input(flag, path)))?;
+        Ok(claims)
+    }
+
+    fn claim_tiles(&self, claims: &mut Claims, inputs: &[Input]) -> Result<()> {
+        if let Some(folder) = &self.output.masks {
+            let mut masks = inputs.iter().map(|input| mask_path(folder, &tile_text(&input.path)));
+            masks.try_for_each(|mask| claims.output("--masks", &mask))?;
+        }
+        inputs.iter().try_for_each(|input| claims.input("the tile", &input.path))
+    }
+
+    fn check_flags(&self, model: &Model) -> Result<()> {
+        let tile_px = model.manifest.tile_px;
+        if let Some(overlap) = self.model.overlap.filter(|overlap| *overlap >= tile_px) {
+            return Err(Error::usage(format!(
+                "--overlap {overlap}: give less than the {tile_px} px of the model's input"
+            )));
+        }
         let is_map = model.manifest.head == Head::Segmentation;
         let flag = match (&self.output.masks, &self.output.distributions) {
             (Some(_), _) => "--masks",
@@ -190,10 +241,9 @@ impl Predict {
         }
         let (name, bytes) = match &self.decide.profile {
             Some(path) => {
-                let name = path.display().to_string();
-                let bytes =
-                    std::fs::read(path).map_err(|error| Error::refused(format!("--profile {name}: {error}")))?;
-                (name, bytes)
+                let bytes = read_bounded(path, CONFIG_BYTES_MAX)
+                    .map_err(|error| Error::refused(format!("--profile {error}")))?;
+                (path.display().to_string(), bytes)
             }
             None => {
                 let bytes = model.profile.clone().ok_or_else(|| {

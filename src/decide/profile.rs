@@ -29,9 +29,9 @@ pub struct Profile {
     pub tta: Tta,
     /// How thresholds were chosen.
     pub rule: Rule,
-    /// Share of the true positives to be caught, between 0 and 1.
-    pub target_recall: f64,
-    /// Confidence that the target is met; none for the mean rule.
+    /// Share of the true positives to be caught, between 0 and 1; none for the budget rule.
+    pub target_recall: Option<f64>,
+    /// Confidence that the target is met; the exact rule's alone.
     pub confidence: Option<f64>,
     /// Whether `confidence` is for all groups at once.
     pub joint: bool,
@@ -93,6 +93,8 @@ pub enum Rule {
     Exact,
     /// The target recall holds on average over calibrations; half of the time it is missed.
     Mean,
+    /// One threshold for all groups, at which as many calibration tiles alert as there are positives; no promise.
+    Budget,
 }
 
 /// One group's threshold.
@@ -177,11 +179,14 @@ impl Profile {
         }
         let open_unit = |x: f64| x > 0.0 && x < 1.0;
         let confidences = [self.confidence, self.group_confidence];
-        if !open_unit(self.target_recall) || !confidences.into_iter().flatten().all(open_unit) {
+        if ![self.target_recall].into_iter().chain(confidences).flatten().all(open_unit) {
             return Err("target_recall and the confidences must lie between 0 and 1".into());
         }
         if (self.rule == Rule::Exact) != confidences.iter().all(Option::is_some) {
-            return Err("an exact profile states its confidences, a mean profile has none".into());
+            return Err("an exact profile states its confidences, any other has none".into());
+        }
+        if (self.rule == Rule::Budget) != self.target_recall.is_none() {
+            return Err("a budget profile has no target_recall, any other states it".into());
         }
         self.bounds.validate()?;
         if self.groups.is_empty() {

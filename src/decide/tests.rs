@@ -157,6 +157,20 @@ fn a_written_profile_reads_back_equal_and_its_hash_is_the_files() {
 }
 
 #[test]
+fn a_budget_profile_decides_without_a_guarantee_and_states_no_recall() {
+    let mut budget = document(&[group("summer-clear", 0.9, false), group("winter-cloudy", 0.9, false)]);
+    for key in ["target_recall", "confidence", "group_confidence"] {
+        budget[key] = Value::Null;
+    }
+    budget["rule"] = json!("budget");
+    let profile = parse(&budget).unwrap();
+    assert_eq!(parse(&serde_json::from_str(&profile.to_json()).unwrap()).unwrap().rule, Rule::Budget);
+    let observed = Observation::default();
+    let resolution = profile.resolve(&ShiftChoice::Group("winter-cloudy".into()), &observed).unwrap();
+    assert!(matches!(resolution, Resolution::Threshold { threshold: 0.9, guaranteed: false, .. }), "{resolution:?}");
+}
+
+#[test]
 fn anything_that_is_not_a_profile_is_refused() {
     let mut wrong: Vec<Value> = vec![json!({}), json!([]), document(&[])];
     let mut change = |pointer: &str, value: Value| {
@@ -169,6 +183,8 @@ fn anything_that_is_not_a_profile_is_refused() {
     change("/model/sha256", json!("abc"));
     change("/tta", json!("d8"));
     change("/target_recall", json!(1.0));
+    change("/target_recall", Value::Null);
+    change("/rule", json!("budget"));
     change("/bounds/clear_below_percent", json!(80));
     change("/bounds/summer_months_north", json!([4, 4]));
     change("/groups/0/threshold", json!(1.5));

@@ -3,6 +3,7 @@
 use crate::model::Manifest;
 use crate::raster::{Planes, SampleType};
 use crate::scene::{BandRadiometry, Radiometry};
+use crate::{Error, Result};
 
 /// The version of this file's arithmetic, which a manifest must ask for.
 pub const PREPROCESSING_VERSION: &str = "1";
@@ -36,7 +37,16 @@ pub struct PixelCensus {
     dark: usize,
     /// Samples of the first band below [`OFFSET_CHECK_HIGH_DN`], among the valid.
     dim: usize,
+    /// Share of the samples, over all bands, that lie outside of [`PLAUSIBLE_REFLECTANCE`].
+    implausible_share: f64,
 }
+
+/// Reflectance before any clipping that a scene can have. Sentinel-2's clouds, snow and glint end at about 1.6, and its
+/// products store nothing below -0.1: beyond these lie DN that were taken for reflectance, wrong scales and offsets, and
+/// nodata values that nothing states.
+pub const PLAUSIBLE_REFLECTANCE: [f64; 2] = [-0.2, 2.0];
+/// A window with a larger share of implausible samples is an error; a smaller one may be glint or damaged pixels.
+const IMPLAUSIBLE_SHARE_MAX: f64 = 0.1;
 
 /// A 1st percentile between these two is where an unremoved offset of +1000 puts dark ground.
 const OFFSET_CHECK_LOW_DN: f64 = 950.0;
@@ -48,6 +58,26 @@ impl PixelCensus {
     /// Share of valid pixels of a window that should have `expected` pixels.
     pub fn valid_share(&self, expected: usize) -> f64 {
         self.valid as f64 / expected.max(1) as f64
+    }
+
+    /// Why the pixels cannot be what they were taken for, if they cannot.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Unsupported`] naming the scale, the offset and the remedy.
+    pub fn check_plausible(&self, radiometry: &Radiometry) -> Result<()> {
+        let ([low, high], Some(band)) = (PLAUSIBLE_REFLECTANCE, radiometry.bands.first()) else { return Ok(()) };
+        if self.implausible_share <= IMPLAUSIBLE_SHARE_MAX {
+            return Ok(());
+        }
+        Err(Error::unsupported(format!(
+            "{:.0} % of the samples lie outside of {low} to {high}, and no reflectance does: scale {} and offset {} DN \
+             ({}) do not fit these pixels; give --dn-scale and --dn-offset (and --dn-force where the file states them), \
+             or state the file's nodata value in the file",
+            100.0 * self.implausible_share,
+            band.dn_scale,
+            band.dn_offset,
+            radiometry.source
+        )))
     }
 
     /// Whether the 1st percentile of the first band sits just above 1,000 DN, as it does where the offset of
@@ -89,10 +119,12 @@ impl Preprocessing {
             input.fill(0.0);
             self.mask_beyond(planes, valid);
         }
+        let mut implausible = 0;
         for (band, target) in input.chunks_exact_mut(area).enumerate() {
-            self.band(planes, band, radiometry, target, valid);
+            implausible += self.band(planes, band, radiometry, target, valid);
         }
         let mut census = PixelCensus { pixels: planes.width * planes.height, ..PixelCensus::default() };
+        census.implausible_share = implausible as f64 / (planes.bands * census.pixels).max(1) as f64;
         census.valid = valid.iter().filter(|&&is_valid| is_valid).count();
         if census.valid < area {
             for target in input.chunks_exact_mut(area) {
@@ -115,31 +147,45 @@ impl Preprocessing {
         }
     }
 
-    fn band(&self, planes: &Planes, band: usize, radiometry: &Radiometry, target: &mut [f32], valid: &mut [bool]) {
+    /// Fills one band and gives the number of its implausible samples.
+    fn band(
+        &self,
+        planes: &Planes,
+        band: usize,
+        radiometry: &Radiometry,
+        target: &mut [f32],
+        valid: &mut [bool],
+    ) -> usize {
         let samples = planes.band(band);
         let (mean, deviation) = self.scaling[band];
         let BandRadiometry { dn_scale, dn_offset } = radiometry.bands[band];
         // ((DN + offset)·scale − mean) / deviation, as one multiplication and one addition.
+        let [least, most] = PLAUSIBLE_REFLECTANCE;
+        let standardised = |reflectance: f64| ((reflectance - mean) / deviation) as f32;
+        // A model whose own mean is no reflectance takes something else, decibels for one.
+        let is_reflectance = (least..=most).contains(&mean);
         let line = Line {
             gain: dn_scale / deviation,
             bias: (dn_offset * dn_scale - mean) / deviation,
+            least: if is_reflectance { standardised(least) } else { f32::NEG_INFINITY },
+            most: if is_reflectance { standardised(most) } else { f32::INFINITY },
             low: self.clip.map_or(f64::NEG_INFINITY, |(low, _)| (low - mean) / deviation) as f32,
             high: self.clip.map_or(f64::INFINITY, |(_, high)| (high - mean) / deviation) as f32,
         };
         let convert = |samples: &[u8], target: &mut [f32], valid: &mut [bool]| match planes.sample_type {
             SampleType::U8 => line.fast(samples, target, valid, &radiometry.nodata, |[byte]: [u8; 1]| f32::from(byte)),
             SampleType::U16 => {
-                line.fast(samples, target, valid, &radiometry.nodata, |bytes| f32::from(u16::from_le_bytes(bytes)));
+                line.fast(samples, target, valid, &radiometry.nodata, |bytes| f32::from(u16::from_le_bytes(bytes)))
             }
             SampleType::I16 => {
-                line.fast(samples, target, valid, &radiometry.nodata, |bytes| f32::from(i16::from_le_bytes(bytes)));
+                line.fast(samples, target, valid, &radiometry.nodata, |bytes| f32::from(i16::from_le_bytes(bytes)))
             }
             SampleType::F32 => line.fast(samples, target, valid, &radiometry.nodata, f32::from_le_bytes),
             SampleType::U32 => {
-                line.wide(samples, target, valid, &radiometry.nodata, |bytes| f64::from(u32::from_le_bytes(bytes)));
+                line.wide(samples, target, valid, &radiometry.nodata, |bytes| f64::from(u32::from_le_bytes(bytes)))
             }
             SampleType::I32 => {
-                line.wide(samples, target, valid, &radiometry.nodata, |bytes| f64::from(i32::from_le_bytes(bytes)));
+                line.wide(samples, target, valid, &radiometry.nodata, |bytes| f64::from(i32::from_le_bytes(bytes)))
             }
             SampleType::F64 => line.wide(samples, target, valid, &radiometry.nodata, f64::from_le_bytes),
         };
@@ -148,9 +194,10 @@ impl Preprocessing {
         }
         let row_bytes = planes.width * planes.sample_type.size_bytes();
         let rows = target.chunks_exact_mut(self.tile_px).zip(valid.chunks_exact_mut(self.tile_px));
-        for (samples, (target, valid)) in samples.chunks_exact(row_bytes).zip(rows) {
-            convert(samples, &mut target[..planes.width], &mut valid[..planes.width]);
-        }
+        let convert_row = |(samples, (target, valid)): (&[u8], (&mut [f32], &mut [bool]))| {
+            convert(samples, &mut target[..planes.width], &mut valid[..planes.width])
+        };
+        samples.chunks_exact(row_bytes).zip(rows).map(convert_row).sum()
     }
 
     /// Counts dark samples of the first band, back from network input to DN.
@@ -165,17 +212,19 @@ impl Preprocessing {
     }
 }
 
-/// network input = DN · gain + bias, clipped to low ..= high.
+/// network input = DN · gain + bias, clipped to low ..= high; plausible from least to most.
 #[derive(Debug, Clone, Copy)]
 struct Line {
     gain: f64,
     bias: f64,
+    least: f32,
+    most: f32,
     low: f32,
     high: f32,
 }
 
 impl Line {
-    /// For samples that an f32 holds exactly.
+    /// For samples that an f32 holds exactly; gives the number of implausible ones.
     fn fast<const N: usize>(
         self,
         samples: &[u8],
@@ -183,21 +232,25 @@ impl Line {
         valid: &mut [bool],
         nodata: &[f64],
         read: impl Fn([u8; N]) -> f32,
-    ) {
+    ) -> usize {
         let (gain, bias) = (self.gain as f32, self.bias as f32);
         // A nodata value that no f32 holds equals no sample.
         let mut values = nodata.iter().filter(|&&value| f64::from(value as f32) == value).map(|&value| value as f32);
         let first = values.next().unwrap_or(f32::NAN);
         let second = values.next().unwrap_or(f32::NAN);
         let (samples, _) = samples.as_chunks::<N>();
+        let mut implausible = 0u32;
         for ((&bytes, target), valid) in samples.iter().zip(target).zip(valid) {
             let dn = read(bytes);
-            *valid &= (dn != first) & (dn != second) & dn.is_finite();
-            *target = (dn * gain + bias).max(self.low).min(self.high);
+            let (value, is_stated) = (dn * gain + bias, (dn != first) & (dn != second) & dn.is_finite());
+            *valid &= is_stated;
+            *target = value.max(self.low).min(self.high);
+            implausible += u32::from(is_stated & ((value < self.least) | (value > self.most)));
         }
+        implausible as usize
     }
 
-    /// For samples that need f64.
+    /// For samples that need f64; gives the number of implausible ones.
     fn wide<const N: usize>(
         self,
         samples: &[u8],
@@ -205,14 +258,19 @@ impl Line {
         valid: &mut [bool],
         nodata: &[f64],
         read: impl Fn([u8; N]) -> f64,
-    ) {
+    ) -> usize {
         let (samples, _) = samples.as_chunks::<N>();
+        let mut implausible = 0;
         for ((&bytes, target), valid) in samples.iter().zip(target).zip(valid) {
             let dn = read(bytes);
-            let value = ((dn * self.gain + self.bias) as f32).max(self.low).min(self.high);
-            *valid &= !nodata.contains(&dn) & dn.is_finite() & value.is_finite();
+            let unclipped = (dn * self.gain + self.bias) as f32;
+            let value = unclipped.max(self.low).min(self.high);
+            let is_stated = !nodata.contains(&dn) & dn.is_finite() & value.is_finite();
+            *valid &= is_stated;
             *target = value;
+            implausible += usize::from(is_stated & ((unclipped < self.least) | (unclipped > self.most)));
         }
+        implausible
     }
 }
 
@@ -285,6 +343,42 @@ mod tests {
         assert_eq!(valid, [true, true, false, false, false, false, false, false, false]);
         assert!((input[0] - 2.0).abs() < 1e-5 && input[2..].iter().all(|&value| value == 0.0));
         assert_eq!((census.pixels, census.valid), (2, 2));
+    }
+
+    #[test]
+    fn dn_taken_for_reflectance_and_unstated_nodata_are_implausible_and_saturated_clouds_are_not() {
+        let check = |samples: [f32; 10], nodata: &[f64]| {
+            let bytes = samples.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let planes = Planes { sample_type: SampleType::F32, bands: 1, width: 10, height: 1, bytes };
+            let reflectance = BandRadiometry { dn_scale: 1.0, dn_offset: 0.0 };
+            let radiometry = Radiometry { bands: vec![reflectance], ..radiometry(0.0, nodata) };
+            // Clipped at 0.275, so that nothing of it is left in the network's input.
+            let manifest = Manifest { tile_px: 10, clip: Some([0.0, 0.275]), ..one_band() };
+            let (mut input, mut valid) = (vec![0.0; 100], vec![true; 100]);
+            Preprocessing::new(&manifest)
+                .apply(&planes, &radiometry, &mut input, &mut valid)
+                .check_plausible(&radiometry)
+        };
+        assert!(check([1200.0; 10], &[]).unwrap_err().to_string().contains("--dn-scale"));
+        assert!(check([1.6; 10], &[]).is_ok() && check([-0.1; 10], &[]).is_ok());
+        let with_border = |width: usize| std::array::from_fn(|index| if index < width { -9999.0 } else { 0.1 });
+        assert!(check(with_border(1), &[]).is_ok());
+        assert!(check(with_border(3), &[]).unwrap_err().to_string().contains("30 %"));
+        assert!(check(with_border(3), &[-9999.0]).is_ok(), "a stated nodata value is nothing to wonder at");
+    }
+
+    #[test]
+    fn models_of_other_quantities_are_not_held_to_reflectance() {
+        let band = crate::model::manifest::Band { mean: -12.0, standard_deviation: 5.0, ..one_band().bands[0].clone() };
+        let manifest = Manifest { tile_px: 1, clip: None, bands: vec![band], ..one_band() };
+        let decibels =
+            Radiometry { bands: vec![BandRadiometry { dn_scale: 1.0, dn_offset: 0.0 }], ..radiometry(0.0, &[]) };
+        let bytes = (-17.0f32).to_le_bytes().to_vec();
+        let planes = Planes { sample_type: SampleType::F32, bands: 1, width: 1, height: 1, bytes };
+        let (mut input, mut valid) = (vec![0.0], vec![true]);
+        let census = Preprocessing::new(&manifest).apply(&planes, &decibels, &mut input, &mut valid);
+        assert_eq!(input, [-1.0]);
+        assert!(census.check_plausible(&decibels).is_ok());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Finding a model, and everything that is checked before an engine sees it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::assets::{Asset, Role, describe_accident};
 use super::files::Files;
@@ -43,18 +43,19 @@ impl Model {
         if name_or_folder == built_in::NAME {
             return Self::built_in();
         }
-        let folder = Path::new(name_or_folder);
-        let named = Path::new("models").join(name_or_folder);
-        if folder.join(MANIFEST).exists() {
-            Self::load(folder)
-        } else if named.join(MANIFEST).exists() {
-            Self::load(&named)
-        } else {
-            Err(Error::usage(format!(
+        match Self::folder(name_or_folder) {
+            Some(folder) => Self::load(&folder),
+            None => Err(Error::usage(format!(
                 "--model {name_or_folder}: neither {:?} nor a folder with a {MANIFEST}, here or in models/",
                 built_in::NAME
-            )))
+            ))),
         }
+    }
+
+    /// The folder that [`Self::resolve`] takes a model from; none for the one in this binary, or where there is none.
+    pub fn folder(name_or_folder: &str) -> Option<PathBuf> {
+        let folders = [PathBuf::from(name_or_folder), Path::new("models").join(name_or_folder)];
+        folders.into_iter().find(|folder| name_or_folder != built_in::NAME && folder.join(MANIFEST).exists())
     }
 }
 

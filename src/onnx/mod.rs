@@ -17,6 +17,7 @@
 //! ```
 
 mod builder;
+mod composites;
 mod operators;
 mod tensor;
 

@@ -1,7 +1,8 @@
 //! Files that appear under their final name complete or not at all.
 
-use std::fs::{File, Permissions};
+use std::fs::{DirEntry, File, Permissions};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,10 @@ use tempfile::NamedTempFile;
 
 use super::write_error;
 use crate::{Error, Result};
+
+/// A temporary file is called `.NAME`, this many random letters and digits, and the suffix.
+const RANDOM_LETTERS: usize = 6;
+const SUFFIX: &str = ".tmp";
 
 /// A file under construction: a temporary one in the same folder, which [`AtomicFile::commit`] gives its name
 /// and dropping removes. Until then a file that already has the name stays as it is.
@@ -35,11 +40,28 @@ impl AtomicFile {
         prefix.push(name);
         let temporary = tempfile::Builder::new()
             .prefix(&prefix)
-            .suffix(".tmp")
+            .rand_bytes(RANDOM_LETTERS)
+            .suffix(SUFFIX)
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder(path))
             .map_err(|error| write_error(&path.display().to_string(), &error))?;
         Ok(Self { writer: BufWriter::with_capacity(1 << 16, temporary), path: path.to_owned() })
+    }
+
+    /// Removes what killed runs left of a file that was to be called `path`. The caller holds the lock of that output,
+    /// so that no run is still writing it. What cannot be removed stays: it is in nobody's way.
+    pub fn remove_leftovers(path: &Path) {
+        let (Some(name), Ok(entries)) = (path.file_name(), std::fs::read_dir(folder(path))) else { return };
+        let is_leftover = |entry: &DirEntry| {
+            let found = entry.file_name();
+            let random = found.as_bytes().strip_prefix(b".").and_then(|rest| rest.strip_prefix(name.as_bytes()));
+            let random = random.and_then(|rest| rest.strip_suffix(SUFFIX.as_bytes()));
+            random.is_some_and(|random| random.len() == RANDOM_LETTERS && random.iter().all(u8::is_ascii_alphanumeric))
+                && entry.file_type().is_ok_and(|kind| kind.is_file())
+        };
+        for leftover in entries.flatten().filter(is_leftover) {
+            let _ = std::fs::remove_file(leftover.path());
+        }
     }
 
     /// The final name.

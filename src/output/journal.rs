@@ -23,6 +23,8 @@ use crate::{Error, Result};
 
 const FORMAT: &str = "s2infer-journal";
 const VERSION: u32 = 1;
+/// How every journal begins.
+const START: &[u8] = b"{\"format\":\"s2infer-journal\",";
 
 /// Where the journal of an output lies: `<output>.journal`.
 pub fn journal_path(output: &Path) -> PathBuf {
@@ -63,7 +65,7 @@ impl Journal {
     /// profile, shift, augmentation, overlap, bands, radiometry and engine. Otherwise the journal starts anew.
     ///
     /// # Errors
-    /// [`crate::Kind::Output`] if the file cannot be opened, read or cut.
+    /// [`crate::Kind::Output`] if the file cannot be opened, read or cut, or is no journal: that is never overwritten.
     pub fn open(path: &Path, run_key: &str, resume: bool) -> Result<Self> {
         let file = OpenOptions::new()
             .read(true)
@@ -74,6 +76,7 @@ impl Journal {
             .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
             .open(path)
             .map_err(|error| journal_error(path, &error))?;
+        refuse_foreign(&file, path)?;
         let mut journal = Self { file, path: path.to_owned(), index: HashMap::new(), end: 0, resumed: 0 };
         if resume {
             journal.scan(run_key).map_err(|error| journal_error(path, &error))?;
@@ -187,6 +190,19 @@ fn digest(key: &str) -> [u8; 16] {
         *to = from;
     }
     short
+}
+
+/// An error unless the file is empty or begins like a journal, as far as it goes.
+fn refuse_foreign(file: &File, path: &Path) -> Result<()> {
+    let mut start = [0; START.len()];
+    let held = file.read_at(&mut start, 0).map_err(|error| journal_error(path, &error))?;
+    if START.starts_with(&start[..held]) {
+        return Ok(());
+    }
+    Err(Error::output(format!(
+        "{}: the resume journal would be written here, and this file is none; move it away or give --output another name",
+        path.display()
+    )))
 }
 
 fn journal_error(path: &Path, error: &std::io::Error) -> Error {

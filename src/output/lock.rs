@@ -61,7 +61,8 @@ impl Lock {
     }
 }
 
-fn lock_path(output: &Path) -> PathBuf {
+/// Where the lock of an output lies: `<output>.lock`.
+pub fn lock_path(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(".lock");
     name.into()

@@ -90,7 +90,7 @@ impl MaskWriter {
 
 /// A name that a person recognises and no other tile has: the tile's file name, reduced to plain characters,
 /// and a part of the hash of its whole path.
-fn mask_path(folder: &Path, tile: &str) -> PathBuf {
+pub fn mask_path(folder: &Path, tile: &str) -> PathBuf {
     let file_name = tile.rsplit('/').next().unwrap_or_default();
     let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem);
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -129,16 +128,16 @@ impl<T> Listing<T> {
 }
 
 impl RunRecord {
-    /// Writes the record, complete or not at all.
+    /// Writes the record to a file that was made before the run, and gives the file its name.
     ///
     /// # Errors
     /// [`crate::Kind::Output`]
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(self)
-            .map_err(|error| Error::output(format!("{}: not JSON: {error}", path.display())))?;
+    pub fn write(&self, mut file: AtomicFile) -> Result<()> {
+        let name = file.path().display().to_string();
+        let mut text =
+            serde_json::to_string_pretty(self).map_err(|error| Error::output(format!("{name}: not JSON: {error}")))?;
         text.push('\n');
-        let mut file = AtomicFile::create(path)?;
-        file.write_all(text.as_bytes()).map_err(|error| write_error(&path.display().to_string(), &error))?;
+        file.write_all(text.as_bytes()).map_err(|error| write_error(&name, &error))?;
         file.commit()
     }
 }

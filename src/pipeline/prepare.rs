@@ -83,6 +83,9 @@ impl<'a> Preparer<'a> {
         let (first, others) = rows.split_at_mut(self.row_len);
         let census = self.shared.preprocessing.apply(&self.planes, &scene.radiometry, first, &mut self.valid);
         slot.hints_at_offset = scene.radiometry.is_offset_assumed && census.hints_at_offset();
+        if let Err(error) = census.check_plausible(&scene.radiometry) {
+            return State::Failed(error);
+        }
         let (share, needed) =
             (census.valid_share(self.side_px * self.side_px), self.shared.job.model.manifest.minimum_valid_share);
         if census.valid == 0 || share < needed {

@@ -42,6 +42,7 @@ impl Patch {
             bands: vec![BandInfo::default(); bands],
             sample_type,
             nodata: None,
+            has_mask: false,
             geo: None,
             metadata: Default::default(),
         };

@@ -1,6 +1,6 @@
 //! One raster file: its header, and windows of its pixels.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::cache::ChunkCache;
 use super::grid::{Grid, Part, Rows, Take};
@@ -47,7 +47,7 @@ impl Raster {
         let format = magic::format_of(start).ok_or_else(|| {
             Error::malformed(format!("neither TIFF nor JPEG nor PNG, but {}", magic::describe(start)))
         })?;
-        let (header, grid, pixels) = match format {
+        let (mut header, grid, pixels) = match format {
             Format::Tiff | Format::BigTiff => {
                 let (header, grid, chunks) = tiff::open(&source, format)?;
                 (header, grid, Pixels::Tiff(chunks))
@@ -57,6 +57,7 @@ impl Raster {
                 (header, grid, Pixels::Patch(patch))
             }
         };
+        header.has_mask |= mask_file(path).exists();
         source.check_settled()?;
         Ok(Self { source, header, grid, pixels, cache: ChunkCache::default() })
     }
@@ -132,6 +133,13 @@ impl Raster {
     pub fn check_unchanged(&self) -> Result<()> {
         self.source.check_unchanged().map_err(|error| error.context(self.source.path().display()))
     }
+}
+
+/// Where GDAL keeps the mask of a file that has none inside: `<name>.msk`.
+fn mask_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".msk");
+    name.into()
 }
 
 impl std::fmt::Debug for Raster {

@@ -99,6 +99,8 @@ pub struct Header {
     pub sample_type: SampleType,
     /// The file's nodata value (GDAL_NODATA), if it states one; may be NaN.
     pub nodata: Option<f64>,
+    /// Whether a transparency mask lies beside the image, in the file or as `<name>.msk`; it is not read.
+    pub has_mask: bool,
     /// Where on Earth, if the file says so.
     pub geo: Option<super::Geo>,
     /// Dataset-level GDAL metadata items (`AREA_OR_POINT`, `ACQUISITIONDATETIME`, …) and, under

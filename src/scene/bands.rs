@@ -164,6 +164,7 @@ mod tests {
             bands,
             sample_type: SampleType::U16,
             nodata: None,
+            has_mask: false,
             geo: None,
             metadata: Default::default(),
         }

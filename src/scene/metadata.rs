@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
-use crate::limits::TABLE_BYTES_MAX;
+use crate::limits::{TABLE_BYTES_MAX, read_bounded};
 use crate::{Error, Result};
 
 /// What the side table says of one tile.
@@ -24,36 +24,39 @@ pub struct TileTable {
     by_file_name: HashMap<OsString, Vec<(PathBuf, TileFacts)>>,
 }
 
+/// What a column may be called, the first that is there; letters and digits alone are compared, in any case.
+const TILE_COLUMNS: [&str; 4] = ["tile", "path", "file", "filename"];
+const DATE_COLUMNS: [&str; 4] = ["date", "acquisitiondate", "sensingdate", "datetime"];
+const CLOUD_COLUMNS: [&str; 5] =
+    ["cloudcover", "cloudcoverpercent", "cloudypixelpercentage", "cloudcoverage", "eocloudcover"];
+
 impl TileTable {
-    /// Reads a CSV file with a header row; `tile` is required, `date` and `cloud_cover` (percent) may be empty or
-    /// absent, other columns are left alone.
+    /// Reads a CSV file with a header row; `tile` (or `path`, `file`, `filename`) is required, `date`
+    /// (`acquisition_date`, …) and `cloud_cover` (`cloudcover`, `cloud_cover_percent`, …; percent) may be empty or one
+    /// of them absent, other columns are left alone.
     ///
     /// # Errors
     /// [`crate::Kind::Usage`] naming the file and line.
     pub fn read(path: &Path) -> Result<Self> {
-        let size = std::fs::metadata(path).map_err(|error| Error::usage(format!("{}: {error}", path.display())))?.len();
-        if size > TABLE_BYTES_MAX {
-            return Err(Error::usage(format!("{}: {size} bytes, more than {TABLE_BYTES_MAX}", path.display())));
-        }
-        let text = std::fs::read(path).map_err(|error| Error::usage(format!("{}: {error}", path.display())))?;
-        Self::parse(&text).map_err(|error| error.context(path.display()))
+        Self::parse(&read_bounded(path, TABLE_BYTES_MAX)?).map_err(|error| error.context(path.display()))
     }
 
     fn parse(text: &[u8]) -> Result<Self> {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
         let header = reader.headers().map_err(Error::usage)?.clone();
-        let column = |name: &str| header.iter().position(|cell| cell.eq_ignore_ascii_case(name));
-        let tile = column("tile")
+        let header: Vec<String> = header.iter().map(plain).collect();
+        let column = |names: &[&str]| names.iter().find_map(|name| header.iter().position(|cell| cell == name));
+        let tile = column(&TILE_COLUMNS)
             .ok_or_else(|| Error::usage("no column `tile`; the header must be tile,date,cloud_cover (in percent)"))?;
-        let (date, cloud_cover) = (column("date"), column("cloud_cover"));
+        let (date, cloud_cover) = (column(&DATE_COLUMNS), column(&CLOUD_COLUMNS));
         if date.is_none() && cloud_cover.is_none() {
             return Err(Error::usage("neither a column `date` nor a column `cloud_cover`"));
         }
         let mut table = Self::default();
-        for (index, record) in reader.records().enumerate() {
-            let line = index + 2;
+        for record in reader.records() {
             let record = record.map_err(Error::usage)?;
+            let line = record.position().map_or(0, csv::Position::line);
             let cell = |column: Option<usize>| column.and_then(|at| record.get(at)).filter(|text| !text.is_empty());
             let name = PathBuf::from(cell(Some(tile)).ok_or_else(|| Error::usage(format!("line {line}: no tile")))?);
             let facts = TileFacts {
@@ -78,14 +81,43 @@ impl TileTable {
         Ok(table)
     }
 
-    /// The facts of a tile: the row whose path is the longest end of `path`.
+    /// What a person should know who gave this table for these tiles: that no row belongs to any of them, that the
+    /// clouds look like fractions.
+    pub fn remarks<'a>(&self, mut tiles: impl Iterator<Item = &'a Path>) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let rows = self.by_file_name.values().map(Vec::len).sum::<usize>();
+        if !tiles.any(|tile| self.row(tile).is_some()) {
+            remarks.push(format!(
+                "0 of {rows} rows matched a tile; a row's `tile` is a tile's file name with its extension, or the end \
+                 of its path"
+            ));
+        }
+        let clouds: Vec<f64> =
+            self.by_file_name.values().flatten().filter_map(|(_, facts)| facts.cloud_cover_percent).collect();
+        if clouds.iter().all(|percent| *percent <= 1.0) && clouds.iter().any(|percent| percent.fract() != 0.0) {
+            remarks.push("no cloud cover is above 1, as if given as fractions; it is read as percent".into());
+        }
+        remarks
+    }
+
+    /// The facts of a tile, as far as a row states them.
     pub fn facts(&self, path: &Path) -> TileFacts {
+        self.row(path).unwrap_or_default()
+    }
+
+    /// The row whose path is the longest end of `path`.
+    fn row(&self, path: &Path) -> Option<TileFacts> {
         let rows = path.file_name().and_then(|name| self.by_file_name.get(name)).map_or(&[][..], Vec::as_slice);
         let length = |row: &Path| row.components().filter(|part| *part != std::path::Component::CurDir).count();
         let fitting =
             rows.iter().filter(|(row, _)| path == row || path.ends_with(row.strip_prefix(".").unwrap_or(row)));
-        fitting.max_by_key(|(row, _)| length(row)).map(|(_, facts)| *facts).unwrap_or_default()
+        fitting.max_by_key(|(row, _)| length(row)).map(|(_, facts)| *facts)
     }
+}
+
+/// A column's name without its spaces, signs and capitals.
+fn plain(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
 /// A share in percent, 0 to 100.
@@ -96,16 +128,15 @@ fn parse_percent(text: &str) -> Result<f64> {
     }
 }
 
-/// Names under which writers keep the acquisition date, the most telling first. TIFF's own DateTime is often the
-/// date of writing, so it comes last.
-const DATE_TAGS: [&str; 7] = [
+/// Names under which writers keep the acquisition date, the most telling first. TIFF's own DateTime is none of them: it
+/// is the date of the file.
+const DATE_TAGS: [&str; 6] = [
     "ACQUISITION_DATE",
     "ACQUISITIONDATETIME",
     "DATATAKE_1_DATATAKE_SENSING_START",
     "PRODUCT_START_TIME",
     "SENSING_TIME",
     "datetime",
-    "TIFFTAG_DATETIME",
 ];
 
 /// Names under which writers keep the cloud share in percent.
@@ -145,6 +176,7 @@ mod tests {
         for (text, expected) in [
             ("tile,date\na.tif,yesterday\n", "line 2"),
             ("tile,cloud_cover\na.tif,5\nb.tif,NaN\n", "line 3"),
+            ("tile,cloud_cover\n\na.tif,5\n\nb.tif,NaN\n", "line 5"),
             ("tile,cloud_cover\na.tif,5\na.tif,6\n", "twice"),
             ("name,date\na.tif,2024-01-05\n", "no column `tile`"),
             ("tile,remark\na.tif,x\n", "neither"),
@@ -155,13 +187,37 @@ mod tests {
     }
 
     #[test]
-    fn acquisition_tags_win_over_the_date_of_writing() {
-        let tags = BTreeMap::from([
+    fn the_date_of_the_file_is_no_date_of_acquisition() {
+        let mut tags = BTreeMap::from([
             ("TIFFTAG_DATETIME".to_owned(), "2025:05:05 00:00:00".to_owned()),
-            ("acquisition_date".to_owned(), "2024-01-31T10:00:00Z".to_owned()),
             ("Cloud_Coverage_Assessment".to_owned(), "12.5".to_owned()),
         ]);
-        assert_eq!(date_of_tags(&tags), Some(date(2024, 1, 31)));
+        assert_eq!(date_of_tags(&tags), None);
         assert_eq!(cloud_cover_of_tags(&tags), Some(12.5));
+        tags.insert("acquisition_date".to_owned(), "2024-01-31T10:00:00Z".to_owned());
+        assert_eq!(date_of_tags(&tags), Some(date(2024, 1, 31)));
+    }
+
+    #[test]
+    fn columns_are_known_by_their_usual_names() {
+        for header in ["path,acquisition_date,cloudcover", "Tile,Date,Cloud cover", "file,datetime,cloud_cover_percent"]
+        {
+            let table = TileTable::parse(format!("{header}\na.tif,2024-01-05,40\n").as_bytes()).unwrap();
+            let facts = table.facts(Path::new("a.tif"));
+            assert_eq!((facts.date, facts.cloud_cover_percent), (Some(date(2024, 1, 5)), Some(40.0)), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_table_of_other_tiles_or_of_fractions_is_remarked_on() {
+        let remarks = |rows: &str, tile: &str| {
+            let table = TileTable::parse(format!("tile,cloud_cover\n{rows}").as_bytes()).unwrap();
+            table.remarks(std::iter::once(Path::new(tile))).join("; ")
+        };
+        assert!(remarks("a,5\nb,6\n", "a.tif").starts_with("0 of 2 rows"));
+        assert!(remarks("a.tif,0.25\nb.tif,1\n", "a.tif").starts_with("no cloud cover is above 1"));
+        for whole in ["a.tif,0\nb.tif,1\n", "a.tif,0.25\nb.tif,40\n", "a.tif,\n"] {
+            assert_eq!(remarks(whole, "x/a.tif"), "", "{whole}");
+        }
     }
 }

@@ -62,6 +62,13 @@ impl Scene {
     pub fn open(path: &Path, manifest: &Manifest, options: &SceneOptions) -> Result<Self> {
         let raster = Raster::open(path, &options.read)?;
         let header = raster.header();
+        if header.has_mask {
+            return Err(Error::unsupported(format!(
+                "{}: a transparency mask (inside, or a file .msk beside it) says which pixels count, and it is not read: \
+                 write its pixels as nodata (gdalwarp -dstnodata 0), or drop it (gdal_translate -mask none)",
+                path.display()
+            )));
+        }
         let names: Vec<&str> = manifest.bands.iter().map(|band| band.name.as_str()).collect();
         let bands = Bands::resolve(header, options.bands.as_deref(), &names)?;
         let product = ProductName::of(path);
@@ -109,11 +116,16 @@ pub fn circumstances(
     (date, cloud_cover.or_else(|| metadata::cloud_cover_of_tags(&header.metadata)))
 }
 
-/// Reads a date as people and programs write it: `2024-01-31`, `20240131`, with or without a time after it.
+/// Reads a date as people and programs write it: `2024-01-31`, `20240131`, with or without a time after a `T` or blank.
 ///
 /// # Errors
 /// [`crate::Kind::Usage`] with the text where it is no date.
 pub fn parse_date(text: &str) -> Result<Date> {
-    product::leading_date(text.trim())
+    let text = text.trim();
+    let (day, time) = text.split_once(['T', ' ']).unwrap_or((text, "0"));
+    let is_time = time.starts_with(|first: char| first.is_ascii_digit());
+    let is_day = matches!(day.len(), 8 | 10) && is_time;
+    product::leading_date(day)
+        .filter(|_| is_day)
         .ok_or_else(|| Error::usage(format!("`{text}` is not a date; write it as 2024-01-31")))
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use jiff::civil::Date;
 
-/// Facts read from the file's name and, where that is silent, from the folders it was given in.
+/// Facts read from the file's name and, where that is silent, from the folders it was given in. A folder states a date
+/// or baseline only if it bears a product's name: any other date on it may be that of a download.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ProductName {
     /// Sensing date.
@@ -19,10 +20,13 @@ impl ProductName {
     /// Reads the names in a path, the file's own first; each fact comes from the nearest name that has it.
     pub fn of(path: &Path) -> Self {
         let mut facts = Self::default();
-        for name in path.iter().rev().filter_map(|part| part.to_str()) {
+        for (depth, name) in path.iter().rev().enumerate() {
+            let Some(name) = name.to_str() else { continue };
             let tokens: Vec<&str> = name.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
-            let is_product = tokens.first().is_some_and(|first| is_mission(first));
-            facts.date = facts.date.or_else(|| sensing_date(&tokens, is_product));
+            let is_product = is_product(&tokens);
+            if depth == 0 || is_product {
+                facts.date = facts.date.or_else(|| sensing_date(&tokens, is_product));
+            }
             facts.latitude =
                 facts.latitude.or_else(|| tokens.iter().find_map(|token| mgrs_latitude(token, is_product)));
             if is_product {
@@ -33,13 +37,19 @@ impl ProductName {
     }
 }
 
+/// `S2A_MSIL2A_…` (ESA), or `S2A_33UXP_…` (Earth Search).
+fn is_product(tokens: &[&str]) -> bool {
+    let [mission, second, ..] = tokens else { return false };
+    is_mission(mission) && (second.starts_with("MSI") || mgrs_latitude(second, true).is_some())
+}
+
 /// `S2A` to `S2D`, as a token of its own.
 fn is_mission(token: &str) -> bool {
     let bytes = token.as_bytes();
     bytes.len() == 3 && bytes[..2].eq_ignore_ascii_case(b"S2") && (b'A'..=b'D').contains(&bytes[2].to_ascii_uppercase())
 }
 
-/// The first `20220105T101409`; a bare `20220105` only in names that begin with the mission.
+/// The first `20220105T101409`; a bare `20220105` only in products' names.
 fn sensing_date(tokens: &[&str], is_product: bool) -> Option<Date> {
     let stamped = |token: &&str| token.len() == 15 && token.as_bytes()[8] == b'T';
     let dated = |token: &&str| is_product && token.len() == 8;
@@ -52,7 +62,7 @@ fn baseline(token: &str) -> Option<u16> {
     digits.parse().ok()
 }
 
-/// `T31UDQ`, or `33UXP` in names that begin with the mission: the middle of latitude band `U`.
+/// `T31UDQ`, or `33UXP` in products' names: the middle of latitude band `U`.
 fn mgrs_latitude(token: &str, is_product: bool) -> Option<f64> {
     let square = match token.strip_prefix('T') {
         Some(square) => square,
@@ -106,6 +116,14 @@ mod tests {
         let earth_search = of("S2B_33UXP_20250302_0_L2A.tif");
         assert_eq!((earth_search.date, earth_search.latitude), (Some(date(2025, 3, 2)), Some(52.0)));
         assert!(of("T19HCC_20220105T101409.tif").latitude.unwrap() < 0.0);
+    }
+
+    #[test]
+    fn a_folder_dates_a_tile_only_if_it_bears_a_products_name() {
+        assert_eq!(of("20260115T031500/site.tif").date, None);
+        assert_eq!(of("S2A_batch_20260115T031500/site.tif").date, None);
+        assert_eq!(of("20260115T031500/site_20180820T103000.tif").date, Some(date(2018, 8, 20)));
+        assert_eq!(of("S2B_33UXP_20250302_0_L2A/B04.tif").date, Some(date(2025, 3, 2)));
     }
 
     #[test]

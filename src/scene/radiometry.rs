@@ -81,7 +81,7 @@ impl Radiometry {
             offset: Some(default.dn_offset),
         });
         let flags_say = Statement { source: "command-line", scale: flags.scale, offset: flags.offset };
-        let name_says = by_baseline(header, product);
+        let name_says = by_baseline(header, product, flags)?;
         let mut bands = Vec::with_capacity(indices.len());
         let mut sources = (None, None);
         for &index in indices {
@@ -148,16 +148,41 @@ fn by_file(sample_type: SampleType, scale: Option<f64>, offset: Option<f64>) -> 
 }
 
 /// Scale and offset by the processing baseline in the product's name or the file's `PROCESSING_BASELINE`.
-fn by_baseline(header: &Header, product: &ProductName) -> Statement {
-    let tag = header.metadata.get("PROCESSING_BASELINE").and_then(|text| text.trim().replace('.', "").parse().ok());
-    match tag.or(product.baseline).filter(|_| is_dn(header.sample_type)) {
-        None => Statement { source: "product-name", scale: None, offset: None },
-        Some(baseline) => Statement {
-            source: "product-name",
-            scale: Some(1.0 / QUANTIFICATION),
-            offset: Some(if baseline >= FIRST_BASELINE_WITH_OFFSET { OFFSET_SINCE_0400_DN } else { 0.0 }),
-        },
+fn by_baseline(header: &Header, product: &ProductName, flags: &DnFlags) -> Result<Statement> {
+    let silent = Statement { source: "product-name", scale: None, offset: None };
+    if !is_dn(header.sample_type) {
+        return Ok(silent);
     }
+    let tag = header.metadata.get("PROCESSING_BASELINE").map(|text| text.trim()).filter(|text| !text.is_empty());
+    let tag = match tag.map(|text| baseline_of_tag(text).ok_or(text)).transpose() {
+        Ok(tag) => tag,
+        Err(_) if flags.force => None,
+        Err(text) => {
+            return Err(Error::unsupported(format!(
+                "PROCESSING_BASELINE `{text}` is no baseline as 05.10 or N0510; give --dn-scale and --dn-offset \
+                 together with --dn-force"
+            )));
+        }
+    };
+    Ok(tag.or(product.baseline).map_or(silent, |baseline| Statement {
+        source: "product-name",
+        scale: Some(1.0 / QUANTIFICATION),
+        offset: Some(if baseline >= FIRST_BASELINE_WITH_OFFSET { OFFSET_SINCE_0400_DN } else { 0.0 }),
+    }))
+}
+
+/// `05.10`, `5.10`, `N0510` and `510` are 510, `4.0` is 400.
+fn baseline_of_tag(text: &str) -> Option<u16> {
+    let text = text.strip_prefix(['N', 'n']).unwrap_or(text);
+    let (major, minor) = match text.split_once('.') {
+        Some(parts) => parts,
+        None => text.split_at_checked(text.len().checked_sub(2)?)?,
+    };
+    let number = |digits: &str| -> Option<u16> {
+        let is_short = matches!(digits.len(), 1 | 2) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_short.then(|| digits.parse().ok())?
+    };
+    Some(100 * number(major)? + number(minor)?)
 }
 
 /// The first statement that has a value, if no other contradicts it.
@@ -196,6 +221,7 @@ mod tests {
             bands: vec![BandInfo { description: None, scale, offset }],
             sample_type,
             nodata: None,
+            has_mask: false,
             geo: None,
             metadata: Default::default(),
         }
@@ -221,6 +247,26 @@ mod tests {
         assert_eq!((new.bands[0].dn_offset, new.source.as_str()), (-1000.0, "product-name"));
         let old = resolve(&header(SampleType::U16, None, None), Some(208), DnFlags::default()).unwrap();
         assert_eq!((old.bands[0].dn_offset, old.is_offset_assumed), (0.0, false));
+    }
+
+    #[test]
+    fn the_baseline_in_the_tag_is_read_however_it_is_written_or_refused() {
+        let tagged = |text: &str, flags| {
+            let metadata = [("PROCESSING_BASELINE".to_owned(), text.to_owned())].into();
+            resolve(&Header { metadata, ..header(SampleType::U16, None, None) }, None, flags)
+        };
+        for text in ["05.10", "5.10", "5.1", "4.0", "04.00", "N0400", "0510", "510", "99.99", " 5.9 "] {
+            assert_eq!(tagged(text, DnFlags::default()).unwrap().bands[0].dn_offset, -1000.0, "{text}");
+        }
+        for text in ["02.08", "2.8", "3.1", "N0301", "301"] {
+            assert_eq!(tagged(text, DnFlags::default()).unwrap().bands[0].dn_offset, 0.0, "{text}");
+        }
+        for text in ["five", "5", "5.", "5.1.0", "-5.10", "N05100", "5,10"] {
+            let error = tagged(text, DnFlags::default()).unwrap_err();
+            assert!(error.to_string().contains("--dn-force"), "{text}: {error}");
+        }
+        let flags = DnFlags { scale: Some(1e-4), offset: Some(-1000.0), force: true };
+        assert_eq!(tagged("five", flags).unwrap().source, "command-line");
     }
 
     #[test]

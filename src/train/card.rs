@@ -1,6 +1,6 @@
 //! The model card: what was trained on what, how, and what came out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 
 use super::fit::Epoch;
@@ -19,25 +19,32 @@ pub struct Story {
     pub command: String,
     /// Settings of the recipe, in words.
     pub recipe: Vec<(String, String)>,
-    /// Patches by split: positives, negatives, places.
-    pub counts: BTreeMap<Split, [usize; 3]>,
+    /// Patches by split.
+    pub counts: BTreeMap<Split, Count>,
     /// All epochs.
     pub history: Vec<Epoch>,
     /// The epoch that was kept.
     pub best: usize,
 }
 
-/// Positives, negatives and places of every split.
-pub fn counts(patches: &[Patch]) -> BTreeMap<Split, [usize; 3]> {
-    let mut places: BTreeMap<Split, std::collections::BTreeSet<&str>> = BTreeMap::new();
-    let mut counts: BTreeMap<Split, [usize; 3]> = BTreeMap::new();
+/// What a split holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Patches of each label, up to the highest that occurs.
+    pub patches: Vec<usize>,
+    /// Places.
+    pub places: usize,
+}
+
+/// What every split holds.
+pub fn counts(patches: &[Patch]) -> BTreeMap<Split, Count> {
+    let labels = patches.iter().map(|patch| usize::from(patch.label) + 1).max().unwrap_or(0);
+    let mut counts: BTreeMap<Split, Count> = BTreeMap::new();
+    let mut places = HashSet::new();
     for patch in patches {
-        let count = counts.entry(patch.split).or_default();
-        count[if patch.is_positive() { 0 } else { 1 }] += 1;
-        places.entry(patch.split).or_default().insert(&patch.site);
-    }
-    for (split, places) in places {
-        counts.entry(split).or_default()[2] = places.len();
+        let count = counts.entry(patch.split).or_insert_with(|| Count { patches: vec![0; labels], places: 0 });
+        count.patches[usize::from(patch.label)] += 1;
+        count.places += usize::from(places.insert((patch.split, &patch.site)));
     }
     counts
 }
@@ -49,26 +56,29 @@ pub fn render(manifest: &Manifest, story: &Story) -> String {
         let _ = write!(text, "{}\n\n", story.about.trim());
     }
     let _ = write!(text, "## Input\n\n{}\n\n", input(manifest));
-    text += "## Patches\n\n| split | positives | negatives | places | used for |\n| --- | ---: | ---: | ---: | --- |\n";
-    for (split, [positives, negatives, places]) in &story.counts {
-        let used_for = match split {
-            Split::Train => "fitting the weights",
-            Split::Select => "choosing the epoch",
-            Split::Calibration => "calibrating the thresholds",
-            Split::Measurement => "measuring at those thresholds",
-        };
-        let _ = writeln!(text, "| {} | {positives} | {negatives} | {places} | {used_for} |", split.name());
-    }
+    text += &patches_table(&manifest.classes, &story.counts);
     text += "\n## Recipe\n\n| setting | value |\n| --- | --- |\n";
     for (name, value) in &story.recipe {
         let _ = writeln!(text, "| {name} | {value} |");
     }
     let _ = write!(text, "\n```sh\n{}\n```\n\n", story.command);
-    text += "| epoch | training loss | average precision on `select` |\n| ---: | ---: | ---: |\n";
-    for Epoch { epoch, loss, average_precision, .. } in &story.history {
+    text + &epochs(story)
+}
+
+/// All epochs with the measures on the patches that choose one.
+fn epochs(story: &Story) -> String {
+    let names: Vec<&String> = story.history.first().map_or_else(Vec::new, |epoch| epoch.select.keys().collect());
+    let mut text = "On `select`:\n\n| epoch | training loss |".to_owned();
+    names.iter().for_each(|name| text += &format!(" {} |", name.replace('_', " ").replace('/', ", ")));
+    let _ = writeln!(text, "\n| ---: | ---: |{}", " ---: |".repeat(names.len()));
+    for Epoch { epoch, loss, select, .. } in &story.history {
         let kept = if *epoch == story.best { " (kept)" } else { "" };
-        let _ = writeln!(text, "| {epoch}{kept} | {loss:.4} | {average_precision:.4} |");
+        let _ = write!(text, "| {epoch}{kept} | {loss:.4} |");
+        names.iter().for_each(|name| text += &format!(" {:.4} |", select.get(*name).unwrap_or(&f64::NAN)));
+        text.push('\n');
     }
+    let seconds: f64 = story.history.iter().map(|epoch| epoch.seconds).sum();
+    let _ = writeln!(text, "\nAll epochs took {:.0} minutes.", seconds / 60.0);
     text
 }
 
@@ -76,6 +86,24 @@ pub fn render(manifest: &Manifest, story: &Story) -> String {
 pub fn with_measurements(card: &str, measurements: &str) -> String {
     let head = card.split_once(&format!("\n{MEASURED}")).map_or(card, |(head, _)| head);
     format!("{}\n\n{MEASURED}\n\n{}\n", head.trim_end(), measurements.trim_end())
+}
+
+fn patches_table(classes: &[String], counts: &BTreeMap<Split, Count>) -> String {
+    let mut text = format!("## Patches\n\n| split | {} | places | used for |\n", classes.join(" | "));
+    let _ = writeln!(text, "| --- |{} ---: | --- |", " ---: |".repeat(classes.len()));
+    for (split, count) in counts {
+        let used_for = match split {
+            Split::Train => "fitting the weights",
+            Split::Select => "choosing the epoch",
+            Split::Temperature => "fitting the temperature",
+            Split::Calibration => "calibrating the thresholds",
+            Split::Measurement => "measuring",
+        };
+        let of = |label: usize| count.patches.get(label).copied().unwrap_or(0).to_string();
+        let patches: Vec<String> = (0..classes.len()).map(of).collect();
+        let _ = writeln!(text, "| {} | {} | {} | {used_for} |", split.name(), patches.join(" | "), count.places);
+    }
+    text
 }
 
 fn input(manifest: &Manifest) -> String {
@@ -100,7 +128,21 @@ fn input(manifest: &Manifest) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::with_measurements;
+    use super::*;
+
+    #[test]
+    fn patches_are_counted_by_split_and_class_and_places_once() {
+        let patch = |split, label, site: &str| Patch { split, label, site: site.into(), ..Patch::default() };
+        let patches = [
+            patch(Split::Train, 0, "a"),
+            patch(Split::Train, 2, "a"),
+            patch(Split::Train, 2, "b"),
+            patch(Split::Measurement, 1, "c"),
+        ];
+        let text = patches_table(&["wood", "field", "town"].map(String::from), &counts(&patches));
+        assert!(text.contains("| train | 1 | 0 | 2 | 2 | fitting the weights |"), "{text}");
+        assert!(text.contains("| measurement | 0 | 1 | 0 | 1 | measuring |"), "{text}");
+    }
 
     #[test]
     fn new_measurements_replace_old_ones() {

@@ -1,5 +1,6 @@
-//! EuroSAT's RGB patches as a manifest for the `construction` model.
+//! EuroSAT's RGB patches as manifests for two tasks.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rand::SeedableRng;
@@ -8,21 +9,63 @@ use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
 use super::patches::{Patch, Split};
-use super::places;
+use super::places::{self, PLACE_GAP_KM};
+use super::table;
 use crate::{Error, Result};
 
+/// The ten classes; a class's label is its index here.
+pub const CLASSES: [&str; 10] = [
+    "AnnualCrop",
+    "Forest",
+    "HerbaceousVegetation",
+    "Highway",
+    "Industrial",
+    "Pasture",
+    "PermanentCrop",
+    "Residential",
+    "River",
+    "SeaLake",
+];
 /// Classes that count as construction.
 pub const POSITIVES: [&str; 2] = ["Industrial", "Residential"];
-/// Natural and farmland classes. Highway and River are in neither list: many of their patches hold buildings, so
-/// their label would be wrong either way.
-pub const NEGATIVES: [&str; 6] =
-    ["AnnualCrop", "Forest", "HerbaceousVegetation", "Pasture", "PermanentCrop", "SeaLake"];
-/// Smallest distance between two places in kilometres.
-pub const PLACE_GAP_KM: f64 = 20.0;
+/// The class that is neither: a road is built, and it is no building.
+pub const LEFT_OUT: &str = "Highway";
 /// Negatives for every positive.
 pub const NEGATIVES_PER_POSITIVE: usize = 10;
+/// What the places of `val` are dealt to, and their shares, for construction.
+pub const VAL_SHARES: [(Split, f64); 3] =
+    [(Split::Temperature, 0.15), (Split::Calibration, 0.45), (Split::Measurement, 0.4)];
 
-/// A row of the index: `file,class,split,longitude,latitude,…`.
+/// What is to be told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// [`POSITIVES`] (label 1) against the natural and farmland classes (label 0), thinned to 1:10.
+    Construction,
+    /// All of [`CLASSES`].
+    Classes,
+}
+
+impl Task {
+    /// The label of a EuroSAT class; none where the task leaves the class out.
+    pub(super) fn label(self, class: &str) -> Option<u8> {
+        let index = CLASSES.iter().position(|known| *known == class)?;
+        match self {
+            Self::Construction if class == LEFT_OUT => None,
+            Self::Construction => Some(POSITIVES.contains(&class) as u8),
+            Self::Classes => Some(index as u8),
+        }
+    }
+
+    /// What the places of `val` are dealt to. The ten classes have no thresholds: all of it measures.
+    fn val_shares(self) -> &'static [(Split, f64)] {
+        match self {
+            Self::Construction => &VAL_SHARES,
+            Self::Classes => &[(Split::Measurement, 1.0)],
+        }
+    }
+}
+
+/// A row of the index: `file,class,split,longitude,latitude[,country_id]`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Entry {
     /// Path below the patches' folder.
@@ -35,46 +78,62 @@ pub struct Entry {
     pub longitude: f64,
     /// Degrees north.
     pub latitude: f64,
+    /// Number of the country.
+    #[serde(default)]
+    pub country_id: Option<String>,
 }
 
 /// Reads the index.
+///
+/// # Errors
+/// [`crate::Kind::Usage`] with the line; a class that EuroSAT does not have.
 pub fn read_index(path: &Path) -> Result<Vec<Entry>> {
-    let mut reader = csv::Reader::from_path(path).map_err(|e| Error::usage(e).context(path.display()))?;
-    let entries: Result<Vec<Entry>, csv::Error> = reader.deserialize().collect();
-    entries.map_err(|e| Error::usage(e).context(path.display()))
+    let entries: Vec<Entry> = table::read(path)?;
+    match entries.iter().find(|entry| !CLASSES.contains(&entry.class.as_str())) {
+        Some(Entry { file, class, .. }) => {
+            Err(Error::usage(format!("{}: {file}: {class:?} is no class of EuroSAT", path.display())))
+        }
+        None => Ok(entries),
+    }
 }
 
-/// The manifest: the easternmost tenth of `train` chooses the epoch, `val` is halved by place into calibration and
-/// measurement, and in each of the four splits positives are drawn (by `seed`) down to one for ten negatives.
+/// The manifest of a task: the easternmost tenth of `train` selects, and the places of `val` are dealt to the uses
+/// that come after training. For construction, one positive for ten negatives is drawn (by `seed`) in each split.
 /// `folder` is where the patches lie, as the manifest shall name it.
-pub fn manifest(entries: &[Entry], folder: &Path, seed: u64) -> Vec<Patch> {
-    let used = |e: &&Entry| POSITIVES.contains(&e.class.as_str()) || NEGATIVES.contains(&e.class.as_str());
+pub fn manifest(entries: &[Entry], folder: &Path, task: Task, seed: u64) -> Vec<Patch> {
     let mut patches = Vec::new();
-    for split in ["train", "val"] {
-        let mut rows: Vec<&Entry> = entries.iter().filter(used).filter(|e| e.split == split).collect();
+    for published in ["train", "val"] {
+        let of = |e: &&Entry| e.split == published && task.label(&e.class).is_some();
+        let mut rows: Vec<&Entry> = entries.iter().filter(of).collect();
         rows.sort_by(|a, b| a.longitude.total_cmp(&b.longitude).then_with(|| a.file.cmp(&b.file)));
         let points: Vec<_> = rows.iter().map(|e| (e.longitude, e.latitude)).collect();
         let places = places::group(&points, PLACE_GAP_KM);
-        let splits = if split == "train" { easternmost_tenth(rows.len()) } else { halves(&rows, &places) };
-        for ((entry, place), used_for) in rows.iter().zip(&places).zip(splits) {
-            patches.push(Patch {
-                path: folder.join(&entry.file),
-                label: is_positive(entry) as u8,
-                split: used_for,
-                site: format!("{split}-{place:03}"),
-                longitude: entry.longitude,
-                latitude: entry.latitude,
-                season: None,
-                cloud: None,
-                class: Some(entry.class.clone()),
-            });
+        let splits = match published {
+            "train" => easternmost_tenth(rows.len()),
+            _ => dealt(&rows, &places, task.val_shares()),
+        };
+        for ((entry, place), split) in rows.iter().zip(&places).zip(splits) {
+            patches.extend(patch(entry, folder, task, split, format!("{published}-{place:03}")));
         }
     }
-    thin(patches, seed)
+    match task {
+        Task::Construction => thin(patches, seed),
+        Task::Classes => patches,
+    }
 }
 
-fn is_positive(entry: &Entry) -> bool {
-    POSITIVES.contains(&entry.class.as_str())
+fn patch(entry: &Entry, folder: &Path, task: Task, split: Split, site: String) -> Option<Patch> {
+    Some(Patch {
+        path: folder.join(&entry.file),
+        label: task.label(&entry.class)?,
+        split,
+        site,
+        longitude: entry.longitude,
+        latitude: entry.latitude,
+        class: Some(entry.class.clone()),
+        country: entry.country_id.clone(),
+        ..Patch::default()
+    })
 }
 
 /// Splits for rows sorted from west to east.
@@ -82,31 +141,33 @@ fn easternmost_tenth(rows: usize) -> Vec<Split> {
     (0..rows).map(|row| if row < rows - rows / 10 { Split::Train } else { Split::Select }).collect()
 }
 
-fn halves(rows: &[&Entry], places: &[usize]) -> Vec<Split> {
+fn dealt(rows: &[&Entry], places: &[usize], shares: &[(Split, f64)]) -> Vec<Split> {
     let mut counts = vec![(0, 0); places.iter().max().map_or(0, |last| last + 1)];
     for (entry, &place) in rows.iter().zip(places) {
-        match is_positive(entry) {
+        match POSITIVES.contains(&entry.class.as_str()) {
             true => counts[place].0 += 1,
             false => counts[place].1 += 1,
         }
     }
-    let halves = places::halve(&counts);
-    places.iter().map(|&place| if halves[place] { Split::Measurement } else { Split::Calibration }).collect()
+    let parts = places::deal(&counts, &shares.iter().map(|(_, share)| *share).collect::<Vec<_>>());
+    places.iter().map(|&place| shares[parts[place]].0).collect()
 }
 
-/// Keeps every negative and a random tenth as many positives, in each split; the order stays.
-fn thin(patches: Vec<Patch>, seed: u64) -> Vec<Patch> {
+/// Draws, in each split, as many positives as there are with ten negatives for each; the order stays.
+pub(super) fn thin(patches: Vec<Patch>, seed: u64) -> Vec<Patch> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut kept: Vec<usize> = (0..patches.len()).filter(|&i| !patches[i].is_positive()).collect();
-    for split in [Split::Train, Split::Select, Split::Calibration, Split::Measurement] {
-        let of = |positive| {
-            let fits = move |p: &Patch| p.split == split && p.is_positive() == positive;
-            patches.iter().enumerate().filter(move |(_, p)| fits(p)).map(|(i, _)| i).collect::<Vec<_>>()
-        };
-        let mut positives = of(true);
+    let mut by_split: BTreeMap<Split, [Vec<usize>; 2]> = BTreeMap::new();
+    for (index, patch) in patches.iter().enumerate() {
+        by_split.entry(patch.split).or_default()[usize::from(patch.is_positive())].push(index);
+    }
+    let mut kept = Vec::new();
+    for [mut negatives, mut positives] in by_split.into_values() {
         positives.shuffle(&mut rng);
-        positives.truncate(of(false).len() / NEGATIVES_PER_POSITIVE);
-        kept.extend(positives);
+        negatives.shuffle(&mut rng);
+        let drawn = positives.len().min(negatives.len() / NEGATIVES_PER_POSITIVE);
+        positives.truncate(drawn);
+        negatives.truncate(drawn * NEGATIVES_PER_POSITIVE);
+        kept.extend(positives.into_iter().chain(negatives));
     }
     kept.sort_unstable();
     kept.into_iter().map(|i| patches[i].clone()).collect()
@@ -117,7 +178,7 @@ mod tests {
     use super::*;
 
     fn entries() -> Vec<Entry> {
-        let class = |i: usize| ["Industrial", "Forest", "SeaLake", "Residential", "Pasture", "River"][i % 6];
+        let class = |i: usize| ["Industrial", "Forest", "SeaLake", "Residential", "Pasture", "Highway"][i % 6];
         (0..3000)
             .map(|i| Entry {
                 file: format!("{i}.jpg"),
@@ -125,32 +186,70 @@ mod tests {
                 split: if i < 2000 { "train" } else { "val" }.into(),
                 longitude: (i % 997) as f64 * 0.01 + if i < 2000 { 0.0 } else { 20.0 },
                 latitude: 40.0 + (i % 13) as f64,
+                country_id: Some((i % 3).to_string()),
             })
             .collect()
     }
 
-    #[test]
-    fn every_split_holds_ten_negatives_for_a_positive_and_no_river() {
-        let patches = manifest(&entries(), Path::new("patches"), 1);
-        for split in [Split::Train, Split::Select, Split::Calibration, Split::Measurement] {
-            let of: Vec<_> = patches.iter().filter(|p| p.split == split).collect();
-            let positives = of.iter().filter(|p| p.is_positive()).count();
-            assert!(positives > 0, "{split:?} has no positive");
-            assert_eq!(positives, (of.len() - positives) / 10, "{split:?}");
-        }
-        assert!(patches.iter().all(|p| p.class.as_deref() != Some("River")));
-        assert_eq!(patches, manifest(&entries(), Path::new("patches"), 1));
-        assert_ne!(patches, manifest(&entries(), Path::new("patches"), 2));
+    fn construction(seed: u64) -> Vec<Patch> {
+        manifest(&entries(), Path::new("patches"), Task::Construction, seed)
+    }
+
+    fn of(patches: &[Patch], split: Split) -> Vec<&Patch> {
+        patches.iter().filter(|patch| patch.split == split).collect()
     }
 
     #[test]
-    fn epoch_is_chosen_east_of_all_training_patches_and_halves_lie_apart() {
-        let patches = manifest(&entries(), Path::new(""), 1);
-        let of = |split| patches.iter().filter(move |p| p.split == split);
-        let east = of(Split::Train).map(|p| p.longitude).fold(f64::MIN, f64::max);
-        assert!(of(Split::Select).all(|p| p.longitude >= east));
-        for a in of(Split::Calibration) {
-            assert!(of(Split::Measurement).all(|b| b.site != a.site));
+    fn every_split_holds_ten_negatives_for_a_positive_and_no_highway() {
+        let patches = construction(1);
+        for split in Split::ALL {
+            let of = of(&patches, split);
+            let positives = of.iter().filter(|p| p.is_positive()).count();
+            assert!(positives > 0, "{split:?} has no positive");
+            assert_eq!(of.len(), 11 * positives, "{split:?}");
         }
+        assert!(patches.iter().all(|p| p.class.as_deref() != Some("Highway")));
+        assert_eq!(patches, construction(1));
+        assert_ne!(patches, construction(2));
+    }
+
+    #[test]
+    fn patches_that_choose_the_epoch_lie_east_of_all_that_train() {
+        for task in [Task::Construction, Task::Classes] {
+            let patches = manifest(&entries(), Path::new(""), task, 1);
+            let east = of(&patches, Split::Train).iter().map(|p| p.longitude).fold(f64::MIN, f64::max);
+            assert!(of(&patches, Split::Select).iter().all(|p| p.longitude >= east));
+        }
+    }
+
+    #[test]
+    fn uses_of_val_share_no_place() {
+        let patches = construction(1);
+        let sites =
+            |split| of(&patches, split).iter().map(|p| p.site.clone()).collect::<std::collections::HashSet<_>>();
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            assert!(sites(VAL_SHARES[a].0).is_disjoint(&sites(VAL_SHARES[b].0)), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn scarce_positives_are_all_kept_and_negatives_drawn() {
+        let scarce = |e: &Entry| !POSITIVES.contains(&e.class.as_str()) || e.file.ends_with("00.jpg");
+        let entries: Vec<Entry> = entries().into_iter().filter(scarce).collect();
+        let patches = manifest(&entries, Path::new(""), Task::Construction, 1);
+        let train = of(&patches, Split::Train);
+        let positives = train.iter().filter(|p| p.is_positive()).count();
+        assert!(positives > 0);
+        assert_eq!(train.len(), 11 * positives);
+    }
+
+    #[test]
+    fn ten_classes_have_their_index_for_a_label_and_all_of_val_measures() {
+        let patches = manifest(&entries(), Path::new(""), Task::Classes, 1);
+        assert_eq!(patches.len(), 3000);
+        assert_eq!(of(&patches, Split::Measurement).len(), 1000);
+        let highway = patches.iter().find(|p| p.class.as_deref() == Some("Highway")).unwrap();
+        assert_eq!((highway.label, CLASSES[3]), (3, "Highway"));
+        assert!(highway.country.is_some());
     }
 }

@@ -1,228 +1,277 @@
 //! The training loop.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Instant;
 
 use rand::SeedableRng;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Reduction, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::augment;
+use super::checkpoints::{Checkpoints, Progress};
+use super::evaluate::{Assessment, assess};
 use super::forward::{Precision, forward};
-use super::metrics::average_precision;
+use super::groups::GroupWeights;
+use super::loader::{Batch, Loader};
+use super::loss::Objective;
+use super::network::Architecture;
 use super::optimiser::{AdamW, learning_rate};
-use super::parameters::{Parameters, values};
-use crate::output::AtomicFile;
+use super::parameters::Parameters;
+use super::recipe::Recipe;
+use super::samples::{Samples, Scaling};
+use super::{refit, sampling};
 use crate::{Error, Result};
 
-/// Batches of the forward pass without gradients.
-const SCORING_BATCH: i64 = 256;
-
-/// Everything a training depends on besides its data.
-#[derive(Debug, Clone)]
-pub struct Recipe {
-    /// Passes over the training patches.
-    pub epochs: usize,
-    /// Epochs over which the learning rate rises.
-    pub warmup_epochs: usize,
-    /// Patches a step.
-    pub batch: usize,
-    /// Highest learning rate.
+/// What one epoch came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// From 1.
+    pub epoch: usize,
+    /// Mean training loss.
+    pub loss: f64,
+    /// What the epoch is chosen by: average precision of the worst group for two classes, else macro-F1.
+    pub criterion: f64,
+    /// Measures on the patches that choose the epoch, by name.
+    pub select: BTreeMap<String, f64>,
+    /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// AdamW's decoupled weight decay.
-    pub weight_decay: f64,
-    /// Weight of a positive in the loss.
-    pub positive_weight: f64,
-    /// Seed of initialisation, order and augmentation.
-    pub seed: u64,
+    /// Wall time in seconds, of which the network waited for batches, and of which the assessment took.
+    pub seconds: f64,
+    /// Seconds that the network waited for batches.
+    pub waiting_seconds: f64,
+    /// Seconds that the assessment took.
+    pub assessment_seconds: f64,
+}
+
+/// Where and in what numbers the network runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine {
     /// Numbers that layers compute with.
     pub precision: Precision,
     /// Where it runs.
     pub device: Device,
 }
 
-/// Network inputs `[n, bands, side, side]` with labels `[n]` of 0 and 1.
+/// What happens during a training.
 #[derive(Debug)]
-pub struct Samples {
-    /// Standardised reflectance.
-    pub pixels: Tensor,
-    /// One label a patch.
-    pub labels: Tensor,
+pub enum Event<'a> {
+    /// So many epochs were there already.
+    Resumed(&'a [Epoch]),
+    /// A step of an epoch was taken.
+    Step {
+        /// Steps of this epoch so far.
+        step: usize,
+        /// Steps of an epoch.
+        steps: usize,
+        /// The loss of this step.
+        loss: f64,
+    },
+    /// An epoch ended.
+    Epoch(&'a Epoch),
 }
 
-/// What one epoch came to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Epoch {
-    /// From 1.
-    pub epoch: usize,
-    /// Mean training loss.
-    pub loss: f64,
-    /// Average precision on the patches that choose the epoch.
-    pub average_precision: f64,
-    /// Wall time in seconds.
-    pub seconds: f64,
+/// A training: what, how, on which machine, and who is told.
+pub struct Training<'a> {
+    /// The network.
+    pub architecture: Architecture,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The machine.
+    pub machine: Machine,
+    /// Standardisation of the bands.
+    pub scaling: Scaling,
+    /// Weights to start from and the names of the bands.
+    pub pretrained: Option<(&'a Path, &'a [String])>,
+    /// The run on the MLflow server, kept with the checkpoints.
+    pub mlflow_run: Option<String>,
+    /// Is told of every event; an error ends the training.
+    pub observer: &'a mut dyn FnMut(Event) -> Result<()>,
 }
 
 /// A finished training: the parameters of the best epoch and the story of all.
 #[derive(Debug)]
 pub struct Fitted {
-    /// Parameters of the epoch with the highest average precision, the last such.
+    /// Parameters of the chosen epoch.
     pub parameters: Parameters,
-    /// All epochs.
-    pub history: Vec<Epoch>,
+    /// What led there.
+    pub progress: Progress,
     /// The epoch that was chosen.
     pub best: usize,
 }
 
-/// What stands beside the tensors of a checkpoint.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Progress {
-    steps: i32,
-    history: Vec<Epoch>,
+/// What changes from step to step.
+struct State {
+    parameters: Parameters,
+    kept: Parameters,
+    optimiser: AdamW,
+    weights: GroupWeights,
+    progress: Progress,
 }
 
-/// A folder of checkpoints: parameters and moments by epoch, and `progress.json`, which is written after them and says
-/// which epoch counts. Wherever a training is killed, what it says is there.
-struct Checkpoints {
-    folder: PathBuf,
-}
-
-impl Checkpoints {
-    fn of(folder: &Path) -> Result<Self> {
-        std::fs::create_dir_all(folder).map_err(|e| Error::output(e).context(folder.display()))?;
-        Ok(Self { folder: folder.to_owned() })
-    }
-
-    fn parameters(&self, epoch: usize) -> PathBuf {
-        self.folder.join(format!("parameters-{epoch}.safetensors"))
-    }
-
-    fn moments(&self, epoch: usize) -> PathBuf {
-        self.folder.join(format!("moments-{epoch}.safetensors"))
-    }
-
-    fn progress_path(&self) -> PathBuf {
-        self.folder.join("progress.json")
-    }
-
-    fn progress(&self) -> Result<Progress> {
-        let path = self.progress_path();
-        let text = std::fs::read(&path).map_err(|e| Error::io(e).context(path.display()))?;
-        serde_json::from_slice(&text).map_err(|e| Error::malformed(e).context(path.display()))
-    }
-
-    fn write(&self, parameters: &Parameters, optimiser: &AdamW, progress: &Progress) -> Result<()> {
-        let epoch = progress.history.len();
-        parameters.write(&self.parameters(epoch))?;
-        optimiser.write(&self.moments(epoch))?;
-        let text = serde_json::to_vec_pretty(progress).map_err(Error::output)?;
-        let mut file = AtomicFile::create(&self.progress_path())?;
-        file.write_all(&text).map_err(|e| Error::output(e).context(self.progress_path().display()))?;
-        file.commit()?;
-        let best = chosen(&progress.history);
-        for old in 1..epoch {
-            let _ = std::fs::remove_file(self.moments(old));
-            if best != Some(old) {
-                let _ = std::fs::remove_file(self.parameters(old));
+impl Training<'_> {
+    /// Trains on `train` and chooses the epoch on `select`. Every epoch leaves a checkpoint in `folder`; with `resume`
+    /// the training goes on from the last one there, to the same result as if it had never stopped.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`] where `folder` holds a training of another recipe or network; a loss that is no longer
+    /// finite; what cannot be written.
+    pub fn fit(mut self, train: &Samples, select: &Samples, folder: &Path, resume: bool) -> Result<Fitted> {
+        let files = Checkpoints::of(folder)?;
+        let mut state = if resume && files.exist() { self.restore(&files, folder)? } else { self.start()? };
+        (self.observer)(Event::Resumed(&state.progress.history))?;
+        let classes = self.classes();
+        let mut loader = Loader {
+            samples: train,
+            classes,
+            scaling: self.scaling.clone(),
+            augmentation: self.recipe.augmentation.clone(),
+            mixing: self.recipe.mixing.clone(),
+            batch: self.recipe.batch,
+            seed: self.recipe.seed,
+        };
+        let objective = self.objective(train);
+        let mixed_epochs = ((1.0 - self.recipe.unmixed_share) * self.recipe.epochs as f64).round() as usize;
+        for epoch in state.progress.history.len() + 1..=self.recipe.epochs {
+            if epoch > mixed_epochs {
+                loader.mixing = super::augment::Mixing::NONE;
+            }
+            let started = Instant::now();
+            let (loss, waiting_seconds) = self.epoch(&mut state, &loader, &objective, epoch)?;
+            if epoch == self.recipe.epochs && self.recipe.refit_patches > 0 {
+                refit::last_layer(&mut state.kept, &loader, &self.recipe, self.machine)?;
+            }
+            let assessing = Instant::now();
+            let Assessment { criterion, measures } = assess(&state.kept, select, &self.scaling, classes, self.machine);
+            state.progress.history.push(Epoch {
+                epoch,
+                loss,
+                criterion,
+                select: measures,
+                learning_rate: self.learning_rate(&state.progress, train.len()),
+                seconds: started.elapsed().as_secs_f64(),
+                waiting_seconds,
+                assessment_seconds: assessing.elapsed().as_secs_f64(),
+            });
+            state.progress.group_weights = state.weights.list();
+            files.write(&state.parameters, &state.kept, &state.optimiser, &state.progress)?;
+            if let Some(last) = state.progress.history.last() {
+                (self.observer)(Event::Epoch(last))?;
             }
         }
-        Ok(())
+        finished(folder, self.machine.device)
     }
-}
 
-/// Trains a ResNet-18 with one logit on `train` and chooses the epoch by the average precision on `select`. Every
-/// epoch leaves a checkpoint in `folder`; with `resume` the training goes on from the last one there.
-pub fn fit(recipe: &Recipe, train: &Samples, select: &Samples, folder: &Path, resume: bool) -> Result<Fitted> {
-    let files = Checkpoints::of(folder)?;
-    let bands = train.pixels.size()[1] as usize;
-    let mut parameters = Parameters::resnet18(bands, 1, recipe.seed, recipe.device);
-    let mut optimiser = AdamW::new(&parameters, recipe.weight_decay);
-    let mut progress = Progress::default();
-    if resume && files.progress_path().exists() {
-        progress = files.progress()?;
-        let epoch = progress.history.len();
-        parameters.copy_from(&Parameters::read(&files.parameters(epoch), recipe.device)?)?;
-        optimiser.restore(&files.moments(epoch), progress.steps)?;
-        tracing::info!("resuming after epoch {epoch}");
+    fn classes(&self) -> usize {
+        self.architecture.outputs.max(2)
     }
-    tracing::info!("{} parameters, {} training patches", parameters.count(), train.labels.numel());
-    for epoch in progress.history.len() + 1..=recipe.epochs {
-        let started = Instant::now();
-        let loss = pass(recipe, &parameters, &mut optimiser, &mut progress.steps, train, epoch)?;
-        let logits = logits(&parameters, &select.pixels, recipe.precision, recipe.device);
-        let labels: Vec<bool> = values(&select.labels).iter().map(|label| *label > 0.5).collect();
-        let average_precision = average_precision(&logits, &labels);
-        let seconds = started.elapsed().as_secs_f64();
-        progress.history.push(Epoch { epoch, loss, average_precision, seconds });
-        files.write(&parameters, &optimiser, &progress)?;
-        tracing::info!(
-            "epoch {epoch}/{}: loss {loss:.4}, average precision {average_precision:.4}, {seconds:.0} s",
-            recipe.epochs
-        );
+
+    fn start(&self) -> Result<State> {
+        let mut parameters = Parameters::fresh(self.architecture, self.recipe.seed, self.machine.device);
+        if let Some((path, bands)) = self.pretrained {
+            let taken = super::pretrained::load(&mut parameters, path, bands)?;
+            tracing::info!("{taken} tensors from {}", path.display());
+        }
+        let optimiser = AdamW::new(&parameters, self.recipe.weight_decay);
+        let progress = Progress {
+            architecture: self.architecture,
+            recipe: self.recipe.clone(),
+            steps: 0,
+            group_weights: Vec::new(),
+            mlflow_run: self.mlflow_run.clone(),
+            history: Vec::new(),
+        };
+        let weights = GroupWeights::new(self.recipe.group_dro, &[]);
+        Ok(State { kept: parameters.detached(), parameters, optimiser, weights, progress })
     }
-    finished(folder, bands, recipe.device)
-}
 
-/// The outcome of a training on `bands` bands that left its checkpoints in `folder`.
-pub fn finished(folder: &Path, bands: usize, device: Device) -> Result<Fitted> {
-    let files = Checkpoints::of(folder)?;
-    let history = files.progress()?.history;
-    let best = chosen(&history).ok_or_else(|| Error::usage(format!("{}: no epoch was finished", folder.display())))?;
-    let path = files.parameters(best);
-    let mut parameters = Parameters::resnet18(bands, 1, 0, device);
-    parameters.copy_from(&Parameters::read(&path, device)?).map_err(|e| e.context(path.display()))?;
-    Ok(Fitted { parameters, history, best })
-}
+    fn restore(&self, files: &Checkpoints, folder: &Path) -> Result<State> {
+        let mut progress = files.progress()?;
+        if progress.recipe != self.recipe || progress.architecture != self.architecture {
+            return Err(Error::usage(format!(
+                "--resume: {} holds a training of another recipe or network; give the same settings, another \
+                 --checkpoints, or leave --resume out to start afresh",
+                folder.display()
+            )));
+        }
+        progress.mlflow_run = self.mlflow_run.clone().or(progress.mlflow_run);
+        let (parameters, kept, optimiser) = files.restore(&progress, self.machine.device)?;
+        let weights = GroupWeights::new(self.recipe.group_dro, &progress.group_weights);
+        Ok(State { parameters, kept, optimiser, weights, progress })
+    }
 
-/// The epoch with the highest average precision, from 1; of equals the last, which had the lowest learning rate.
-fn chosen(history: &[Epoch]) -> Option<usize> {
-    let best = history.iter().max_by(|a, b| a.average_precision.total_cmp(&b.average_precision))?;
-    Some(best.epoch)
-}
+    fn objective(&self, train: &Samples) -> Objective {
+        let mut counts = vec![0usize; self.classes()];
+        train.labels.iter().for_each(|label| counts[usize::from(*label)] += 1);
+        Objective {
+            loss: self.recipe.loss,
+            positive_weight: self.recipe.positive_weight,
+            label_smoothing: self.recipe.label_smoothing,
+            priors: counts.iter().map(|&count| count.max(1) as f64 / train.len() as f64).collect(),
+        }
+    }
 
-/// One epoch; returns the mean loss.
-fn pass(
-    recipe: &Recipe,
-    parameters: &Parameters,
-    optimiser: &mut AdamW,
-    steps: &mut i32,
-    train: &Samples,
-    epoch: usize,
-) -> Result<f64> {
-    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
-    rng.set_stream(epoch as u64);
-    let mut order: Vec<i64> = (0..train.labels.numel() as i64).collect();
-    order.shuffle(&mut rng);
-    let steps_per_epoch = order.len().div_ceil(recipe.batch);
-    let positive_weight = Tensor::from(recipe.positive_weight as f32).to_device(recipe.device);
-    let mut total = 0.0;
-    for (batch, rows) in order.chunks(recipe.batch).enumerate() {
-        let (x, y) = augment::batch(&train.pixels, &train.labels, rows, &mut rng);
-        let (x, y) = (x.to_device(recipe.device), y.to_device(recipe.device));
-        let logits = forward(parameters, &x, recipe.precision, true).squeeze_dim(1);
-        let loss =
-            logits.binary_cross_entropy_with_logits(&y, None::<&Tensor>, Some(&positive_weight), Reduction::Mean);
-        loss.backward();
-        let (warmup, all) = (recipe.warmup_epochs * steps_per_epoch, recipe.epochs * steps_per_epoch);
-        optimiser.step(parameters, learning_rate(recipe.learning_rate, *steps as usize, warmup, all));
-        *steps += 1;
-        let loss = loss.double_value(&[]);
+    fn learning_rate(&self, progress: &Progress, patches: usize) -> f64 {
+        let steps = patches.div_ceil(self.recipe.batch);
+        let (warmup, all) = (self.recipe.warmup_epochs * steps, self.recipe.epochs * steps);
+        learning_rate(self.recipe.learning_rate, progress.steps as usize, warmup, all)
+    }
+
+    /// One epoch; returns the mean loss and the seconds spent waiting for batches.
+    fn epoch(&mut self, state: &mut State, loader: &Loader, objective: &Objective, epoch: usize) -> Result<(f64, f64)> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.recipe.seed);
+        rng.set_stream(epoch as u64);
+        let order = sampling::epoch(loader.samples, self.recipe.group_power, &mut rng);
+        let steps = order.len().div_ceil(self.recipe.batch);
+        let (mut total, mut step) = (0.0, 0);
+        let waited = loader.run(&order, epoch, |batch: Batch| {
+            let patches = batch.circumstances.len();
+            let loss = self.step(state, objective, &batch, loader.samples.len())?;
+            total += loss * patches as f64;
+            step += 1;
+            (self.observer)(Event::Step { step, steps, loss })
+        })?;
+        Ok((total / order.len() as f64, waited.as_secs_f64()))
+    }
+
+    fn step(&self, state: &mut State, objective: &Objective, batch: &Batch, patches: usize) -> Result<f64> {
+        let device = self.machine.device;
+        let (inputs, labels) = (batch.inputs.to_device(device), batch.labels.to_device(device));
+        let logits = forward(&state.parameters, &inputs, self.machine.precision, true).logits;
+        let losses = objective.losses(&logits, &labels);
+        let mean = losses.mean(Kind::Float);
+        let loss = mean.double_value(&[]);
         if !loss.is_finite() {
             return Err(Error::engine("the loss is no longer finite; lower --learning-rate"));
         }
-        total += loss * rows.len() as f64;
-        tracing::debug!("epoch {epoch}, step {}/{steps_per_epoch}: loss {loss:.4}", batch + 1);
+        match state.weights.of(&losses, &batch.circumstances) {
+            Some(weights) => (losses * Tensor::from_slice(&weights).to_device(device)).sum(Kind::Float).backward(),
+            None => mean.backward(),
+        }
+        let rate = self.learning_rate(&state.progress, patches);
+        let last = state.parameters.architecture.family.ends()[0];
+        state.optimiser.step(&state.parameters, |name| {
+            if name.starts_with(last) { rate } else { rate * self.recipe.backbone_rate }
+        });
+        state.progress.steps += 1;
+        // Early averages forget faster, or the random start would stay in them.
+        let steps = f64::from(state.progress.steps);
+        let decay = self.recipe.ema.min((1.0 + steps) / (10.0 + steps));
+        state.kept.move_towards(&state.parameters, if self.recipe.ema > 0.0 { 1.0 - decay } else { 1.0 });
+        Ok(loss)
     }
-    Ok(total / order.len() as f64)
 }
 
-/// One logit for every patch, in the order of `pixels`, with the running statistics of batch normalisation.
-pub fn logits(parameters: &Parameters, pixels: &Tensor, precision: Precision, device: Device) -> Vec<f32> {
-    let parts = pixels.split(SCORING_BATCH, 0).into_iter().map(|x| {
-        tch::no_grad(|| values(&forward(parameters, &x.to_device(device), precision, false).to_kind(Kind::Float)))
-    });
-    parts.flatten().collect()
+/// The outcome of a training that left its checkpoints in `folder`.
+///
+/// # Errors
+/// [`crate::Kind::Usage`] where no epoch was finished.
+pub fn finished(folder: &Path, device: Device) -> Result<Fitted> {
+    let files = Checkpoints::of(folder)?;
+    if !files.exist() {
+        return Err(Error::usage(format!("--checkpoints {}: no epoch was finished there", folder.display())));
+    }
+    let progress = files.progress()?;
+    let best = progress.best().ok_or_else(|| Error::malformed(format!("{}: no epoch", folder.display())))?;
+    Ok(Fitted { parameters: files.kept(&progress, best, device)?, progress, best })
 }

@@ -45,7 +45,7 @@ pub fn write(
     let input = ArrayD::from_shape_vec(size, values(golden)).map_err(Error::usage)?;
     let input: Array4<f32> = input.into_dimensionality().map_err(Error::usage)?;
     // The graph that engines get is the one that loading the folder gives; the first golden batch has no answers yet.
-    let unanswered = ArrayD::zeros(vec![input.dim().0, 1]);
+    let unanswered = ArrayD::zeros(vec![input.dim().0, parameters.architecture.outputs]);
     write_golden(&path, &Golden { input: input.clone(), output: unanswered })?;
     let output = run(&seal(folder, manifest)?.graph, &input)?;
     write_golden(&path, &Golden { input, output })?;

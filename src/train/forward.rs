@@ -1,13 +1,15 @@
-//! Runs the network description with libtorch.
+//! Runs a network description with libtorch.
 
 use tch::{Kind, Tensor};
 
-use super::network::{Conv, Network, resnet18};
+use super::network::{Conv, GEM_EXPONENT, GEM_FLOOR, Network, Pooling};
 use super::parameters::Parameters;
 
 /// PyTorch's defaults, which torchvision's ResNets use.
-pub(super) const NORM_EPSILON: f64 = 1e-5;
-const NORM_MOMENTUM: f64 = 0.1;
+pub(super) const BATCH_NORM_EPSILON: f64 = 1e-5;
+const BATCH_NORM_MOMENTUM: f64 = 0.1;
+/// ConvNeXt's.
+pub(super) const LAYER_NORM_EPSILON: f64 = 1e-6;
 
 /// The kind of numbers that layers compute with; the parameters themselves stay fp32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +29,23 @@ impl Precision {
     }
 }
 
-/// Logits `[n, outputs]` in fp32 of a batch `[n, bands, height, width]`; with `training`, batch normalisation takes
-/// the batch's statistics and moves the running ones.
-pub fn forward(parameters: &Parameters, x: &Tensor, precision: Precision, training: bool) -> Tensor {
-    let bands = x.size()[1] as usize;
-    let outputs = parameters.get("fc.bias").numel();
-    let mut run = Forward { parameters, kind: precision.kind(), training };
-    resnet18(&mut run, &channels_last(x).to_kind(precision.kind()), bands, outputs).to_kind(Kind::Float)
+/// What a forward pass gives, in fp32.
+#[derive(Debug)]
+pub struct Output {
+    /// `[n, outputs]`
+    pub logits: Tensor,
+    /// What the last layer sees, `[n, features]`.
+    pub features: Tensor,
+}
+
+/// Feeds a batch `[n, bands, height, width]` through the network; with `training`, batch normalisation takes the
+/// batch's statistics and moves the running ones.
+pub fn forward(parameters: &Parameters, x: &Tensor, precision: Precision, training: bool) -> Output {
+    let kind = precision.kind();
+    let mut run = Forward { parameters, kind, training, features: None };
+    let logits = parameters.architecture.run(&mut run, &channels_last(x).to_kind(kind)).to_kind(Kind::Float);
+    let features = run.features.map_or_else(|| logits.shallow_clone(), |features| features.to_kind(Kind::Float));
+    Output { logits, features }
 }
 
 /// The same values with the channels of a pixel side by side in memory, the layout in which libtorch convolves
@@ -46,11 +58,18 @@ struct Forward<'a> {
     parameters: &'a Parameters,
     kind: Kind,
     training: bool,
+    features: Option<Tensor>,
 }
 
 impl Forward<'_> {
     fn cast(&self, name: &str) -> Tensor {
         self.parameters.get(name).to_kind(self.kind)
+    }
+
+    fn convolve(&self, name: &str, x: &Tensor, shape: Conv, bias: Option<&Tensor>) -> Tensor {
+        let (stride, padding) = (shape.stride as i64, shape.padding as i64);
+        let weight = channels_last(&self.cast(&format!("{name}.weight")));
+        x.conv2d(&weight, bias, [stride; 2], [padding; 2], [1, 1], shape.groups as i64)
     }
 }
 
@@ -58,16 +77,42 @@ impl Network for Forward<'_> {
     type Value = Tensor;
 
     fn conv_norm(&mut self, conv: &str, norm: &str, x: &Tensor, shape: Conv) -> Tensor {
-        let (stride, padding) = (shape.stride as i64, shape.padding as i64);
-        let weight = channels_last(&self.cast(&format!("{conv}.weight")));
-        let y = x.conv2d(&weight, None::<&Tensor>, [stride; 2], [padding; 2], [1, 1], 1);
+        let y = self.convolve(conv, x, shape, None);
         let of = |what: &str| Some(self.parameters.get(&format!("{norm}.{what}")));
         let (mean, variance) = (of("running_mean"), of("running_var"));
-        y.batch_norm(of("weight"), of("bias"), mean, variance, self.training, NORM_MOMENTUM, NORM_EPSILON, true)
+        y.batch_norm(
+            of("weight"),
+            of("bias"),
+            mean,
+            variance,
+            self.training,
+            BATCH_NORM_MOMENTUM,
+            BATCH_NORM_EPSILON,
+            true,
+        )
+    }
+
+    fn conv(&mut self, name: &str, x: &Tensor, shape: Conv) -> Tensor {
+        self.convolve(name, x, shape, Some(&self.cast(&format!("{name}.bias"))))
+    }
+
+    fn layer_norm(&mut self, name: &str, x: &Tensor, channels: usize) -> Tensor {
+        let [weight, bias] = ["weight", "bias"].map(|what| self.cast(&format!("{name}.{what}")));
+        let by_pixel = x.permute([0, 2, 3, 1]);
+        let normed = by_pixel.layer_norm([channels as i64], Some(&weight), Some(&bias), LAYER_NORM_EPSILON, false);
+        normed.permute([0, 3, 1, 2])
+    }
+
+    fn scale(&mut self, name: &str, x: &Tensor, channels: usize) -> Tensor {
+        x * self.cast(name).view([1, channels as i64, 1, 1])
     }
 
     fn relu(&mut self, x: &Tensor) -> Tensor {
         x.relu()
+    }
+
+    fn gelu(&mut self, x: &Tensor) -> Tensor {
+        x.gelu("none")
     }
 
     fn max_pool(&mut self, x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Tensor {
@@ -79,11 +124,22 @@ impl Network for Forward<'_> {
         a + b
     }
 
-    fn global_average_pool(&mut self, x: &Tensor) -> Tensor {
-        x.mean_dim([2i64, 3].as_slice(), false, self.kind)
+    fn global_pool(&mut self, x: &Tensor, pooling: Pooling) -> Tensor {
+        let mean = |x: &Tensor| x.mean_dim([2i64, 3].as_slice(), true, x.kind());
+        match pooling {
+            Pooling::Average => mean(x),
+            // Cubes lose too much in bf16.
+            Pooling::Gem => {
+                let cubes = x.to_kind(Kind::Float).clamp_min(GEM_FLOOR).pow_tensor_scalar(GEM_EXPONENT);
+                mean(&cubes).pow_tensor_scalar(1.0 / GEM_EXPONENT).to_kind(self.kind)
+            }
+        }
     }
 
-    fn linear(&mut self, name: &str, x: &Tensor, _: usize, _: usize) -> Tensor {
-        x.linear(&self.cast(&format!("{name}.weight")), Some(&self.cast(&format!("{name}.bias"))))
+    fn classifier(&mut self, name: &str, x: &Tensor, _: usize, _: usize) -> Tensor {
+        let features = x.flatten(1, -1);
+        let logits = features.linear(&self.cast(&format!("{name}.weight")), Some(&self.cast(&format!("{name}.bias"))));
+        self.features = Some(features);
+        logits
     }
 }

@@ -1,6 +1,6 @@
 //! The interval of Clopper and Pearson (1934) for a share.
 
-/// Two-sided interval that holds the true share with at least `confidence`, for `hits` out of `n`.
+/// Two-sided interval that holds the true share with at least `confidence`, for `hits` out of `n`; 0 to 1 for none.
 pub fn clopper_pearson(hits: usize, n: usize, confidence: f64) -> [f64; 2] {
     let miss = (1.0 - confidence) / 2.0;
     // P(Bin(n, p) ≥ hits) rises with p, P(Bin(n, p) ≤ hits) falls.

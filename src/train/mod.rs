@@ -1,32 +1,54 @@
-//! Training a ResNet-18 on labelled patches, from pixels to a complete model folder. Stands beside the street and
-//! uses it; behind the feature `train`, because it needs libtorch.
+//! Training on labelled patches, from pixels to a complete model folder. Stands beside the street and uses it; behind
+//! the feature `train`, because it needs libtorch.
 //!
-//! The recipe is plain on purpose: binary cross-entropy, AdamW, cosine schedule with warm-up, the eight symmetries of
-//! the square. The epoch is chosen on patches that no gradient saw.
+//! A [`recipe`] says how: loss, sampling, augmentation, averaging. The epoch is chosen on patches that no gradient
+//! saw, by the worst group of season × sky.
 //!
 //! | part | files |
 //! | --- | --- |
-//! | data | [`patches`] (the manifest), [`eurosat`], [`places`], [`pixels`] |
-//! | network | [`network`] (one description), [`parameters`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
-//! | training | [`fit`], [`optimiser`], [`augment`], [`metrics`] |
-//! | simulated shift | [`render`], by [`crate::simulate`] |
-//! | result | [`folder`], [`calibration`], [`card`], [`report`], [`interval`] |
+//! | data | [`patches`] (the manifest), [`table`], [`eurosat`], [`eurosat_folder`], [`places`], [`pixels`], [`samples`] (in memory), [`render`] (simulated seasons and skies) |
+//! | batches | [`sampling`], [`augment`], [`loader`] |
+//! | network | [`network`] (one description), [`parameters`], [`pretrained`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
+//! | training | [`recipe`], [`fit`], [`loss`], [`groups`] (group-DRO), [`optimiser`], [`refit`], [`checkpoints`], [`mlflow`] |
+//! | measures | [`evaluate`], [`metrics`], [`outcome`], [`interval`], [`bootstrap`], [`ladder`] |
+//! | reports | [`scored`] (scores with labels), [`report`], [`compare`], [`class_report`] |
+//! | result | [`folder`], [`calibration`], [`card`] |
 
 pub mod augment;
+pub mod bootstrap;
 pub mod calibration;
 pub mod card;
+pub mod checkpoints;
+pub mod class_report;
+pub mod compare;
+mod declaration;
 pub mod eurosat;
+pub mod eurosat_folder;
+pub mod evaluate;
 pub mod export;
 pub mod fit;
 pub mod folder;
 pub mod forward;
+pub mod groups;
 pub mod interval;
+pub mod ladder;
+pub mod loader;
+pub mod loss;
 pub mod metrics;
+pub mod mlflow;
 pub mod network;
 pub mod optimiser;
+pub mod outcome;
 pub mod parameters;
 pub mod patches;
 pub mod pixels;
 pub mod places;
+pub mod pretrained;
+pub mod recipe;
+pub mod refit;
 pub mod render;
 pub mod report;
+pub mod samples;
+pub mod sampling;
+pub mod scored;
+pub mod table;

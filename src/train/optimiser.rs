@@ -5,7 +5,7 @@ use std::path::Path;
 
 use tch::Tensor;
 
-use super::parameters::{Parameters, write_safetensors};
+use super::parameters::{Parameters, read_safetensors, write_safetensors};
 use crate::{Error, Result};
 
 const BETA_1: f64 = 0.9;
@@ -28,8 +28,9 @@ impl AdamW {
         Self { weight_decay, steps: 0, moments }
     }
 
-    /// Moves every parameter against its gradient, then forgets the gradients.
-    pub fn step(&mut self, parameters: &Parameters, learning_rate: f64) {
+    /// Moves every parameter against its gradient, then forgets the gradients; `learning_rate` tells that of each
+    /// parameter by name.
+    pub fn step(&mut self, parameters: &Parameters, learning_rate: impl Fn(&str) -> f64) {
         self.steps += 1;
         let correction_1 = 1.0 - BETA_1.powi(self.steps);
         let correction_2 = 1.0 - BETA_2.powi(self.steps);
@@ -37,6 +38,7 @@ impl AdamW {
             for (name, parameter) in parameters.trainable() {
                 let mut parameter = parameter.shallow_clone();
                 let mut gradient = parameter.grad();
+                let learning_rate = learning_rate(name);
                 let Some([first, second]) = self.moments.get_mut(name) else { continue };
                 if parameter.dim() > 1 {
                     let _ = parameter.g_mul_scalar_(1.0 - learning_rate * self.weight_decay);
@@ -60,8 +62,7 @@ impl AdamW {
     /// Reads moments written by [`AdamW::write`] after `steps` steps.
     pub fn restore(&mut self, path: &Path, steps: i32) -> Result<()> {
         let malformed = |e: String| Error::malformed(e).context(path.display());
-        let mut read: BTreeMap<String, Tensor> =
-            Tensor::read_safetensors(path).map_err(|e| malformed(e.to_string()))?.into_iter().collect();
+        let mut read = read_safetensors(path)?;
         for (name, moments) in &mut self.moments {
             for (order, moment) in moments.iter_mut().enumerate() {
                 let key = format!("{}.{name}", order + 1);

@@ -5,37 +5,48 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
-use super::network::{Conv, Network, resnet18};
+use super::declaration;
+use super::network::Architecture;
 use crate::{Error, Result};
 
-/// Named tensors in fp32, under torchvision's names: `layer1.0.conv1.weight`, `bn1.running_mean`.
+/// Named tensors in fp32 under the names of torchvision (ResNet) or timm (ConvNeXt): `layer1.0.conv1.weight`,
+/// `bn1.running_mean`.
 #[derive(Debug)]
 pub struct Parameters {
+    /// What they are the parameters of.
+    pub architecture: Architecture,
     tensors: BTreeMap<String, Tensor>,
 }
 
 impl Parameters {
-    /// A freshly initialised ResNet-18: He's normal initialisation (fan out) of the convolutions, unit batch
-    /// normalisation, PyTorch's uniform initialisation of the last layer. The same seed gives the same network.
-    pub fn resnet18(bands: usize, outputs: usize, seed: u64, device: Device) -> Self {
+    /// A freshly initialised network. The same seed gives the same network.
+    pub fn fresh(architecture: Architecture, seed: u64, device: Device) -> Self {
         tch::manual_seed(seed as i64);
-        let mut declaration = Declaration { tensors: BTreeMap::new() };
-        resnet18(&mut declaration, &(), bands, outputs);
-        Self::on(declaration.tensors, device)
+        Self::on(architecture, declaration::tensors(&architecture), device)
     }
 
-    /// Reads a safetensors file written by [`Parameters::write`].
-    pub fn read(path: &Path, device: Device) -> Result<Self> {
-        let tensors = Tensor::read_safetensors(path).map_err(|e| Error::malformed(e).context(path.display()))?;
-        Ok(Self::on(tensors.into_iter().collect(), device))
+    /// Reads a safetensors file written by [`Parameters::write`] for a network of this architecture.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Malformed`] where the file cannot be read, or where a tensor is missing or has another shape.
+    pub fn read(path: &Path, architecture: Architecture, device: Device) -> Result<Self> {
+        let mut parameters = Self::on(architecture, declaration::tensors(&architecture), device);
+        let read = read_safetensors(path)?;
+        for (name, tensor) in &mut parameters.tensors {
+            let source = read.get(name).filter(|source| source.size() == tensor.size());
+            let source =
+                source.ok_or_else(|| Error::malformed(format!("holds no fitting `{name}`")).context(path.display()))?;
+            tch::no_grad(|| tensor.copy_(source));
+        }
+        Ok(parameters)
     }
 
-    fn on(tensors: BTreeMap<String, Tensor>, device: Device) -> Self {
+    fn on(architecture: Architecture, tensors: BTreeMap<String, Tensor>, device: Device) -> Self {
         let place = |(name, tensor): (String, Tensor)| {
             let tensor = tensor.to_device(device).to_kind(Kind::Float).set_requires_grad(is_trainable(&name));
             (name, tensor)
         };
-        Self { tensors: tensors.into_iter().map(place).collect() }
+        Self { architecture, tensors: tensors.into_iter().map(place).collect() }
     }
 
     /// Writes all tensors as safetensors.
@@ -43,14 +54,25 @@ impl Parameters {
         write_safetensors(self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor)), path)
     }
 
-    /// Copies the values of `other`, which must hold the same names and shapes.
-    pub fn copy_from(&mut self, other: &Parameters) -> Result<()> {
-        for (name, tensor) in &mut self.tensors {
-            let source = other.tensors.get(name).filter(|source| source.size() == tensor.size());
-            let source = source.ok_or_else(|| Error::malformed(format!("checkpoint holds no fitting `{name}`")))?;
-            tch::no_grad(|| tensor.copy_(source));
-        }
-        Ok(())
+    /// A copy that no gradient flows into.
+    pub fn detached(&self) -> Self {
+        let copy = |(name, tensor): (&String, &Tensor)| (name.clone(), tensor.detach().copy());
+        Self { architecture: self.architecture, tensors: self.tensors.iter().map(copy).collect() }
+    }
+
+    /// Copies of these parameters alone, to be optimised by themselves.
+    pub(super) fn only(&self, names: &[String]) -> Self {
+        let copy = |name: &String| (name.clone(), self.get(name).detach().copy().set_requires_grad(true));
+        Self { architecture: self.architecture, tensors: names.iter().map(copy).collect() }
+    }
+
+    /// Moves every value towards that of `other` by `share` of the way.
+    pub fn move_towards(&mut self, other: &Self, share: f64) {
+        tch::no_grad(|| {
+            for (name, tensor) in &mut self.tensors {
+                let _ = tensor.lerp_(other.get(name), share);
+            }
+        });
     }
 
     /// The tensor of this name. Panics on a name that the description never declared, which is a programming error.
@@ -58,9 +80,21 @@ impl Parameters {
         &self.tensors[name]
     }
 
+    /// Sets the tensor of this name, which must exist, to values of the same shape.
+    pub(super) fn set(&mut self, name: &str, values: &Tensor) {
+        if let Some(tensor) = self.tensors.get_mut(name) {
+            tch::no_grad(|| tensor.copy_(values));
+        }
+    }
+
     /// The values of this tensor, row by row.
     pub fn values(&self, name: &str) -> Vec<f32> {
         values(self.get(name))
+    }
+
+    /// All names with the shapes, in order of name.
+    pub(super) fn shapes(&self) -> Vec<(String, Vec<i64>)> {
+        self.tensors.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect()
     }
 
     /// What the optimiser changes, in order of name.
@@ -82,6 +116,12 @@ pub(super) fn values(tensor: &Tensor) -> Vec<f32> {
     values
 }
 
+/// The tensors of a safetensors file.
+pub(super) fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+    let read = Tensor::read_safetensors(path).map_err(|e| Error::malformed(e).context(path.display()))?;
+    Ok(read.into_iter().collect())
+}
+
 /// Writes named tensors so that the file appears complete or not at all.
 pub(super) fn write_safetensors<'a>(tensors: impl Iterator<Item = (String, &'a Tensor)>, path: &Path) -> Result<()> {
     let tensors: Vec<_> = tensors.map(|(name, t)| (name, t.detach().to_device(Device::Cpu).contiguous())).collect();
@@ -92,47 +132,4 @@ pub(super) fn write_safetensors<'a>(tensors: impl Iterator<Item = (String, &'a T
 
 fn is_trainable(name: &str) -> bool {
     !name.contains("running_")
-}
-
-/// The interpreter that creates what the description asks for.
-struct Declaration {
-    tensors: BTreeMap<String, Tensor>,
-}
-
-impl Declaration {
-    fn put(&mut self, name: String, tensor: Tensor) {
-        self.tensors.insert(name, tensor);
-    }
-}
-
-impl Network for Declaration {
-    type Value = ();
-
-    fn conv_norm(&mut self, conv: &str, norm: &str, _: &(), shape: Conv) {
-        let size = [shape.outputs, shape.inputs, shape.kernel, shape.kernel].map(|n| n as i64);
-        let deviation = (2.0 / (shape.outputs * shape.kernel * shape.kernel) as f64).sqrt();
-        let float = (Kind::Float, Device::Cpu);
-        self.put(format!("{conv}.weight"), Tensor::randn(size, float) * deviation);
-        let channels = [shape.outputs as i64];
-        self.put(format!("{norm}.weight"), Tensor::ones(channels, float));
-        self.put(format!("{norm}.bias"), Tensor::zeros(channels, float));
-        self.put(format!("{norm}.running_mean"), Tensor::zeros(channels, float));
-        self.put(format!("{norm}.running_var"), Tensor::ones(channels, float));
-    }
-
-    fn relu(&mut self, _: &()) {}
-
-    fn max_pool(&mut self, _: &(), _: usize, _: usize, _: usize) {}
-
-    fn add(&mut self, _: &(), _: &()) {}
-
-    fn global_average_pool(&mut self, _: &()) {}
-
-    fn linear(&mut self, name: &str, _: &(), inputs: usize, outputs: usize) {
-        let bound = 1.0 / (inputs as f64).sqrt();
-        let uniform = |size: &[i64]| Tensor::rand(size, (Kind::Float, Device::Cpu)) * (2.0 * bound) - bound;
-        let (inputs, outputs) = (inputs as i64, outputs as i64);
-        self.put(format!("{name}.weight"), uniform(&[outputs, inputs]));
-        self.put(format!("{name}.bias"), uniform(&[outputs]));
-    }
 }

@@ -1,11 +1,9 @@
-//! Patches as the network sees them: read, masked, clipped and standardised by the same code that runs later.
+//! Patches in reflectance: read, masked and clipped by the same code that runs later, and their statistics.
 
 use std::path::Path;
 
-use rayon::prelude::*;
-use tch::Tensor;
-
 use super::patches::Patch;
+use super::samples::Samples;
 use crate::infer::preprocess::Preprocessing;
 use crate::model::Manifest;
 use crate::model::manifest::{Band, TrainingStatistics};
@@ -18,18 +16,10 @@ const PERCENTILE_STRIDE: usize = 7;
 /// Smallest standard deviation, so that a band without contrast does not divide by zero.
 const DEVIATION_MIN: f64 = 1e-6;
 
-/// Network inputs of the patches, `[patches, bands, tile_px, tile_px]`, standardised as `manifest` says. Paths are
-/// relative to `folder`.
-pub fn inputs(folder: &Path, patches: &[&Patch], manifest: &Manifest) -> Result<Tensor> {
-    let values = read_all(folder, patches, manifest, 0.0)?;
-    let (bands, side) = (manifest.bands.len() as i64, i64::from(manifest.tile_px));
-    Ok(Tensor::from_slice(&values).view([-1, bands, side, side]))
-}
-
 /// Clipped reflectance of one patch, band after band, row by row; NaN where a pixel is invalid.
 pub fn reflectance(folder: &Path, patch: &Patch, manifest: &Manifest) -> Result<Vec<f32>> {
     let manifest = unscaled(manifest);
-    read_one(&folder.join(&patch.path), &manifest, &Preprocessing::new(&manifest), f32::NAN)
+    read(&folder.join(&patch.path), &manifest)
 }
 
 /// The manifest with bands whose standardisation changes nothing.
@@ -38,20 +28,13 @@ fn unscaled(manifest: &Manifest) -> Manifest {
     Manifest { bands: manifest.bands.iter().map(plain).collect(), ..manifest.clone() }
 }
 
-/// The manifest's bands with the statistics of the patches' clipped reflectance; invalid pixels do not count.
-pub fn with_statistics(folder: &Path, patches: &[&Patch], manifest: &Manifest) -> Result<Vec<Band>> {
-    let values = read_all(folder, patches, &unscaled(manifest), f32::NAN)?;
-    let plane = (manifest.tile_px * manifest.tile_px) as usize;
-    let band_values = |band: usize| values.chunks(plane).skip(band).step_by(manifest.bands.len()).flatten().copied();
-    manifest
-        .bands
-        .iter()
-        .enumerate()
-        .map(|(index, band)| {
-            statistics(band, || band_values(index).filter(|v| !v.is_nan()))
-                .ok_or_else(|| Error::usage(format!("no valid pixel of band {} in the training patches", band.name)))
-        })
-        .collect()
+/// The bands with the statistics of the patches' clipped reflectance; invalid pixels do not count.
+pub fn with_statistics(bands: &[Band], samples: &Samples) -> Result<Vec<Band>> {
+    let of = |(index, band): (usize, &Band)| {
+        statistics(band, || samples.band(index).filter(|value| !value.is_nan()))
+            .ok_or_else(|| Error::usage(format!("no valid pixel of band {} in the training patches", band.name)))
+    };
+    bands.iter().enumerate().map(of).collect()
 }
 
 fn statistics<I: Iterator<Item = f32>>(band: &Band, values: impl Fn() -> I) -> Option<Band> {
@@ -67,17 +50,7 @@ fn statistics<I: Iterator<Item = f32>>(band: &Band, values: impl Fn() -> I) -> O
     Some(Band { mean: mean as f32, standard_deviation, training, ..band.clone() })
 }
 
-fn read_all(folder: &Path, patches: &[&Patch], manifest: &Manifest, invalid: f32) -> Result<Vec<f32>> {
-    if patches.is_empty() {
-        return Err(Error::usage("the manifest of patches has none of a split that is needed"));
-    }
-    let preprocessing = Preprocessing::new(manifest);
-    let read = |patch: &&Patch| read_one(&folder.join(&patch.path), manifest, &preprocessing, invalid);
-    let parts: Result<Vec<Vec<f32>>> = patches.par_iter().map(read).collect();
-    Ok(parts?.concat())
-}
-
-fn read_one(path: &Path, manifest: &Manifest, preprocessing: &Preprocessing, invalid: f32) -> Result<Vec<f32>> {
+fn read(path: &Path, manifest: &Manifest) -> Result<Vec<f32>> {
     let scene = Scene::open(path, manifest, &SceneOptions::default())?;
     let (extent, side) = (scene.extent(), manifest.tile_px);
     if (extent.width, extent.height) != (side, side) {
@@ -89,9 +62,9 @@ fn read_one(path: &Path, manifest: &Manifest, preprocessing: &Preprocessing, inv
     let plane = (side * side) as usize;
     let mut values = vec![0.0; manifest.bands.len() * plane];
     let mut valid = vec![true; plane];
-    preprocessing.apply(&planes, &scene.radiometry, &mut values, &mut valid);
+    Preprocessing::new(manifest).apply(&planes, &scene.radiometry, &mut values, &mut valid);
     for band in values.chunks_mut(plane) {
-        band.iter_mut().zip(&valid).filter(|(_, is_valid)| !**is_valid).for_each(|(value, _)| *value = invalid);
+        band.iter_mut().zip(&valid).filter(|(_, is_valid)| !**is_valid).for_each(|(value, _)| *value = f32::NAN);
     }
     Ok(values)
 }

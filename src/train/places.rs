@@ -1,5 +1,7 @@
 //! Places: groups of patches that lie close together and must not be torn apart by a split.
 
+/// Smallest distance between two places in kilometres.
+pub const PLACE_GAP_KM: f64 = 20.0;
 /// Mean radius of the Earth in kilometres.
 const EARTH_KM: f64 = 6371.0;
 
@@ -27,21 +29,31 @@ pub fn group(points: &[(f64, f64)], gap_km: f64) -> Vec<usize> {
         .collect()
 }
 
-/// Deals places into two halves with about equally many positives and negatives: the places with most positives
-/// first, each to the half that has fewer. `counts` is `(positives, negatives)` a place.
-pub fn halve(counts: &[(usize, usize)]) -> Vec<bool> {
+/// Deals places into parts that get about the given shares of the positives and of the negatives alike: the largest
+/// places first, each to the part where it leaves the least sum of squared departures from the shares. `counts` is
+/// `(positives, negatives)` a place, `shares` add up to 1. Returns the part of each place.
+pub fn deal(counts: &[(usize, usize)], shares: &[f64]) -> Vec<usize> {
+    let all = counts.iter().fold((0, 0), |all, place| (all.0 + place.0, all.1 + place.1));
+    let relative: Vec<[f64; 2]> = counts
+        .iter()
+        .map(|place| [place.0 as f64 / all.0.max(1) as f64, place.1 as f64 / all.1.max(1) as f64])
+        .collect();
     let mut order: Vec<usize> = (0..counts.len()).collect();
-    order.sort_by_key(|&place| std::cmp::Reverse(counts[place]));
-    let mut totals = [(0, 0); 2];
-    let mut halves = vec![false; counts.len()];
+    let size = |place: usize| relative[place][0].max(relative[place][1]);
+    order.sort_by(|&a, &b| size(b).total_cmp(&size(a)));
+    let mut dealt = vec![[0.0; 2]; shares.len()];
+    let mut parts = vec![0; counts.len()];
     for place in order {
-        let (positives, negatives) = counts[place];
-        let second = if positives > 0 { totals[1].0 < totals[0].0 } else { totals[1].1 < totals[0].1 };
-        halves[place] = second;
-        totals[second as usize].0 += positives;
-        totals[second as usize].1 += negatives;
+        // What the place changes in the sum of (dealt − share)², over positives and negatives.
+        let change = |part: usize| -> f64 {
+            let kind = |k: usize| relative[place][k] * (relative[place][k] + 2.0 * (dealt[part][k] - shares[part]));
+            kind(0) + kind(1)
+        };
+        let best = (0..shares.len()).min_by(|&a, &b| change(a).total_cmp(&change(b))).unwrap_or(0);
+        parts[place] = best;
+        (0..2).for_each(|kind| dealt[best][kind] += relative[place][kind]);
     }
-    halves
+    parts
 }
 
 fn sphere(longitude: f64, latitude: f64) -> [f64; 3] {
@@ -74,10 +86,24 @@ mod tests {
     }
 
     #[test]
-    fn halves_are_balanced_in_positives_and_negatives() {
-        let counts = [(10, 5), (9, 0), (8, 3), (7, 90), (0, 40), (0, 45), (0, 7)];
-        let halves = halve(&counts);
-        let total = |half| counts.iter().zip(&halves).filter(|(_, h)| **h == half).map(|(c, _)| c.0).sum::<usize>();
-        assert_eq!((total(false), total(true)), (17, 17));
+    fn parts_get_their_shares_of_positives_and_of_negatives() {
+        // 200 places, many of them with one kind alone, as woods and towns are.
+        let counts: Vec<(usize, usize)> =
+            (0..200).map(|i| (if i % 3 == 0 { i % 17 } else { 0 }, if i % 4 == 0 { 0 } else { i * 7 % 31 })).collect();
+        let shares = [0.15, 0.45, 0.4];
+        let parts = deal(&counts, &shares);
+        let share = |part: usize, kind: fn(&(usize, usize)) -> usize| {
+            let of = counts.iter().zip(&parts).filter(|(_, p)| **p == part).map(|(c, _)| kind(c)).sum::<usize>();
+            of as f64 / counts.iter().map(kind).sum::<usize>() as f64
+        };
+        for (part, wanted) in shares.into_iter().enumerate() {
+            assert!((share(part, |c| c.0) - wanted).abs() < 0.02, "positives of {part}");
+            assert!((share(part, |c| c.1) - wanted).abs() < 0.02, "negatives of {part}");
+        }
+    }
+
+    #[test]
+    fn the_largest_place_goes_to_the_largest_part() {
+        assert_eq!(deal(&[(5, 5), (90, 90), (5, 5)], &[0.1, 0.9]), [0, 1, 0]);
     }
 }

@@ -1,11 +1,11 @@
 //! Renders labelled patches as tiles in the four season × sky groups. All but the clear summer is **simulated**.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
 
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::patches::Patch;
 use super::pixels;
@@ -20,40 +20,27 @@ const BANDS: [&str; 3] = ["B04", "B03", "B02"];
 /// The year that simulated dates lie in.
 const YEAR: i16 = 2018;
 
-/// A row of `tiles.csv`: what `s2infer --metadata` reads (`tile,date,cloud_cover`), and what scores are joined with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TileRow {
-    /// File name.
-    pub tile: String,
-    /// Simulated acquisition date.
-    pub date: String,
-    /// Simulated cloud cover in percent.
-    pub cloud_cover: f64,
-    /// 1 positive, 0 negative.
-    pub label: u8,
-    /// `summer` or `winter`.
-    pub season: String,
-    /// `clear` or `cloudy`.
-    pub cloud: String,
-    /// The place.
-    pub site: String,
-    /// Class in the source data.
-    pub class: String,
-}
-
-/// Renders every patch (paths relative to `folder`) in all four groups into `out`, with `tiles.csv` beside the tiles.
-/// `manifest` says how to read the patches; its bands must be B04, B03, B02.
-pub fn render(folder: &Path, patches: &[&Patch], manifest: &Manifest, seed: u64, out: &Path) -> Result<Vec<TileRow>> {
-    prepare(manifest, out)?;
-    let one = |patch: &&Patch| -> Result<Vec<TileRow>> {
+/// Renders every patch (paths relative to `folder`) in all four groups into `out` and returns the tiles as patches of
+/// `out`, four for each patch in its order. `manifest` says how to read the patches; its bands must be B04, B03, B02.
+/// `progress` is called once a patch.
+pub fn render(
+    folder: &Path,
+    patches: &[&Patch],
+    manifest: &Manifest,
+    seed: u64,
+    out: &Path,
+    progress: impl Fn() + Sync,
+) -> Result<Vec<Patch>> {
+    prepare(patches, manifest, out)?;
+    let one = |patch: &&Patch| -> Result<Vec<Patch>> {
         let clear = pixels::reflectance(folder, patch, manifest)?;
         let group = |&(season, sky): &(Season, Sky)| render_one(patch, &clear, manifest, (season, sky), seed, out);
-        SEASON_SKY_GROUPS.iter().map(group).collect()
+        let tiles = SEASON_SKY_GROUPS.iter().map(group).collect();
+        progress();
+        tiles
     };
-    let rows: Result<Vec<Vec<TileRow>>> = patches.par_iter().map(one).collect();
-    let rows = rows?.concat();
-    write_table(&out.join("tiles.csv"), &rows)?;
-    Ok(rows)
+    let tiles: Result<Vec<Vec<Patch>>> = patches.par_iter().map(one).collect();
+    Ok(tiles?.concat())
 }
 
 /// Renders `count` tiles of patches from all over the split, positives and negatives in turn, each patch in one group.
@@ -64,24 +51,51 @@ pub fn sample(
     seed: u64,
     out: &Path,
     count: usize,
-) -> Result<Vec<TileRow>> {
-    prepare(manifest, out)?;
+) -> Result<Vec<Patch>> {
+    prepare(patches, manifest, out)?;
     let of = |positive: bool| patches.iter().filter(move |p| p.is_positive() == positive).collect::<Vec<_>>();
     let kinds = [of(true), of(false)];
     let half = count.div_ceil(2);
-    let mut rows = Vec::with_capacity(count);
+    let mut tiles = Vec::with_capacity(count);
     for index in 0..count {
         let kind = &kinds[index % 2];
         let Some(patch) = kind.get(index / 2 * kind.len() / half) else { continue };
         let clear = pixels::reflectance(folder, patch, manifest)?;
         let group = SEASON_SKY_GROUPS[index / 2 % SEASON_SKY_GROUPS.len()];
-        rows.push(render_one(patch, &clear, manifest, group, seed, out)?);
+        tiles.push(render_one(patch, &clear, manifest, group, seed, out)?);
     }
-    write_table(&out.join("tiles.csv"), &rows)?;
-    Ok(rows)
+    Ok(tiles)
 }
 
-fn prepare(manifest: &Manifest, out: &Path) -> Result<()> {
+/// The patches as they are, for a manifest in `out`: clear summers, their paths relative to `out` instead of `folder`.
+pub fn as_is(folder: &Path, patches: &[&Patch], out: &Path) -> Result<Vec<Patch>> {
+    let absolute = |path: &Path| {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        path.canonicalize().map_err(|e| Error::io(e).context(path.display()))
+    };
+    let there = way(&absolute(out)?, &absolute(folder)?);
+    let patch = |patch: &&Patch| Patch {
+        path: there.join(&patch.path),
+        season: Some(Season::Summer.name().into()),
+        cloud: Some(Sky::Clear.name().into()),
+        ..(*patch).clone()
+    };
+    Ok(patches.iter().map(patch).collect())
+}
+
+/// The relative path from one absolute folder to another.
+fn way(from: &Path, to: &Path) -> PathBuf {
+    let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(to.components().skip(shared)).collect()
+}
+
+fn prepare(patches: &[&Patch], manifest: &Manifest, out: &Path) -> Result<()> {
+    let mut stems = HashSet::new();
+    if let Some(patch) = patches.iter().find(|patch| !stems.insert(stem(patch))) {
+        let name = patch.path.display();
+        return Err(Error::usage(format!("{name}: another patch has the same file name, and tiles are named by it")));
+    }
     if !manifest.bands.iter().map(|band| band.name.as_str()).eq(BANDS) {
         return Err(Error::usage(format!("the simulated shift knows the bands {} alone", BANDS.join(","))));
     }
@@ -95,7 +109,7 @@ fn render_one(
     (season, sky): (Season, Sky),
     seed: u64,
     out: &Path,
-) -> Result<TileRow> {
+) -> Result<Patch> {
     let stem = stem(patch);
     let mut rng = shift::rng(seed, &stem, season, sky);
     let conditions = Conditions::draw(season, sky, &mut rng);
@@ -116,15 +130,13 @@ fn render_one(
         description: &format!("Simulated: EuroSAT patch {stem} rendered as {group}; date and clouds are invented"),
     };
     tile.write(&out.join(&name))?;
-    Ok(TileRow {
-        tile: name,
-        date: date.to_string(),
-        cloud_cover: cloud_cover_percent,
-        label: patch.label,
-        season: season.name().into(),
-        cloud: sky.name().into(),
-        site: patch.site.clone(),
-        class: patch.class.clone().unwrap_or_default(),
+    Ok(Patch {
+        path: name.into(),
+        season: Some(season.name().into()),
+        cloud: Some(sky.name().into()),
+        date: Some(date.to_string()),
+        cloud_cover: Some(cloud_cover_percent),
+        ..patch.clone()
     })
 }
 
@@ -139,18 +151,15 @@ fn day(conditions: &Conditions) -> Result<Date> {
     date(YEAR, 1, 1).checked_add(days.days()).map_err(Error::usage)
 }
 
-fn write_table(path: &Path, rows: &[TileRow]) -> Result<()> {
-    let failed = |e: csv::Error| Error::output(e).context(path.display());
-    let mut writer = csv::Writer::from_path(path).map_err(failed)?;
-    for row in rows {
-        writer.serialize(row).map_err(failed)?;
-    }
-    writer.flush().map_err(|e| Error::output(e).context(path.display()))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Reads `tiles.csv`.
-pub fn read_table(path: &Path) -> Result<Vec<TileRow>> {
-    let mut reader = csv::Reader::from_path(path).map_err(|e| Error::usage(e).context(path.display()))?;
-    let rows: Result<Vec<TileRow>, csv::Error> = reader.deserialize().collect();
-    rows.map_err(|e| Error::usage(e).context(path.display()))
+    #[test]
+    fn way_goes_up_to_the_shared_folder_and_down_again() {
+        let of = |from: &str, to: &str| way(Path::new(from), Path::new(to));
+        assert_eq!(of("/data/rendered", "/data"), Path::new(".."));
+        assert_eq!(of("/a/b/c", "/a/x/y"), Path::new("../../x/y"));
+        assert_eq!(of("/a", "/a").join("p.jpg"), Path::new("p.jpg"));
+    }
 }

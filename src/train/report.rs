@@ -1,212 +1,82 @@
-//! Scores joined with labels, and what a profile's thresholds came to on labelled scores.
+//! What a profile's thresholds came to on labelled scores, for the model's card.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
-
-use serde::{Deserialize, Serialize};
 
 use super::interval::clopper_pearson;
 use super::metrics::average_precision;
-use super::render::TileRow;
+use super::outcome::Outcome;
+use super::scored::Scored;
 use crate::decide::Profile;
-use crate::{Error, Result};
 
-/// Confidence of the intervals in the report.
-const CONFIDENCE: f64 = 0.95;
+/// Confidence of the intervals in reports.
+pub const CONFIDENCE: f64 = 0.95;
+/// Negatives for every positive that precision is stated for.
+pub const NEGATIVES_PER_POSITIVE: f64 = 10.0;
 
-/// A labelled score; the file that `s2infer calibrate --scores` reads.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Scored {
-    /// File name.
-    pub tile: String,
-    /// 1 positive, 0 negative.
-    pub label: u8,
-    /// The model's score, as `s2infer` wrote it.
-    pub score: f32,
-    /// `summer` or `winter`.
-    pub season: String,
-    /// `clear` or `cloudy`.
-    pub cloud: String,
-    /// The place.
-    pub site: String,
-    /// Class in the source data.
-    pub class: String,
-}
-
-impl Scored {
-    fn group(&self) -> String {
-        format!("{}-{}", self.season, self.cloud)
-    }
-}
-
-/// The columns of `s2infer`'s CSV that matter here.
-#[derive(Debug, Deserialize)]
-struct Prediction {
-    tile: String,
-    score: Option<f32>,
-    reason: String,
-}
-
-/// Joins a run's CSV with the table of its tiles, in the order of the table; every tile must have one score.
-pub fn join(predictions: &Path, tiles: &[TileRow]) -> Result<Vec<Scored>> {
-    let failed = |e: csv::Error| Error::usage(e).context(predictions.display());
-    let mut scores = HashMap::new();
-    for row in csv::Reader::from_path(predictions).map_err(failed)?.deserialize() {
-        let Prediction { tile, score, reason } = row.map_err(failed)?;
-        let name = Path::new(&tile).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let score = score.ok_or_else(|| Error::usage(format!("{tile}: has no score: {reason}")))?;
-        if scores.insert(name, score).is_some() {
-            return Err(Error::usage(format!("{tile}: scored twice")));
-        }
-    }
-    let scored = |row: &TileRow| {
-        let score = scores.get(&row.tile).ok_or_else(|| Error::usage(format!("{}: no score", row.tile)))?;
-        Ok(Scored {
-            tile: row.tile.clone(),
-            label: row.label,
-            score: *score,
-            season: row.season.clone(),
-            cloud: row.cloud.clone(),
-            site: row.site.clone(),
-            class: row.class.clone(),
-        })
-    };
-    tiles.iter().map(scored).collect()
-}
-
-/// Writes labelled scores.
-pub fn write(path: &Path, rows: &[Scored]) -> Result<()> {
-    let failed = |e: csv::Error| Error::output(e).context(path.display());
-    let mut writer = csv::Writer::from_path(path).map_err(failed)?;
-    for row in rows {
-        writer.serialize(row).map_err(failed)?;
-    }
-    writer.flush().map_err(|e| Error::output(e).context(path.display()))
-}
-
-/// Reads labelled scores.
-pub fn read(path: &Path) -> Result<Vec<Scored>> {
-    let mut reader = csv::Reader::from_path(path).map_err(|e| Error::usage(e).context(path.display()))?;
-    let rows: Result<Vec<Scored>, csv::Error> = reader.deserialize().collect();
-    rows.map_err(|e| Error::usage(e).context(path.display()))
-}
-
-/// Recall and precision of each of the profile's groups on labelled scores, as a Markdown table, with the profile's
-/// thresholds and, for comparison, with the first group's threshold everywhere.
+/// Recall and precision of each of the profile's groups and of all together on labelled scores, as Markdown.
 pub fn render(profile: &Profile, rows: &[Scored]) -> String {
+    let promise = match (profile.target_recall, profile.confidence) {
+        (Some(recall), Some(confidence)) => format!("Thresholds for a recall of {recall} with confidence {confidence}"),
+        (Some(recall), None) => format!("Thresholds for a recall of {recall} in the mean"),
+        (None, _) => "One threshold for all groups by a budget of alerts, without a promised recall".to_owned(),
+    };
     let mut text = format!(
-        "Thresholds for a recall of {} with confidence {}{}, measured on patches of other places. Intervals are \
-         Clopper and Pearson's at {} %; they take patches for independent, which patches of one place are not quite.\n\n",
-        profile.target_recall,
-        profile.confidence.map_or_else(|| "in the mean".to_owned(), |c| c.to_string()),
+        "{promise}{}, measured on patches of other places. Intervals are Clopper and Pearson's at {} %; they take \
+         patches for independent, which patches of one place are not quite.\n\n",
         if profile.joint { " over all groups" } else { "" },
         CONFIDENCE * 100.0,
     );
-    let first = profile.groups.first().map_or(0.5, |group| group.threshold);
-    text += "| group | threshold | recall | false alarms | precision at 1:10 | average precision | recall at the first \
-             group's threshold |\n| --- | ---: | --- | --- | ---: | ---: | ---: |\n";
-    for group in &profile.groups {
-        let of: Vec<&Scored> = rows.iter().filter(|row| row.group() == group.group).collect();
-        let at = Count::at(group.threshold, &of);
-        let scores: Vec<f32> = of.iter().map(|row| row.score).collect();
-        let labels: Vec<bool> = of.iter().map(|row| row.label == 1).collect();
-        let _ = writeln!(
-            text,
-            "| {} | {:.4} | {} | {} | {:.3} | {:.4} | {:.3} |",
-            group.group,
-            group.threshold,
-            share(at.caught, at.positives),
-            share(at.alarms, at.negatives),
-            at.precision(10.0),
-            average_precision(&scores, &labels),
-            Count::at(first, &of).recall(),
-        );
+    text += "| group | threshold | recall | false alarms | precision at 1:10 | average precision |\n\
+             | --- | ---: | --- | --- | ---: | ---: |\n";
+    let thresholds = thresholds(profile);
+    for (group, threshold) in &thresholds {
+        let of: Vec<&Scored> = rows.iter().filter(|row| row.group() == *group).collect();
+        text += &line(group, &format!("{threshold:.4}"), &of, &thresholds);
     }
+    text += &line("all", "", &rows.iter().collect::<Vec<_>>(), &thresholds);
     text += "\nFalse alarms by class in the source data (all groups, each at its own threshold):\n\n";
     text += "| class | patches | false alarms |\n| --- | ---: | ---: |\n";
-    for (class, [patches, alarms]) in alarms_by_class(profile, rows) {
-        let _ = writeln!(text, "| {class} | {patches} | {alarms} |");
+    for (class, outcome) in outcomes_by_class(rows, &thresholds) {
+        let _ = writeln!(text, "| {class} | {} | {} |", outcome.negatives, outcome.alarms);
     }
     text
 }
 
-/// Outcomes at a threshold.
-struct Count {
-    positives: usize,
-    caught: usize,
-    negatives: usize,
-    alarms: usize,
+fn line(group: &str, threshold: &str, rows: &[&Scored], thresholds: &BTreeMap<String, f64>) -> String {
+    let outcome = Outcome::of(rows.iter().copied(), thresholds);
+    format!(
+        "| {group} | {threshold} | {} | {} | {:.3} | {:.4} |\n",
+        share(outcome.caught, outcome.positives),
+        share(outcome.alarms, outcome.negatives),
+        outcome.precision(NEGATIVES_PER_POSITIVE),
+        ranking(rows),
+    )
 }
 
-impl Count {
-    fn at(threshold: f64, rows: &[&Scored]) -> Self {
-        let is_alert = |row: &&&Scored| row.score >= threshold as f32;
-        let (positives, negatives): (Vec<&Scored>, Vec<&Scored>) = rows.iter().partition(|row| row.label == 1);
-        Self {
-            caught: positives.iter().filter(is_alert).count(),
-            alarms: negatives.iter().filter(is_alert).count(),
-            positives: positives.len(),
-            negatives: negatives.len(),
-        }
-    }
-
-    fn recall(&self) -> f64 {
-        self.caught as f64 / self.positives.max(1) as f64
-    }
-
-    /// Precision where there are `negatives` for every positive.
-    fn precision(&self, negatives: f64) -> f64 {
-        let alarms = negatives * self.alarms as f64 / self.negatives.max(1) as f64;
-        self.recall() / (self.recall() + alarms).max(f64::MIN_POSITIVE)
-    }
+/// A profile's thresholds by group.
+pub(super) fn thresholds(profile: &Profile) -> BTreeMap<String, f64> {
+    profile.groups.iter().map(|group| (group.group.clone(), group.threshold)).collect()
 }
 
-/// `0.871 [0.780, 0.934] 74/85`
-fn share(hits: usize, n: usize) -> String {
-    let [low, high] = clopper_pearson(hits, n, CONFIDENCE);
-    format!("{:.3} [{low:.3}, {high:.3}] {hits}/{n}", hits as f64 / n.max(1) as f64)
+/// Average precision of rows as they are.
+pub(super) fn ranking(rows: &[&Scored]) -> f64 {
+    let scores: Vec<f32> = rows.iter().map(|row| row.score).collect();
+    let labels: Vec<bool> = rows.iter().map(|row| row.label == 1).collect();
+    average_precision(&scores, &labels)
 }
 
-fn alarms_by_class(profile: &Profile, rows: &[Scored]) -> BTreeMap<String, [usize; 2]> {
-    let mut classes: BTreeMap<String, [usize; 2]> = BTreeMap::new();
+/// Outcomes of the negatives by their class in the source data.
+pub(super) fn outcomes_by_class(rows: &[Scored], thresholds: &BTreeMap<String, f64>) -> BTreeMap<String, Outcome> {
+    let mut classes: BTreeMap<String, Outcome> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.label == 0) {
-        let Some(group) = profile.group(&row.group()) else { continue };
-        let count = classes.entry(row.class.clone()).or_default();
-        count[0] += 1;
-        count[1] += usize::from(row.score >= group.threshold as f32);
+        *classes.entry(row.class.clone()).or_default() += Outcome::of([row], thresholds);
     }
     classes
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn precision_is_brought_to_the_wanted_prevalence() {
-        // A true positive rate of .85 and a false positive rate of .02 give .810 at 1:10.
-        let count = Count { positives: 100, caught: 85, negatives: 50, alarms: 1 };
-        assert!((count.precision(10.0) - 0.8095).abs() < 1e-4);
-    }
-
-    #[test]
-    fn predictions_are_joined_by_file_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let csv = folder.path().join("run.csv");
-        std::fs::write(&csv, "tile,score,reason\nx/b.tif,0.5,\nx/a.tif,0.25,\n").unwrap();
-        let tile = |name: &str| TileRow {
-            tile: name.into(),
-            date: "2018-01-05".into(),
-            cloud_cover: 0.0,
-            label: 1,
-            season: "winter".into(),
-            cloud: "clear".into(),
-            site: "s".into(),
-            class: "Industrial".into(),
-        };
-        let rows = join(&csv, &[tile("a.tif"), tile("b.tif")]).unwrap();
-        assert_eq!(rows.iter().map(|row| row.score).collect::<Vec<_>>(), [0.25, 0.5]);
-        assert!(join(&csv, &[tile("c.tif")]).is_err());
-    }
+/// `0.871 [0.780, 0.934] 74/85`
+pub(super) fn share(hits: usize, n: usize) -> String {
+    let [low, high] = clopper_pearson(hits, n, CONFIDENCE);
+    format!("{:.3} [{low:.3}, {high:.3}] {hits}/{n}", hits as f64 / n.max(1) as f64)
 }

@@ -25,6 +25,12 @@ pub fn python() -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
+/// The program `mlflow`: `S2INFER_MLFLOW`, else that of the repository's `.mlflow` folder.
+pub fn mlflow() -> Option<PathBuf> {
+    let path = env::var_os("S2INFER_MLFLOW").map_or_else(|| root().join(".mlflow/bin/mlflow"), PathBuf::from);
+    path.is_file().then_some(path)
+}
+
 /// The ONNX Runtime library: `ORT_DYLIB_PATH`, else the repository's `.ort` folder.
 pub fn ort_library() -> Option<PathBuf> {
     let named = env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);

@@ -1,24 +1,33 @@
 //! `s2train`: from labelled patches to a model folder that `s2infer` runs.
 
+mod compare;
+mod ladder;
 mod model;
 mod prepare;
+mod progress;
+mod recipe;
 mod render;
 mod report;
+mod report_classes;
+mod temperature;
+mod tracking;
 mod train;
+mod watch;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 const EXAMPLES: &str = "\
-The way of the built-in model, which scripts/train-construction.sh goes:
+The way from patches to a measured model, which scripts/reproduce.sh goes:
   s2train prepare-eurosat --index eurosat-rgb-index.csv --out data/patches.csv
-  s2train train --patches data/patches.csv --checkpoints data/checkpoints --out models/construction
+  s2train render --patches data/patches.csv --as-is train --split select --out data/training
+  s2train train --patches data/training/tiles.csv --checkpoints data/checkpoints --out models/construction
   s2train render --patches data/patches.csv --split calibration --out data/calibration
   s2infer data/calibration --model models/construction --threshold 0.5 --output data/calibration.csv
-  s2train report …; see s2train help report";
+  s2train scores …; s2infer calibrate …; s2train compare …; see s2train help compare";
 
-/// Train a ResNet-18 on labelled patches and write a model folder for s2infer
+/// Train a network on labelled patches and write a model folder for s2infer
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
@@ -36,7 +45,11 @@ enum Command {
     Export(train::Export),
     Render(render::Arguments),
     Scores(report::Scores),
+    Temperature(temperature::Temperature),
     Report(report::Report),
+    ReportClasses(report_classes::ReportClasses),
+    Compare(Box<compare::Compare>),
+    Ladder(ladder::Ladder),
 }
 
 fn main() -> ExitCode {
@@ -55,7 +68,11 @@ fn main() -> ExitCode {
         Command::Export(arguments) => arguments.run(),
         Command::Render(arguments) => render::run(&arguments),
         Command::Scores(arguments) => arguments.run(),
+        Command::Temperature(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(),
+        Command::ReportClasses(arguments) => arguments.run(),
+        Command::Compare(arguments) => arguments.run(),
+        Command::Ladder(arguments) => arguments.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use s2infer::infer::preprocess::PREPROCESSING_VERSION;
 use s2infer::model::Manifest;
 use s2infer::model::manifest::{About, Band, DnDefault, Head, Padding, Tta, WeightsStorage};
+use s2infer::train::network::{Architecture, Family, Pooling};
 use s2infer::train::patches::{Patch, Split};
 use s2infer::{Error, Result};
 
@@ -34,9 +36,21 @@ pub struct ModelArguments {
     /// Bands in channel order; patches without band names must have exactly these
     #[arg(long, value_name = "B04,B03,…", value_delimiter = ',', default_value = "B04,B03,B02")]
     bands: Vec<String>,
-    /// Names of the negative and the positive class
-    #[arg(long, value_name = "NEGATIVE,POSITIVE", value_delimiter = ',', default_value = "other,construction")]
+    /// Names of the classes in the order of the labels; of two, the first is the negative one
+    #[arg(long, value_name = "NAME,NAME,…", value_delimiter = ',', default_value = "other,construction")]
     classes: Vec<String>,
+    /// Network
+    #[arg(long, value_enum, default_value = "resnet18")]
+    network: NetworkArgument,
+    /// Channels of the first stage [default: 64 for ResNets, 40 for ConvNeXt]
+    #[arg(long, value_name = "CHANNELS")]
+    width: Option<usize>,
+    /// Pixels of a patch for one of the network's first stage: 4 as published, 2 or 1 for targets of a few pixels
+    #[arg(long, value_name = "1|2|4", default_value = "4", value_parser = stem)]
+    stem: usize,
+    /// Pooling of the last feature map; gem keeps targets of a few pixels
+    #[arg(long, value_enum, default_value = "average")]
+    pooling: PoolingArgument,
     /// Height and width of a patch in pixels
     #[arg(long, value_name = "PIXELS", default_value_t = 64)]
     tile_px: u32,
@@ -55,6 +69,19 @@ pub struct ModelArguments {
     weights: WeightsStorage,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum NetworkArgument {
+    Resnet18,
+    Resnet50,
+    ConvnextAtto,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum PoolingArgument {
+    Average,
+    Gem,
+}
+
 /// A range of reflectance, or none.
 #[derive(Debug, Clone, Copy)]
 pub struct Clip(Option<[f32; 2]>);
@@ -63,19 +90,19 @@ impl ModelArguments {
     /// The manifest, with bands that have no statistics yet.
     pub fn manifest(&self, patches: &[Patch]) -> Result<Manifest> {
         let band = |name: &String| Band { name: name.clone(), mean: 0.0, standard_deviation: 1.0, training: None };
-        if self.classes.len() != 2 {
-            return Err(Error::usage("--classes: give the negative and the positive class"));
+        if self.classes.len() < 2 {
+            return Err(Error::usage("--classes: give at least two, of two the negative one first"));
         }
         Ok(Manifest {
             item: serde_json::Value::Null,
             name: self.name.clone(),
-            architecture: "ResNet-18".into(),
+            architecture: self.architecture().to_string(),
             bands: self.bands.iter().map(band).collect(),
             tile_px: self.tile_px,
             precision: "fp32".into(),
             weights_storage: self.weights,
             classes: self.classes.clone(),
-            head: Head::Binary,
+            head: if self.classes.len() == 2 { Head::Binary } else { Head::Multiclass },
             tta: self.tta,
             temperature: 1.0,
             clip: self.clip.0,
@@ -94,6 +121,26 @@ impl ModelArguments {
                 ..About::default()
             },
         })
+    }
+
+    /// The network: one logit for two classes, else one a class.
+    pub fn architecture(&self) -> Architecture {
+        let family = match self.network {
+            NetworkArgument::Resnet18 => Family::ResNet18,
+            NetworkArgument::Resnet50 => Family::ResNet50,
+            NetworkArgument::ConvnextAtto => Family::ConvNextAtto,
+        };
+        Architecture {
+            family,
+            width: self.width.unwrap_or(family.width()).max(1),
+            stem_stride: self.stem,
+            pooling: match self.pooling {
+                PoolingArgument::Average => Pooling::Average,
+                PoolingArgument::Gem => Pooling::Gem,
+            },
+            bands: self.bands.len(),
+            outputs: if self.classes.len() == 2 { 1 } else { self.classes.len() },
+        }
     }
 
     /// The Markdown of `--about`.
@@ -123,6 +170,11 @@ fn clip(text: &str) -> Result<Clip, String> {
         [low, high] if low < high => Ok(Clip(Some([low, high]))),
         _ => Err("write it as 0,0.275 or none".into()),
     }
+}
+
+fn stem(text: &str) -> Result<usize, String> {
+    let stride = text.parse().ok().filter(|stride| Architecture::STEM_STRIDES.contains(stride));
+    stride.ok_or_else(|| "1, 2 or 4".to_owned())
 }
 
 fn dn_default(text: &str) -> Result<(String, DnDefault), String> {

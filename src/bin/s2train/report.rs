@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use s2infer::decide::Profile;
 use s2infer::model::{Manifest, seal};
-use s2infer::train::{card, render, report};
+use s2infer::train::{card, patches, report, scored, table};
 use s2infer::{Error, Result};
 
 /// Join the CSV of a run over rendered tiles with their labels
@@ -27,8 +27,8 @@ pub struct Scores {
 
 impl Scores {
     pub fn run(&self) -> Result<()> {
-        let rows = report::join(&self.run, &render::read_table(&self.tiles)?)?;
-        report::write(&self.out, &rows)?;
+        let rows = scored::join(&self.run, &patches::read(&self.tiles)?)?;
+        table::write(&self.out, &rows)?;
         tracing::info!("wrote {} labelled scores to {}", rows.len(), self.out.display());
         Ok(())
     }
@@ -63,7 +63,7 @@ impl Report {
         };
         let path = self.model.join("profile.json");
         let profile = Profile::parse(&read(&path)?, &path.display().to_string())?;
-        let measured = report::render(&profile, &report::read(&self.scores)?);
+        let measured = report::render(&profile, &table::read::<scored::Scored>(&self.scores)?);
         let measured = match self.note.trim() {
             "" => measured,
             note => format!("{note}\n\n{measured}"),

@@ -4,18 +4,27 @@ use std::path::{Path, PathBuf};
 
 use s2infer::Result;
 use s2infer::model::Manifest;
-use s2infer::train::calibration;
+use s2infer::model::manifest::Head;
 use s2infer::train::card::{self, Story};
-use s2infer::train::fit::{self, Fitted, Recipe, Samples};
+use s2infer::train::evaluate::logits;
+use s2infer::train::fit::{self, Fitted, Machine, Training};
 use s2infer::train::forward::Precision;
+use s2infer::train::network::Architecture;
 use s2infer::train::patches::{self, Patch, Split};
-use s2infer::train::{folder, pixels};
-use tch::{Cuda, Device, Tensor};
+use s2infer::train::recipe::Recipe;
+use s2infer::train::samples::{Samples, Scaling};
+use s2infer::train::scored::Scored;
+use s2infer::train::{calibration, folder, ladder, pixels, table};
+use tch::Tensor;
 
 use super::model::ModelArguments;
+use super::recipe::{MachineArguments, RecipeArguments};
+use super::tracking::TrackingArguments;
+use super::watch::Progress;
 
-/// Positives and negatives each in the golden batch.
-const GOLDEN_HALF: usize = 2;
+/// Patches of each class in the golden batch, and in all.
+const GOLDEN_OF_CLASS: usize = 2;
+const GOLDEN_MAX: usize = 8;
 
 const EXAMPLES: &str = "\
 The manifest of patches is a CSV with the columns path,label,split,site,longitude,latitude and, for calibration,
@@ -35,9 +44,17 @@ pub struct Train {
     files: Files,
     #[command(flatten)]
     recipe: RecipeArguments,
+    #[command(flatten)]
+    machine: MachineArguments,
+    /// Start from these weights: safetensors with the names of torchvision (ResNet) or timm (ConvNeXt); the first layer
+    /// is adapted to --bands
+    #[arg(long, value_name = "FILE")]
+    pretrained: Option<PathBuf>,
     /// Go on after the last epoch in --checkpoints
     #[arg(long)]
     resume: bool,
+    #[command(flatten)]
+    tracking: TrackingArguments,
     #[command(flatten)]
     model: ModelArguments,
 }
@@ -49,6 +66,8 @@ pub struct Export {
     files: Files,
     #[command(flatten)]
     recipe: RecipeArguments,
+    #[command(flatten)]
+    machine: MachineArguments,
     #[command(flatten)]
     model: ModelArguments,
 }
@@ -96,145 +115,168 @@ impl Files {
     }
 }
 
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "The recipe")]
-struct RecipeArguments {
-    /// Passes over the training patches
-    #[arg(long, default_value_t = 10)]
-    epochs: usize,
-    /// Epochs of rising learning rate
-    #[arg(long, value_name = "EPOCHS", default_value_t = 1)]
-    warmup: usize,
-    /// Patches a step
-    #[arg(long, value_name = "PATCHES", default_value_t = 128)]
-    batch: usize,
-    /// Highest learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
-    learning_rate: f64,
-    /// AdamW's weight decay
-    #[arg(long, value_name = "DECAY", default_value_t = 0.05)]
-    weight_decay: f64,
-    /// Weight of a positive patch in the loss
-    #[arg(long, value_name = "WEIGHT", default_value_t = 1.0)]
-    positive_weight: f64,
-    /// Seed of initialisation, order and augmentation
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Compute in 32 bits; bf16 is faster on processors with AMX and on GPUs
-    #[arg(long)]
-    fp32: bool,
-    /// Threads; more than one is slower on a machine that does other work as well
-    #[arg(long, default_value_t = 1)]
-    threads: u16,
-    /// Stay on the processor even if libtorch finds a GPU
-    #[arg(long)]
-    cpu: bool,
+/// What a training is made of.
+struct Plan {
+    folder: PathBuf,
+    patches: Vec<Patch>,
+    manifest: Manifest,
+    architecture: Architecture,
+    recipe: Recipe,
+    machine: Machine,
+    train: Samples,
+    select: Samples,
 }
 
-impl RecipeArguments {
-    fn recipe(&self) -> Recipe {
-        tch::set_num_threads(i32::from(self.threads.max(1)));
-        Recipe {
-            epochs: self.epochs,
-            warmup_epochs: self.warmup,
-            batch: self.batch.max(1),
-            learning_rate: self.learning_rate,
-            weight_decay: self.weight_decay,
-            positive_weight: self.positive_weight,
-            seed: self.seed,
-            precision: if self.fp32 { Precision::Fp32 } else { Precision::Bf16 },
-            device: if !self.cpu && Cuda::is_available() { Device::Cuda(0) } else { Device::Cpu },
-        }
+impl Plan {
+    fn read(files: &Files, model: &ModelArguments, recipe: &RecipeArguments, machine: Machine) -> Result<Self> {
+        let folder = files.patches.parent().unwrap_or(Path::new("")).to_owned();
+        let patches = patches::read(&files.patches)?;
+        let mut manifest = model.manifest(&patches)?;
+        patches::check_labels(&patches, manifest.classes.len()).map_err(|e| e.context(files.patches.display()))?;
+        let recipe = recipe.recipe(manifest.clip)?;
+        let samples = |split: Split| {
+            let of: Vec<&Patch> = patches.iter().filter(|patch| patch.split == split).collect();
+            Samples::read(&folder, &of, &manifest).map_err(|e| e.context(split.name()))
+        };
+        let (train, select) = (samples(Split::Train)?, samples(Split::Select)?);
+        tracing::info!("{} patches to train on, {} to choose the epoch", train.len(), select.len());
+        manifest.bands = pixels::with_statistics(&manifest.bands, &train)?;
+        let architecture = model.architecture();
+        Ok(Self { folder, patches, manifest, architecture, recipe, machine, train, select })
     }
 
-    fn in_words(&self) -> Vec<(String, String)> {
-        let layers = if self.fp32 { "fp32" } else { "bf16, parameters fp32" };
-        [
-            ("network", "ResNet-18 from scratch, one logit".to_owned()),
-            ("loss", format!("binary cross-entropy, positives weighted {}", self.positive_weight)),
-            ("optimiser", format!("AdamW, weight decay {}", self.weight_decay)),
-            ("learning rate", format!("{}, {} epoch(s) of warm-up, cosine to 0", self.learning_rate, self.warmup)),
-            ("epochs, batch, seed", format!("{}, {}, {}", self.epochs, self.batch, self.seed)),
-            ("augmentation", "the eight symmetries of the square, nothing else".to_owned()),
-            ("arithmetic of the layers", layers.to_owned()),
-            ("epoch kept", "highest average precision on `select`, the last such".to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+    fn write(&self, files: &Files, model: &ModelArguments, threads: u16, fitted: &Fitted) -> Result<()> {
+        let mut manifest = self.manifest.clone();
+        manifest.about.total_parameters = Some(fitted.parameters.count() as u64);
+        let words = in_words(&self.architecture, &self.recipe, self.machine);
+        for (name, value) in &words {
+            manifest.about.hyperparameters.insert(name.clone(), value.clone().into());
+        }
+        let story = Story {
+            about: model.about()?,
+            command: command(),
+            recipe: words,
+            counts: card::counts(&self.patches),
+            history: fitted.progress.history.clone(),
+            best: fitted.best,
+        };
+        let golden = self.golden();
+        let written = folder::write(&files.out, &manifest, &fitted.parameters, &golden, &story)?;
+        tracing::info!("wrote {} ({}, epoch {})", files.out.display(), written.sha256, fitted.best);
+        if manifest.head != Head::Binary {
+            return Ok(());
+        }
+        let request = files.calibration(threads);
+        if calibration::run(&files.out, &written, &self.patches, &self.folder, &request)?.is_some() {
+            tracing::info!("wrote its profile, from {}", request.folder.join("scores.csv").display());
+        }
+        Ok(())
+    }
+
+    /// The scores of the patches that chose the epoch, for the ladder: of the positive class, or of the label's.
+    fn write_scores(&self, checkpoints: &Path, fitted: &Fitted) -> Result<()> {
+        let logits = logits(&fitted.parameters, &self.select, &Scaling::of(&self.manifest), self.machine);
+        let of = self.patches.iter().filter(|patch| patch.split == Split::Select);
+        let rows = of.zip(logits.chunks(self.architecture.outputs)).map(|(patch, logits)| {
+            let score = match logits {
+                [logit] => 1.0 / (1.0 + (-logit).exp()),
+                _ => 1.0 / logits.iter().map(|other| (other - logits[usize::from(patch.label)]).exp()).sum::<f32>(),
+            };
+            Scored {
+                tile: patch.path.to_string_lossy().into_owned(),
+                label: patch.label,
+                score,
+                season: patch.season.clone().unwrap_or_default(),
+                cloud: patch.cloud.clone().unwrap_or_default(),
+                site: patch.site.clone(),
+                class: patch.class.clone().unwrap_or_default(),
+            }
+        });
+        table::write(&checkpoints.join(ladder::SCORES), &rows.collect::<Vec<_>>())
+    }
+
+    /// Network inputs of a few patches of several classes.
+    fn golden(&self) -> Tensor {
+        let scaling = Scaling::of(&self.manifest);
+        let of_class = |class: u8| {
+            let patches = (0..self.select.len()).filter(move |&index| self.select.labels[index] == class);
+            patches.take(GOLDEN_OF_CLASS)
+        };
+        let patches: Vec<Tensor> = (0..self.manifest.classes.len() as u8)
+            .flat_map(of_class)
+            .take(GOLDEN_MAX)
+            .map(|index| self.select.inputs(index..index + 1, &scaling))
+            .collect();
+        Tensor::cat(&patches, 0)
     }
 }
 
 impl Train {
     pub fn run(&self) -> Result<()> {
-        let recipe = self.recipe.recipe();
-        let data = Data::read(&self.files.patches, &self.model)?;
-        let (train, select) = (data.samples(Split::Train)?, data.samples(Split::Select)?);
-        let fitted = fit::fit(&recipe, &train, &select, &self.files.checkpoints, self.resume)?;
-        data.write(&self.files, &self.model, &self.recipe, &fitted)
+        let plan = Plan::read(&self.files, &self.model, &self.recipe, self.machine.machine()?)?;
+        let bands: Vec<String> = plan.manifest.bands.iter().map(|band| band.name.clone()).collect();
+        let mut progress = Progress::new(&plan.recipe);
+        let settings = in_words(&plan.architecture, &plan.recipe, plan.machine);
+        let (name, checkpoints) = (&plan.manifest.name, &self.files.checkpoints);
+        let mut tracking = self.tracking.start(name, &settings, command(), checkpoints, self.resume)?;
+        let training = Training {
+            architecture: plan.architecture,
+            recipe: plan.recipe.clone(),
+            machine: plan.machine,
+            scaling: Scaling::of(&plan.manifest),
+            pretrained: self.pretrained.as_deref().map(|path| (path, &bands[..])),
+            mlflow_run: tracking.run_id(),
+            observer: &mut |event| {
+                tracking.on(&event);
+                progress.on(&event)
+            },
+        };
+        let fitted = training.fit(&plan.train, &plan.select, checkpoints, self.resume)?;
+        plan.write_scores(checkpoints, &fitted)?;
+        plan.write(&self.files, &self.model, self.machine.threads, &fitted)?;
+        tracking.finish();
+        Ok(())
     }
 }
 
 impl Export {
     pub fn run(&self) -> Result<()> {
-        let recipe = self.recipe.recipe();
-        let data = Data::read(&self.files.patches, &self.model)?;
-        let fitted = fit::finished(&self.files.checkpoints, data.manifest.bands.len(), recipe.device)?;
-        data.write(&self.files, &self.model, &self.recipe, &fitted)
+        let mut plan = Plan::read(&self.files, &self.model, &self.recipe, self.machine.machine()?)?;
+        let fitted = fit::finished(&self.files.checkpoints, plan.machine.device)?;
+        // What was trained counts, not what the flags say now.
+        plan.recipe = fitted.progress.recipe.clone();
+        plan.architecture = fitted.progress.architecture;
+        plan.write(&self.files, &self.model, self.machine.threads, &fitted)
     }
 }
 
-/// The patches, and the manifest with their statistics.
-struct Data {
-    folder: PathBuf,
-    patches: Vec<Patch>,
-    manifest: Manifest,
+/// The network and the recipe for the card and the manifest.
+fn in_words(architecture: &Architecture, recipe: &Recipe, machine: Machine) -> Vec<(String, String)> {
+    let layers = match machine.precision {
+        Precision::Fp32 => "fp32",
+        Precision::Bf16 => "bf16, parameters fp32",
+    };
+    let mut words = vec![("network".to_owned(), architecture.to_string()), ("layers".to_owned(), layers.to_owned())];
+    if let Ok(serde_json::Value::Object(settings)) = serde_json::to_value(recipe) {
+        for (name, value) in settings {
+            words.push((name.replace('_', " "), plain(&value)));
+        }
+    }
+    words
 }
 
-impl Data {
-    fn read(path: &Path, model: &ModelArguments) -> Result<Self> {
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        let patches = patches::read(path)?;
-        let mut manifest = model.manifest(&patches)?;
-        let train: Vec<&Patch> = patches.iter().filter(|patch| patch.split == Split::Train).collect();
-        manifest.bands = pixels::with_statistics(&folder, &train, &manifest)?;
-        Ok(Self { folder, patches, manifest })
-    }
-
-    fn of(&self, split: Split) -> impl Iterator<Item = &Patch> {
-        self.patches.iter().filter(move |patch| patch.split == split)
-    }
-
-    fn samples(&self, split: Split) -> Result<Samples> {
-        let patches: Vec<&Patch> = self.of(split).collect();
-        let labels: Vec<f32> = patches.iter().map(|patch| f32::from(patch.label)).collect();
-        let pixels = pixels::inputs(&self.folder, &patches, &self.manifest).map_err(|e| e.context(split.name()))?;
-        Ok(Samples { pixels, labels: Tensor::from_slice(&labels) })
-    }
-
-    fn write(&self, files: &Files, model: &ModelArguments, recipe: &RecipeArguments, fitted: &Fitted) -> Result<()> {
-        let mut golden: Vec<&Patch> = self.of(Split::Select).filter(|p| p.is_positive()).take(GOLDEN_HALF).collect();
-        golden.extend(self.of(Split::Select).filter(|p| !p.is_positive()).take(GOLDEN_HALF));
-        let golden = pixels::inputs(&self.folder, &golden, &self.manifest)?;
-        let mut manifest = self.manifest.clone();
-        manifest.about.total_parameters = Some(fitted.parameters.count() as u64);
-        for (name, value) in recipe.in_words() {
-            manifest.about.hyperparameters.insert(name, value.into());
+/// A setting without JSON's marks: `kind focal, gamma 2.0`.
+fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Object(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|(name, value)| format!("{} {}", name.replace('_', " "), plain(value))).collect();
+            fields.join(", ")
         }
-        let story = Story {
-            about: model.about()?,
-            command: command(),
-            recipe: recipe.in_words(),
-            counts: card::counts(&self.patches),
-            history: fitted.history.clone(),
-            best: fitted.best,
-        };
-        let written = folder::write(&files.out, &manifest, &fitted.parameters, &golden, &story)?;
-        tracing::info!("wrote {} ({}, epoch {})", files.out.display(), written.sha256, fitted.best);
-        let request = files.calibration(recipe.threads);
-        if calibration::run(&files.out, &written, &self.patches, &self.folder, &request)?.is_some() {
-            tracing::info!("wrote its profile, from {}", request.folder.join("scores.csv").display());
-        }
-        Ok(())
+        serde_json::Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" to "),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => "none".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -55,13 +55,14 @@ impl<'s> Reader<'s> {
         if self.big_endian { bytes.iter().fold(0, shift) } else { bytes.iter().rev().fold(0, shift) }
     }
 
-    /// The directory at `first`, once the chain behind it is known to hold no other image of its size.
-    pub(super) fn first_image(&self, first: u64) -> Result<Directory> {
+    /// The directory at `first`, once the chain behind it is known to hold no other image of its size, and whether that
+    /// chain holds a mask of it.
+    pub(super) fn first_image(&self, first: u64) -> Result<(Directory, bool)> {
         let image = self.directory(first)?;
         let sides = |directory: &Directory| -> Result<_> {
             Ok((self.unsigned(directory, tags::IMAGE_WIDTH)?, self.unsigned(directory, tags::IMAGE_LENGTH)?))
         };
-        let (mut next, mut visited) = (image.next, HashSet::from([first]));
+        let (mut next, mut visited, mut has_mask) = (image.next, HashSet::from([first]), false);
         while next != 0 {
             if !visited.insert(next) {
                 return Err(Error::malformed(format!("the directory at offset {next} is linked in a loop")));
@@ -71,13 +72,15 @@ impl<'s> Reader<'s> {
             }
             let page = self.directory(next)?;
             // Bit 0: reduced resolution; bit 2: transparency mask.
-            let aside = self.unsigned(&page, tags::NEW_SUBFILE_TYPE)?.unwrap_or(0) & 0b101 != 0;
+            let subfile = self.unsigned(&page, tags::NEW_SUBFILE_TYPE)?.unwrap_or(0);
+            has_mask |= subfile & 0b100 != 0;
+            let aside = subfile & 0b101 != 0;
             if !aside && sides(&page)? == sides(&image)? {
                 return Err(Error::unsupported("several pages of one size; write them as the bands of one image"));
             }
             next = page.next;
         }
-        Ok(image)
+        Ok((image, has_mask))
     }
 
     fn directory(&self, offset: u64) -> Result<Directory> {

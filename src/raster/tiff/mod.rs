@@ -1,6 +1,6 @@
 //! TIFF and BigTIFF, classic and Geo.
 //!
-//! Only the image of the first directory is read, as GDAL does; overviews and masks are passed over, and a file whose
+//! Only the image of the first directory is read, as GDAL does; overviews are passed over, a mask is noted, and a file whose
 //! later pages are as large as the first is refused, since those pages may be bands.
 
 mod chunks;
@@ -26,7 +26,7 @@ use layout::Layout;
 /// Reads and checks the header.
 pub(super) fn open(source: &Source, format: Format) -> Result<(Header, Grid, Chunks)> {
     let (reader, first) = Reader::open(source)?;
-    let directory = reader.first_image(first)?;
+    let (directory, has_mask) = reader.first_image(first)?;
     let layout = Layout::read(&reader, &directory)?;
     let nodata = gdal::nodata(&reader, &directory)?;
     let GdalMetadata { mut items, bands: per_band } = gdal::metadata(&reader, &directory)?;
@@ -48,6 +48,7 @@ pub(super) fn open(source: &Source, format: Format) -> Result<(Header, Grid, Chu
         bands,
         sample_type: layout.sample_type,
         nodata,
+        has_mask,
         geo,
         metadata: items,
     };

@@ -1,0 +1,84 @@
+//! No output may be an input, and no two outputs one file: told before anything runs.
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use s2infer::model::{Asset, Model};
+use s2infer::output::{journal_path, lock_path};
+use s2infer::{Error, Result};
+
+/// What tells files apart whatever they are called.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Identity {
+    /// Device and inode of a file that is there.
+    There(u64, u64),
+    /// Canonical folder and name of one that is not.
+    Absent(PathBuf),
+}
+
+impl Identity {
+    fn of(path: &Path) -> Self {
+        if let Ok(there) = path.metadata() {
+            return Self::There(there.dev(), there.ino());
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        Self::Absent(path.file_name().map_or_else(|| folder.clone(), |name| folder.join(name)))
+    }
+}
+
+/// The files that a run will write, each with the words for it.
+#[derive(Debug, Default)]
+pub struct Claims(HashMap<Identity, String>);
+
+impl Claims {
+    /// Claims a file for an output; `what` is its flag.
+    ///
+    /// # Errors
+    /// [`s2infer::Kind::Usage`] if another output has claimed it.
+    pub fn output(&mut self, what: &str, path: &Path) -> Result<()> {
+        let words = format!("{what} {}", path.display());
+        match self.0.insert(Identity::of(path), words.clone()) {
+            Some(other) => Err(same_file(&other, &words)),
+            None => Ok(()),
+        }
+    }
+
+    /// Claims a result table, its journal and its lock.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub fn table(&mut self, path: &Path) -> Result<()> {
+        self.output("--output", path)?;
+        self.output("the journal of --output,", &journal_path(path))?;
+        self.output("the lock of --output,", &lock_path(path))
+    }
+
+    /// Checks that no output would replace what is read; `what` is its flag, or what it is.
+    ///
+    /// # Errors
+    /// [`s2infer::Kind::Usage`] if one would.
+    pub fn input(&self, what: &str, path: &Path) -> Result<()> {
+        // An output that is not there yet replaces nothing, so that most runs look at no tile here.
+        if !self.0.keys().any(|output| matches!(output, Identity::There(..))) {
+            return Ok(());
+        }
+        let output = self.0.get(&Identity::of(path));
+        output.map_or(Ok(()), |output| Err(same_file(output, &format!("{what} {}", path.display()))))
+    }
+
+    /// Checks the manifest of a model and those of its files that `is_read` chooses.
+    ///
+    /// # Errors
+    /// As [`Self::input`].
+    pub fn model(&self, name_or_folder: &str, model: &Model, is_read: impl Fn(&Asset) -> bool) -> Result<()> {
+        let Some(folder) = Model::folder(name_or_folder) else { return Ok(()) };
+        let files = model.manifest.assets.iter().filter(|asset| is_read(asset)).map(|asset| asset.href.as_str());
+        files.chain(["model.json"]).try_for_each(|file| self.input("--model's", &folder.join(file)))
+    }
+}
+
+fn same_file(output: &str, other: &str) -> Error {
+    Error::usage(format!("{output} and {other} are the same file; give the output another name"))
+}

@@ -1,0 +1,166 @@
+//! Batches, made on all cores while the network works on the one before.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use tch::Tensor;
+
+use super::augment::{Augmentation, Circumstances, Image, Scratch};
+use super::augment::{Mix, Mixing, existential_label};
+use super::samples::{Samples, Scaling};
+
+/// Batches that lie ready.
+const AHEAD: usize = 4;
+
+/// How an epoch's patches become batches.
+#[derive(Debug)]
+pub struct Loader<'a> {
+    /// The patches.
+    pub samples: &'a Samples,
+    /// Classes; two classes have one logit.
+    pub classes: usize,
+    /// The model's standardisation.
+    pub scaling: Scaling,
+    /// What happens to every patch.
+    pub augmentation: Augmentation,
+    /// What happens to pairs of patches.
+    pub mixing: Mixing,
+    /// Patches a batch.
+    pub batch: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// Network inputs with soft labels and what each patch now shows.
+#[derive(Debug)]
+pub struct Batch {
+    /// `[n, bands, side, side]`
+    pub inputs: Tensor,
+    /// `[n, 1]` for two classes, else `[n, classes]`.
+    pub labels: Tensor,
+    /// Season and sky after augmentation; of a mixed pair, those of the first.
+    pub circumstances: Vec<Circumstances>,
+}
+
+/// Numbers on their way to a tensor.
+struct Raw {
+    inputs: Vec<f32>,
+    labels: Vec<f32>,
+    circumstances: Vec<Circumstances>,
+}
+
+impl Loader<'_> {
+    /// Hands the batches of `order` to `step`, in order. What a batch holds depends on the seed, `epoch` and its place
+    /// alone, not on threads. Returns the time that was spent waiting for batches.
+    pub fn run<E: Send>(
+        &self,
+        order: &[usize],
+        epoch: usize,
+        mut step: impl FnMut(Batch) -> Result<(), E>,
+    ) -> Result<Duration, E> {
+        std::thread::scope(|scope| {
+            let (sender, batches) = bounded(AHEAD);
+            scope.spawn(move || {
+                for (index, rows) in order.chunks(self.batch).enumerate() {
+                    // The receiver is gone where a step failed.
+                    if sender.send(self.raw(rows, epoch, index)).is_err() {
+                        return;
+                    }
+                }
+            });
+            self.consume(&batches, &mut step)
+        })
+    }
+
+    fn consume<E>(
+        &self,
+        batches: &Receiver<Raw>,
+        step: &mut impl FnMut(Batch) -> Result<(), E>,
+    ) -> Result<Duration, E> {
+        let mut waited = Duration::ZERO;
+        loop {
+            let started = Instant::now();
+            let Ok(raw) = batches.recv() else { return Ok(waited) };
+            waited += started.elapsed();
+            let columns = self.columns() as i64;
+            step(Batch {
+                inputs: self.samples.tensor(&raw.inputs),
+                labels: Tensor::from_slice(&raw.labels).view([-1, columns]),
+                circumstances: raw.circumstances,
+            })?;
+        }
+    }
+
+    fn columns(&self) -> usize {
+        if self.classes == 2 { 1 } else { self.classes }
+    }
+
+    fn raw(&self, rows: &[usize], epoch: usize, batch: usize) -> Raw {
+        let size = self.samples.size;
+        let mut inputs = vec![0.0; rows.len() * size];
+        let mut labels = vec![0.0; rows.len() * self.columns()];
+        let circumstances: Vec<Circumstances> = inputs
+            .par_chunks_mut(size)
+            .zip(labels.par_chunks_mut(self.columns()))
+            .enumerate()
+            .map_init(Scratch::default, |scratch, (row, (values, labels))| {
+                let index = rows[row];
+                self.label(self.samples.labels[index], labels);
+                values.copy_from_slice(self.samples.patch(index));
+                let mut rng = self.rng(epoch, batch, row);
+                let samples = self.samples;
+                let mut image = Image { values, side_px: samples.side_px, optics: &samples.optics };
+                self.augmentation.apply(&mut image, samples.circumstances[index], &mut rng, scratch)
+            })
+            .collect();
+        self.mix(&mut inputs, &mut labels, self.rng(epoch, batch, rows.len()));
+        inputs.par_chunks_mut(size).for_each(|patch| self.scaling.apply(patch));
+        Raw { inputs, labels, circumstances }
+    }
+
+    fn label(&self, class: u8, columns: &mut [f32]) {
+        match self.classes {
+            2 => columns[0] = f32::from(class),
+            _ => columns[usize::from(class)] = 1.0,
+        }
+    }
+
+    /// Mixes patches with others of the same batch.
+    fn mix(&self, inputs: &mut [f32], labels: &mut [f32], mut rng: ChaCha8Rng) {
+        let (size, columns) = (self.samples.size, self.columns());
+        let rows = labels.len() / columns;
+        let mixes: Vec<Option<Mix>> = (0..rows).map(|_| self.mixing.draw(self.samples.side_px, &mut rng)).collect();
+        if mixes.iter().all(Option::is_none) {
+            return;
+        }
+        let mut partners: Vec<usize> = (0..rows).collect();
+        partners.shuffle(&mut rng);
+        let (all, all_labels) = (inputs.to_vec(), labels.to_vec());
+        let pairs = inputs.par_chunks_mut(size).zip(labels.par_chunks_mut(columns));
+        pairs.enumerate().for_each(|(row, (own, own_labels))| {
+            let Some(mix) = &mixes[row] else { return };
+            let partner = partners[row];
+            let share = mix.apply(own, &all[partner * size..][..size], self.samples.side_px);
+            let others = &all_labels[partner * columns..][..columns];
+            for (own, other) in own_labels.iter_mut().zip(others) {
+                *own = match columns {
+                    1 => existential_label(*own, *other, share),
+                    _ => share * *own + (1.0 - share) * other,
+                };
+            }
+        });
+    }
+
+    /// The random numbers of one patch of one batch.
+    fn rng(&self, epoch: usize, batch: usize, row: usize) -> ChaCha8Rng {
+        let mut seed = [0; 32];
+        for (part, number) in seed.chunks_mut(8).zip([self.seed, epoch as u64, batch as u64, row as u64]) {
+            part.copy_from_slice(&number.to_le_bytes());
+        }
+        ChaCha8Rng::from_seed(seed)
+    }
+}
