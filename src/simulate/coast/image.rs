@@ -16,7 +16,7 @@ use crate::simulate::sensor;
 
 /// Share of a tile under cloud in a cloudy group.
 const COVER: [f32; 2] = [0.12, 0.45];
-/// Clouds that Sentinel-2's own mask would miss do not make a sky cloudy: 0.3 is where a cloud begins.
+/// Optical depth at which a cloud begins.
 const EDGE_DEPTH: f32 = 0.3;
 /// Optical depth of the cores of water clouds and of ice clouds, and their heights in metres.
 const WATER: ([f32; 2], [f32; 2]) = ([1.0, 12.0], [250.0, 1200.0]);
