@@ -5,12 +5,14 @@ mod common;
 mod tiles;
 
 use std::fs::File;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
-use std::thread::sleep;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use s2infer::Kind;
@@ -59,7 +61,7 @@ impl Server {
         Some(server)
     }
 
-    /// The server of all tests that need not stop it.
+    /// The server of all tests.
     fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Server>> = OnceLock::new();
         let start = || {
@@ -106,13 +108,6 @@ impl Server {
     /// A run without parameters and tags.
     fn track(&self, experiment: &str) -> Tracker {
         Tracker::start(&self.url(), experiment, "run", &[], &[], None).unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.process.stdin.take());
-        let _ = self.process.wait();
     }
 }
 
@@ -208,21 +203,53 @@ fn runs_of_one_experiment_stand_together_and_one_that_is_dropped_has_failed() {
     assert!(infos.iter().all(|info| info["status"] == "FAILED"));
 }
 
+/// A way to a server that works while `open` is true; returns its port.
+fn door(server_port: u16, open: &Arc<AtomicBool>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, open) = (listener.local_addr().unwrap().port(), open.clone());
+    spawn(move || {
+        for visitor in listener.incoming().flatten() {
+            let server = TcpStream::connect(("127.0.0.1", server_port)).unwrap();
+            for (from, to) in [(&visitor, &server), (&server, &visitor)] {
+                let (from, to, open) = (from.try_clone().unwrap(), to.try_clone().unwrap(), open.clone());
+                spawn(move || pass(from, to, &open));
+            }
+        }
+    });
+    port
+}
+
+/// Passes bytes on until they end or the door is shut, which ends the connection.
+fn pass(mut from: TcpStream, mut to: TcpStream, open: &AtomicBool) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        if !open.load(Ordering::SeqCst) || to.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    for stream in [from, to] {
+        let _ = stream.shutdown(Shutdown::Both);
+    }
+}
+
 #[test]
 fn a_training_outlives_its_server_and_says_later_what_it_could_not() {
-    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
-    let Some(server) = Server::start(folder.path(), port) else { return };
-    let mut tracker = server.track("away");
+    let Some(server) = Server::shared() else { return };
+    let open = Arc::new(AtomicBool::new(true));
+    let url = format!("http://127.0.0.1:{}", door(server.port, &open));
+    let mut tracker = Tracker::start(&url, "away", "run", &[], &[], None).unwrap();
     let run_id = tracker.run_id().to_owned();
+    let values =
+        || -> Vec<f64> { server.history(&run_id, "loss").iter().map(|(_, value)| value.as_f64().unwrap()).collect() };
     tracker.epoch(1, &[("loss".into(), 3.0)]);
-    drop(server);
+    open.store(false, Ordering::SeqCst);
     tracker.epoch(2, &[("loss".into(), 2.0)]);
     tracker.epoch(3, &[("loss".into(), 1.0)]);
-    let server = Server::start(folder.path(), port).unwrap();
+    assert_eq!(values(), [3.0]);
+    open.store(true, Ordering::SeqCst);
     tracker.epoch(4, &[("loss".into(), 0.5)]);
+    assert_eq!(values(), [3.0, 2.0, 1.0, 0.5]);
     tracker.finish(Status::Finished);
-    let values: Vec<f64> = server.history(&run_id, "loss").iter().map(|(_, value)| value.as_f64().unwrap()).collect();
-    assert_eq!(values, [3.0, 2.0, 1.0, 0.5]);
     assert_eq!(server.run(&run_id)["info"]["status"], "FINISHED");
 }
 
