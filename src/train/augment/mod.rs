@@ -11,11 +11,12 @@
 //! | | here | the benchmark |
 //! | --- | --- | --- |
 //! | fields | interpolated lattices ([`noise::Texture`]), plain, billowing or streaked | spectral 1/f noise |
-//! | clouds | three kinds; opacity `1 − exp(−τ)` with τ 0.05 to 8, level outside of their edge | one kind; two-stream reflectance at log-normal depths of 0.3 to 30 |
+//! | clouds | three kinds; opacity `1 − exp(−τ)` with τ 0.05 to 20, level outside of their edge | one kind; two-stream reflectance at log-normal depths of 0.3 to 30 |
 //! | brightest cloud | 0.5 to 0.8, darker in SWIR | 0.9 |
 //! | shadow | 30 to 60 % of the light, by wavelength; from 100 to 600 m | what passes the cloud, towards the sun; from 250 to 900 m |
 //! | haze | over whatever air is there; AOD 0.02 to 0.6 | the clear air taken off and other air put on; AOD 0.06 to 0.3 |
 //! | brown vegetation | a factor drawn for each band by itself, 0.5 to 1.8 | a share of a bare crown's spectrum |
+//! | snow | on half of the northern winters, 5 to 75 % of the land | with a probability of 5 % (40°) to 30 % (55°), 10 to 60 % |
 //! | dates | 73 days about the solstice | 45 |
 //! | only here | cirrus, adjacency, offset errors, RandAugment, mixing | shadows by local contrast, snow under trees |
 
