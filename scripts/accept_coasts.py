@@ -200,13 +200,17 @@ def land_statistics(folder):
 
 
 class Report:
-    def __init__(self):
-        self.lines = []
+    """Goes to its file line by line: a run that is cut short leaves what it has found."""
+
+    def __init__(self, path):
+        path = pathlib.Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = open(path, "w", buffering=1)
         self.failed = []
 
     def add(self, text=""):
-        self.lines.append(text)
         print(text, flush=True)
+        print(text, file=self.file)
 
     def check(self, passes, text):
         self.add(f"**{'passed' if passes else 'FAILED'}**: {text}")
@@ -370,7 +374,7 @@ def main():
     parser.add_argument("--seed", type=int, default=101)
     arguments = parser.parse_args()
     pathlib.Path(arguments.work).mkdir(parents=True, exist_ok=True)
-    simulate, report = Simulator(arguments.program, arguments.work), Report()
+    simulate, report = Simulator(arguments.program, arguments.work), Report(arguments.report)
     report.add("# Acceptance of the simulated coasts")
     report.add()
     report.add("Everything here is **simulated**: no figure says anything about real coasts. Numbers are those of the "
@@ -394,9 +398,6 @@ def main():
     report.add()
     for command in simulate.commands:
         report.add(f"- `{command}`")
-    path = pathlib.Path(arguments.report)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(report.lines) + "\n")
     if report.failed:
         sys.exit(f"{len(report.failed)} failed: " + "; ".join(report.failed))
 

@@ -96,6 +96,9 @@ fn knobs_turn_what_they_are_named_for() {
     assert!(visible("e", "2.5") < visible("f", "0.3"));
     let share = |name: &str, options: &[&str]| mean(name, "clean_label", options);
     assert!(share("g", &["--prevalence", "0.5", "--train-prevalence", "0.5"]) > 0.4);
+    let (_, rows) = simulate(folder.path(), "g2", &["--tiles", "300", "--train-mix", "0,0,0,1"]);
+    let train = rows.iter().filter(|row| row["split"] == "train");
+    assert!(train.into_iter().all(|row| (&*row["season"], &*row["cloud"]) == ("winter", "cloudy")));
     let (_, rows) = simulate(folder.path(), "h", &["--tiles", "300", "--label-noise", "0"]);
     assert!(rows.iter().all(|row| row["label"] == row["clean_label"]));
 }
@@ -174,6 +177,7 @@ fn what_makes_no_set_is_a_usage_error_and_leaves_nothing() {
         (&["--lookalikes=-1"], "at least 0"),
         (&["--prevalence", "1"], "between 0 and 1"),
         (&["--train-mix", "0,0,0,0"], "above 0"),
+        (&["--train-mix", "1,2,3"], "four numbers"),
         (&["--footprint-scale", "9"], "0.3 to 2.5"),
     ] {
         let output = s2infer(&[&["simulate", "--out", out.to_str().unwrap()], options].concat());

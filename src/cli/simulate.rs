@@ -87,8 +87,17 @@ struct KnobArgs {
     #[arg(long, value_name = "SHARE", value_parser = open_share)]
     train_prevalence: Option<f64>,
     /// Odds of summer-clear, summer-cloudy, winter-clear, winter-cloudy in the training split [default: 7,1,1,1].
-    #[arg(long, value_name = "A,B,C,D", value_delimiter = ',', value_parser = not_negative, num_args = 4)]
-    train_mix: Option<Vec<f32>>,
+    #[arg(long, value_name = "A,B,C,D", value_parser = odds)]
+    train_mix: Option<Odds>,
+}
+
+/// Odds of the four groups.
+#[derive(Debug, Clone, Copy)]
+struct Odds([f32; 4]);
+
+fn odds(text: &str) -> Result<Odds, String> {
+    let odds: Vec<f32> = text.split(',').map(not_negative).collect::<Result<_, _>>()?;
+    odds.try_into().map(Odds).map_err(|_| "give four numbers with commas between them".into())
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -132,7 +141,7 @@ impl KnobArgs {
             label_noise: self.label_noise,
             prevalence: self.prevalence.map_or(usual.prevalence, |share| share as f32),
             train_prevalence: self.train_prevalence.map_or(usual.train_prevalence, |share| share as f32),
-            train_mix: self.train_mix.as_deref().and_then(|odds| odds.try_into().ok()).unwrap_or(usual.train_mix),
+            train_mix: self.train_mix.map_or(usual.train_mix, |odds| odds.0),
         }
     }
 }
