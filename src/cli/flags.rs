@@ -165,7 +165,8 @@ impl OutputArgs {
 impl SceneArgs {
     /// The library's form of these flags; reads the side table.
     pub fn options(&self) -> Result<SceneOptions> {
-        let table = self.metadata.as_deref().map(TileTable::read).transpose()?;
+        let table = self.metadata.as_deref().map(TileTable::read).transpose();
+        let table = table.map_err(|error| error.context("--metadata"))?;
         Ok(SceneOptions {
             bands: self.bands.as_ref().map(|bands| bands.iter().map(|band| canonical_band(band)).collect()),
             dn: DnFlags { scale: self.dn_scale, offset: self.dn_offset, force: self.dn_force },
