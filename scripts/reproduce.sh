@@ -109,7 +109,7 @@ train-incumbent() {
 
 train-construction() {
     train construction "$work/training/tiles.csv" "${construction[@]}" --clip 0,0.6 "${small_targets[@]}" \
-        --atmosphere 0.6 --season 0.6 --epochs 12
+        --atmosphere 0.6 --season 0.6 --epochs 16
 }
 
 train-eurosat() {
@@ -200,6 +200,8 @@ if [ ! -f "$shared/eurosat-rgb-train-val.tar" ] && [ ! -d "$work/eurosat-rgb" ];
     exit 0
 fi
 mkdir -p "$work/stamps" "$models" "$calibration"
+# The binary holds this file, which a training removes; empty, it counts as absent.
+[ -e models/construction/profile.json ] || : > models/construction/profile.json
 cargo build --release --locked --quiet --features train
 
 for stage in "${stages[@]}"; do

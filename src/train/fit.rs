@@ -126,7 +126,7 @@ impl Training<'_> {
             classes,
             scaling: self.scaling.clone(),
             augmentation: self.recipe.augmentation.clone(),
-            mixing: self.recipe.mixing.clone(),
+            mixing: self.recipe.mixing,
             batch: self.recipe.batch,
             seed: self.recipe.seed,
         };

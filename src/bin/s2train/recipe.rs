@@ -116,7 +116,7 @@ impl RecipeArguments {
     pub fn recipe(&self, clip: Option<[f32; 2]>) -> Result<Recipe> {
         self.check()?;
         let Pair(operations, magnitude) = self.randaugment;
-        let randaugment = (operations > 0.0).then(|| RandAugment { operations: operations as usize, magnitude });
+        let chosen = RandAugment { operations: operations as usize, magnitude };
         Ok(Recipe {
             epochs: self.epochs,
             warmup_epochs: self.warmup,
@@ -137,7 +137,7 @@ impl RecipeArguments {
                 symmetries: !self.no_symmetries,
                 atmosphere: self.atmosphere,
                 season: self.season,
-                randaugment,
+                randaugment: (operations > 0.0).then_some(chosen),
                 clip,
             },
             mixing: Mixing {
