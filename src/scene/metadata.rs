@@ -56,7 +56,7 @@ impl TileTable {
         let mut table = Self::default();
         for record in reader.records() {
             let record = record.map_err(Error::usage)?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = line_of(text, record.position());
             let cell = |column: Option<usize>| column.and_then(|at| record.get(at)).filter(|text| !text.is_empty());
             let name = PathBuf::from(cell(Some(tile)).ok_or_else(|| Error::usage(format!("line {line}: no tile")))?);
             let facts = TileFacts {
@@ -113,6 +113,14 @@ impl TileTable {
             rows.iter().filter(|(row, _)| path == row || path.ends_with(row.strip_prefix(".").unwrap_or(row)));
         fitting.max_by_key(|(row, _)| length(row)).map(|(_, facts)| *facts)
     }
+}
+
+/// The line that a record stands on: its position is that of the blank lines before it.
+fn line_of(text: &[u8], position: Option<&csv::Position>) -> u64 {
+    let Some(position) = position else { return 0 };
+    let rest = text.get(position.byte() as usize..).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| b"\r\n".contains(byte)).filter(|byte| **byte == b'\n').count();
+    position.line() + blank as u64
 }
 
 /// A column's name without its spaces, signs and capitals.
