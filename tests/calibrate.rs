@@ -20,6 +20,7 @@ fn request(rule: Rule, joint: bool) -> CalibrateRequest {
         target_recall: 0.8,
         confidence: 0.9,
         joint,
+        site_correlation: None,
         bounds: Bounds::default(),
         command: "s2infer calibrate --scores scores.csv".into(),
         created: "2026-11-21T00:00:00Z".parse().unwrap(),
@@ -401,4 +402,31 @@ fn the_text_says_everything_that_the_profile_does() {
     assert!(text.contains("summer-clear") && text.contains("0.639125") && text.contains("0.8706"), "{text}");
     assert!(text.contains("no guarantee: inherited from all, needs 11"), "{text}");
     assert!(text.contains("With a confidence of 90 % for each feasible group by itself, at least 80 %"), "{text}");
+}
+
+// scipy 1.17: with 17 sites of 10 positives and a correlation of 0.3 the design effect is 3.7 and 170 positives count as
+// 45; binom.cdf(5, 45, 0.2) = 0.0902 and binom.cdf(6, 45, 0.2) = 0.1768, so rank 6 of 45, and floor(170 × 6 / 45) = 22.
+#[test]
+fn correlated_positives_count_as_fewer_and_the_profile_says_so() {
+    let mut table = String::from("tile,label,score,season,cloud,site\n");
+    for index in 0..170 {
+        let (score, site) = (f64::from(index + 1) / 200.0, index % 17);
+        table += &format!("t{index},1,{score},summer,clear,site-{site}\n");
+    }
+    let scores = scores(&table);
+    let of = |site_correlation| {
+        let request = CalibrateRequest { site_correlation, ..request(Rule::Exact, false) };
+        calibrate(&scores, &request).unwrap().profile
+    };
+    let (independent, correlated) = (of(None), of(Some(0.3)));
+    // binom.cdf(26, 170, 0.2) = 0.0719, binom.cdf(27, 170, 0.2) = 0.1041
+    assert_eq!(independent.groups[0].rank, Some(27));
+    assert_eq!(correlated.groups[0].rank, Some(22));
+    assert_eq!(correlated.groups[0].threshold, 22.0 / 200.0);
+    assert!((correlated.groups[0].confidence.unwrap() - (1.0 - 0.0902)).abs() < 1e-4);
+    assert_eq!(correlated.site_correlation, Some(0.3));
+    assert!(correlated.guarantee.contains("0.3") && correlated.warnings.is_empty(), "{:?}", correlated.warnings);
+    assert!(independent.warnings[0].contains("--site-correlation"));
+    let everything_alike = CalibrateRequest { site_correlation: Some(1.5), ..request(Rule::Exact, false) };
+    assert!(calibrate(&scores, &everything_alike).is_err());
 }

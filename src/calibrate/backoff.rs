@@ -12,19 +12,36 @@ pub(super) struct Node {
     pub(super) positives: Vec<f64>,
     /// Different sites among them, where known.
     pub(super) n_sites: Option<u64>,
+    /// Positives of the same site as a positive, itself among them, on average over positives; 1 where sites are
+    /// unknown.
+    pub(super) site_size: f64,
+}
+
+/// Kish's design effect: positives with `site_size` of them in a site and a correlation within sites tell as much as
+/// so many times fewer independent ones.
+pub(super) fn design_effect(site_size: f64, correlation: f64) -> f64 {
+    1.0 + (site_size - 1.0) * correlation
 }
 
 /// The threshold that `node` inherits and the larger group it is from: the smallest one that contains the node
 /// and has enough positives itself, or a feasible member's where that is lower. Needs one feasible choice among
 /// `choices` (one per node), which makes the group of all feasible.
-pub(super) fn inherit(node: &Node, nodes: &[Node], choices: &[Option<Choice>], level: &Level) -> (f64, String) {
+pub(super) fn inherit(
+    node: &Node,
+    nodes: &[Node],
+    choices: &[Option<Choice>],
+    level: &Level,
+    correlation: f64,
+) -> (f64, String) {
     let parents = sky_of(&node.group).map(|sky| (Some(sky), sky)).into_iter().chain([(None, "all")]);
     for (sky, name) in parents {
         let member = |other: &Node| sky.is_none_or(|sky| sky_of(&other.group) == Some(sky));
         let mut pooled: Vec<f64> =
             nodes.iter().filter(|other| member(other)).flat_map(|other| other.positives.iter().copied()).collect();
         pooled.sort_by(f64::total_cmp);
-        let Some(own) = level.choose(&pooled) else { continue };
+        // The groups may hold the same sites.
+        let site_size: f64 = nodes.iter().filter(|other| member(other)).map(|other| other.site_size).sum();
+        let Some(own) = level.choose(&pooled, design_effect(site_size, correlation)) else { continue };
         let members = nodes.iter().zip(choices).filter(|(other, _)| member(other));
         let lowest =
             members.filter_map(|(_, choice)| *choice).map(|choice| choice.threshold).fold(own.threshold, f64::min);
@@ -46,14 +63,14 @@ mod tests {
     fn node(group: &str, positives: &[f64]) -> Node {
         let mut positives = positives.to_vec();
         positives.sort_by(f64::total_cmp);
-        Node { group: group.into(), positives, n_sites: None }
+        Node { group: group.into(), positives, n_sites: None, site_size: 1.0 }
     }
 
     fn inherited(nodes: &[Node], which: usize) -> (f64, String) {
         let level = Level { recall: 0.8, miss: Some(0.1) };
-        let choices: Vec<_> = nodes.iter().map(|node| level.choose(&node.positives)).collect();
+        let choices: Vec<_> = nodes.iter().map(|node| level.choose(&node.positives, 1.0)).collect();
         assert!(choices[which].is_none());
-        inherit(&nodes[which], nodes, &choices, &level)
+        inherit(&nodes[which], nodes, &choices, &level, 0.0)
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub struct CalibrateRequest {
     pub confidence: f64,
     /// Whether the confidence is for all groups at once.
     pub joint: bool,
+    /// Correlation of positives of one site, 0 to 1: the exact rule then counts them as fewer (Kish's design effect).
+    /// None takes all positives for independent.
+    pub site_correlation: Option<f64>,
     /// What a season and a sky are; must be what the scores were read with.
     pub bounds: Bounds,
     /// The command line, for the profile.
@@ -84,7 +87,9 @@ pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibrat
     }
     let present = nodes.iter().filter(|node| !node.positives.is_empty()).count();
     let level = level(request, present);
-    let choices: Vec<_> = nodes.iter().map(|node| level.choose(&node.positives)).collect();
+    let correlation = request.site_correlation.unwrap_or(0.0);
+    let choose = |node: &Node| level.choose(&node.positives, backoff::design_effect(node.site_size, correlation));
+    let choices: Vec<_> = nodes.iter().map(choose).collect();
     if choices.iter().all(Option::is_none) {
         return Err(infeasible(&nodes, &level));
     }
@@ -98,7 +103,7 @@ pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibrat
                 ..entry(node, choice.threshold)
             },
             None => {
-                let (threshold, from) = backoff::inherit(node, &nodes, &choices, &level);
+                let (threshold, from) = backoff::inherit(node, &nodes, &choices, &level, correlation);
                 Group {
                     inherited_from: Some(from),
                     n_positives_needed: Some(level.positives_needed()),
@@ -107,7 +112,7 @@ pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibrat
             }
         });
     }
-    let warnings = warnings::of(scores, &nodes, request.joint);
+    let warnings = warnings::of(scores, &nodes, request);
     finish(profile(scores, request, level.miss.map(|miss| 1.0 - miss), groups, warnings))
 }
 
@@ -132,6 +137,10 @@ fn validate(request: &CalibrateRequest) -> Result<()> {
     }
     if request.joint && request.rule != Rule::Exact {
         return Err(Error::usage("--joint: only the exact rule has a confidence to divide; use --rule exact"));
+    }
+    let is_wrong = |correlation: &f64| request.rule != Rule::Exact || !(0.0..=1.0).contains(correlation);
+    if let Some(correlation) = request.site_correlation.filter(is_wrong) {
+        return Err(Error::usage(format!("--site-correlation {correlation}: give 0 to 1, with --rule exact")));
     }
     request.bounds.validate().map_err(Error::usage)
 }
@@ -193,6 +202,7 @@ fn profile(
         target_recall: (request.rule != Rule::Budget).then_some(request.target_recall),
         confidence: exact.then_some(request.confidence),
         joint: request.joint,
+        site_correlation: request.site_correlation,
         group_confidence,
         bounds: request.bounds.clone(),
         scores: ScoresRef {

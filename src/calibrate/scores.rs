@@ -103,7 +103,7 @@ impl Scores {
             let rows = positives.get(group.as_str()).map(Vec::as_slice).unwrap_or_default();
             let mut ascending: Vec<f64> = rows.iter().map(|row| row.score).collect();
             ascending.sort_by(f64::total_cmp);
-            Node { positives: ascending, n_sites: count_sites(rows.iter().copied()), group }
+            Node { positives: ascending, n_sites: count_sites(rows.iter().copied()), site_size: site_size(rows), group }
         };
         names.into_iter().map(node).collect()
     }
@@ -122,6 +122,16 @@ impl Scores {
 fn count_sites<'a>(rows: impl Iterator<Item = &'a ScoreRow>) -> Option<u64> {
     let sites: Option<HashSet<_>> = rows.map(|row| row.site.as_deref()).collect();
     sites.map(|sites| sites.len() as u64)
+}
+
+/// Rows of the same site as a row, itself among them, on average over rows: Σ m² / Σ m over the sites' sizes m. Rows
+/// without a site stand alone.
+fn site_size(rows: &[&ScoreRow]) -> f64 {
+    let mut sizes: HashMap<&str, usize> = HashMap::new();
+    let alone = rows.iter().filter(|row| row.site.is_none()).count();
+    rows.iter().filter_map(|row| row.site.as_deref()).for_each(|site| *sizes.entry(site).or_default() += 1);
+    let squares = alone + sizes.values().map(|size| size * size).sum::<usize>();
+    squares as f64 / rows.len().max(1) as f64
 }
 
 /// Where the columns stand.

@@ -24,9 +24,17 @@ pub(super) fn guarantee(request: &CalibrateRequest) -> String {
             if joint { "for all feasible groups at once" } else { "for each feasible group by itself" },
         ),
     };
+    let independent = match request.site_correlation {
+        Some(rho) => format!(
+            "that positives of one site are correlated by no more than {rho} (they count as fewer for it), that sites are \
+             independent draws from the same population as future ones"
+        ),
+        None => "that the calibration positives are independent draws from the same population as the group's future \
+                 positives"
+            .to_owned(),
+    };
     format!(
-        "{promise} This assumes that the calibration positives are independent draws from the same population as the \
-         group's future positives, that they played no part in training or choosing the model, and that model, \
+        "{promise} This assumes {independent}, that they played no part in training or choosing the model, and that model, \
          precision, preprocessing and augmentation are those named here. Groups marked as infeasible had too few \
          positives: they use an inherited threshold without a guarantee."
     )

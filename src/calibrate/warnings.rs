@@ -2,14 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::backoff::Node;
+use super::CalibrateRequest;
+use super::backoff::{Node, design_effect};
 use super::scores::Scores;
 
 /// A correlation within sites that is often met, to show what it does.
 const TYPICAL_CORRELATION: f64 = 0.3;
 
 /// One line each.
-pub(super) fn of(scores: &Scores, nodes: &[Node], joint: bool) -> Vec<String> {
+pub(super) fn of(scores: &Scores, nodes: &[Node], request: &CalibrateRequest) -> Vec<String> {
     let mut warnings = Vec::new();
     if scores.n_overcast > 0 {
         warnings.push(format!("{} rows left out: more cloud than a run decides on", scores.n_overcast));
@@ -17,25 +18,26 @@ pub(super) fn of(scores: &Scores, nodes: &[Node], joint: bool) -> Vec<String> {
     if scores.n_undecided > 0 {
         warnings.push(format!("{} rows left out: a run did not decide them", scores.n_undecided));
     }
-    warnings.extend(nodes.iter().filter_map(clustered));
+    if request.site_correlation.is_none() {
+        warnings.extend(nodes.iter().filter_map(clustered));
+    }
     warnings.extend(repeated_tiles(scores));
-    if joint {
+    if request.joint {
         warnings.extend(shared_between_groups(scores));
     }
     warnings
 }
 
-/// Several positives per site: n of them tell as much as n / (1 + (m − 1)ρ) independent ones, with m per site
-/// and a correlation ρ within sites (Kish's design effect).
+/// Several positives per site tell less than as many independent ones.
 fn clustered(node: &Node) -> Option<String> {
     let (n, sites) = (node.positives.len() as f64, node.n_sites? as f64);
     if n <= sites {
         return None;
     }
-    let effective = n / (1.0 + (n / sites - 1.0) * TYPICAL_CORRELATION);
+    let effective = n / design_effect(node.site_size, TYPICAL_CORRELATION);
     Some(format!(
         "group {}: {n} positives from {sites} sites are not independent, as the guarantee assumes; with a \
-         correlation of {TYPICAL_CORRELATION} within sites they count as {effective:.0}: keep one positive per site",
+         correlation of {TYPICAL_CORRELATION} within sites they count as {effective:.0}: keep one positive per site, or give --site-correlation",
         node.group
     ))
 }

@@ -45,6 +45,10 @@ pub struct Calibrate {
     /// The confidence is for all groups at once (Šidák).
     #[arg(long)]
     joint: bool,
+    /// Positives of one site are correlated by this much, 0 to 1, and count as fewer (exact rule): thresholds fall. 0.3
+    /// is often met; without it all positives are taken for independent.
+    #[arg(long, value_name = "RHO")]
+    site_correlation: Option<f64>,
     /// exact: the share is caught with the stated confidence; mean: only on average over calibrations; budget: one
     /// threshold for all groups that gives as many alerts as there are positives, with no promise.
     #[arg(long, value_enum, default_value = "exact")]
@@ -129,6 +133,7 @@ impl Calibrate {
             target_recall: self.target_recall,
             confidence: self.confidence,
             joint: self.joint,
+            site_correlation: self.site_correlation,
             bounds,
             command: format!("s2infer {}", arguments.join(" ")),
             created: jiff::Timestamp::now(),

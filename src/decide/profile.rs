@@ -35,6 +35,9 @@ pub struct Profile {
     pub confidence: Option<f64>,
     /// Whether `confidence` is for all groups at once.
     pub joint: bool,
+    /// The correlation of positives of one site that was allowed for; none where all were taken for independent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site_correlation: Option<f64>,
     /// Confidence that each group had to reach on its own; above `confidence` where `joint`.
     pub group_confidence: Option<f64>,
     /// What a season and a sky are.

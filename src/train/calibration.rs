@@ -69,6 +69,7 @@ pub fn run(folder: &Path, model: &Model, patches: &[Patch], root: &Path, request
             target_recall: request.target_recall,
             confidence: request.confidence,
             joint: false,
+            site_correlation: None,
             bounds,
             command: request.command.clone(),
             created: jiff::Timestamp::now(),

@@ -50,6 +50,9 @@ pub struct Compare {
     /// Confidence that they do
     #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
     confidence: f64,
+    /// Correlation of positives of one site, for a model whose own profile states none
+    #[arg(long, value_name = "RHO")]
+    site_correlation: Option<f64>,
     /// What the tiles are, in Markdown, for the report's beginning
     #[arg(long, value_name = "TEXT", default_value = "")]
     note: String,
@@ -85,17 +88,25 @@ impl Compare {
         let calibration = calibration.map_or_else(|| beside(folder), Path::to_owned);
         let bounds = Bounds::default();
         let scores = Scores::read(&calibration, &bounds)?;
-        let profile = |rule| calibrate(&scores, &self.request(&model, rule, &bounds)).map(|found| found.profile);
+        let own = model
+            .profile
+            .as_ref()
+            .map(|bytes| Profile::parse(bytes, &folder.join("profile.json").display().to_string()));
+        let own = own.transpose()?;
+        let correlation = own.as_ref().and_then(|own| own.site_correlation).or(self.site_correlation);
+        let profile = |rule: Rule| {
+            let site_correlation = correlation.filter(|_| rule == Rule::Exact);
+            let request = CalibrateRequest { site_correlation, ..self.request(&model, rule, &bounds) };
+            calibrate(&scores, &request).map(|found| found.profile)
+        };
         let (budget, exact) = (profile(Rule::Budget)?, profile(Rule::Exact)?);
-        if let Some(bytes) = &model.profile {
-            let own = Profile::parse(bytes, &folder.join("profile.json").display().to_string())?;
-            if ![&budget, &exact].iter().any(|found| thresholds(found) == thresholds(&own)) {
-                return Err(Error::refused(format!(
-                    "{}: profile.json is not what {} gives; write it with `s2infer calibrate`",
-                    folder.display(),
-                    calibration.display()
-                )));
-            }
+        let is_one_of = |own: &Profile| [&budget, &exact].iter().any(|found| thresholds(found) == thresholds(own));
+        if own.as_ref().is_some_and(|own| !is_one_of(own)) {
+            return Err(Error::refused(format!(
+                "{}: profile.json is not what {} gives; write it with `s2infer calibrate`",
+                folder.display(),
+                calibration.display()
+            )));
         }
         Ok(Contestant {
             name: model.manifest.name.clone(),
@@ -116,6 +127,7 @@ impl Compare {
             target_recall: self.target_recall,
             confidence: self.confidence,
             joint: false,
+            site_correlation: None,
             bounds: bounds.clone(),
             command: String::new(),
             created: jiff::Timestamp::now(),
