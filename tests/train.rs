@@ -203,6 +203,19 @@ fn another_recipe_does_not_go_on_from_these_checkpoints() {
 }
 
 #[test]
+fn a_name_that_no_model_may_have_is_refused_before_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    let checkpoints = folder.path().join("c");
+    let mut command = s2train(&["train", "--name", "c3", "--classes", "nothing,square", "--tile-px", "32"]);
+    command.arg("--patches").arg(&manifest).arg("--checkpoints").arg(&checkpoints).arg("--out");
+    let output = command.arg(folder.path().join("m")).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("\"c3\""));
+    assert!(!checkpoints.exists());
+}
+
+#[test]
 fn a_label_without_a_class_names_the_row() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = patches(folder.path());

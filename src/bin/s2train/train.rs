@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use s2infer::Result;
 use s2infer::model::Manifest;
 use s2infer::model::manifest::Head;
 use s2infer::train::card::{self, Story};
@@ -15,6 +14,7 @@ use s2infer::train::recipe::Recipe;
 use s2infer::train::samples::{Samples, Scaling};
 use s2infer::train::scored::Scored;
 use s2infer::train::{calibration, folder, ladder, pixels, table};
+use s2infer::{Kind, Result};
 use tch::Tensor;
 
 use super::model::ModelArguments;
@@ -132,6 +132,8 @@ impl Plan {
         let folder = files.patches.parent().unwrap_or(Path::new("")).to_owned();
         let patches = patches::read(&files.patches)?;
         let mut manifest = model.manifest(&patches)?;
+        // Now, not after hours of training.
+        manifest.validate().map_err(|e| e.with_kind(Kind::Usage).context("the model as the flags describe it"))?;
         patches::check_labels(&patches, manifest.classes.len()).map_err(|e| e.context(files.patches.display()))?;
         let recipe = recipe.recipe(manifest.clip)?;
         let samples = |split: Split| {
