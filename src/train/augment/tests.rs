@@ -260,39 +260,3 @@ fn settings_survive_their_record() {
     let text = serde_json::to_string(&everything()).unwrap();
     assert_eq!(serde_json::from_str::<Augmentation>(&text).unwrap(), everything());
 }
-
-/// Time that this thread has spent on a processor: other work on the machine does not count.
-fn processor_time_ns() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    text.split(' ').next().unwrap().parse().unwrap()
-}
-
-#[test]
-#[ignore = "a timing: cargo test --release --features train -- --ignored --nocapture augment::tests::time"]
-fn time_a_patch() {
-    let none = Augmentation::NONE;
-    let rand = RandAugment { operations: 2, magnitude: 9.0 };
-    let parts = [
-        ("everything", everything()),
-        ("half of the season and sky", Augmentation { season: 0.5, atmosphere: 0.5, ..everything() }),
-        ("season", Augmentation { season: 1.0, ..none.clone() }),
-        ("atmosphere", Augmentation { atmosphere: 1.0, ..none.clone() }),
-        ("RandAugment", Augmentation { randaugment: Some(rand), ..none.clone() }),
-        ("symmetries", Augmentation { symmetries: true, ..none }),
-    ];
-    for (name, augmentation) in parts {
-        for bands in [&RGB[..], &SIX] {
-            let levels = &MEADOW[..bands.len()];
-            let (optics, source) = (optics(bands), patch(levels));
-            let (mut rng, mut scratch) = (ChaCha8Rng::seed_from_u64(1), Scratch::default());
-            let mut values = source.clone();
-            let started = processor_time_ns();
-            for _ in 0..1000 {
-                values.copy_from_slice(&source);
-                let mut image = Image { values: &mut values, side_px: SIDE, optics: &optics };
-                augmentation.apply(&mut image, CLEAR_SUMMER, &mut rng, &mut scratch);
-            }
-            eprintln!("{name}, {} bands: {:.0} µs", bands.len(), (processor_time_ns() - started) / 1e6);
-        }
-    }
-}
