@@ -7,11 +7,7 @@
 # Sets go to $WORK (default target/coasts, 2 GB) and are taken as they are where they exist. Python packages go to
 # target/coasts-venv, unless COASTS_PYTHON names an interpreter that has them.
 #
-# Tests 4, 5 and 7 need the network. The manifests that they train on lie beside the large set when this is done; train
-# on each (`s2train train --patches target/coasts/large/MANIFEST`) and compare, per group of the split `measurement`:
-#   4  train-summer-clear.csv   recall and average precision, against train-all-x5.csv
-#   5  train-all-x5.csv         the ceiling: recall at precision 0.5 in the worst group, with `label` and `clean_label`
-#   7  train-all.csv            with the trainer's own clouds and seasons, and with the generator's
+# Tests 4, 5 and 7 need networks: `scripts/reproduce.sh` trains them on the same set and calls this with --networks.
 set -euo pipefail
 . "$(dirname "$0")/lib/common.sh"
 . "$root/scripts/lib/venv.sh"

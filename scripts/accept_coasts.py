@@ -17,7 +17,7 @@ import tifffile
 from scipy import ndimage
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -340,28 +340,96 @@ def seasons_shift(report, data):
     })
 
 
-def training_sets(report, data, work):
-    """Manifests for the tests that need the network; paths are relative to the large set, so they lie there."""
-    rng = np.random.default_rng(0)
-    sites = sorted({row["site"] for row in data.rows if row["split"] == "train"})
-    fifth = set(rng.permutation(sites)[: len(sites) // 5])
-    everything = [row for row in data.rows if row["split"] == "train" and row["site"] in fifth]
-    clear = [row for row in data.rows if row["split"] == "train" and (row["season"], row["cloud"]) == ("summer", "clear")]
-    clear = [clear[i] for i in np.sort(rng.permutation(len(clear))[: len(everything)])]
-    others = [row for row in data.rows if row["split"] != "train"]
-    of_all = [row for row in data.rows if row["split"] == "train"]
+class Scores:
+    """Labelled scores of a network, as `s2train scores` writes them."""
+
+    def __init__(self, path):
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.label = np.array([int(row["label"]) for row in rows])
+        self.score = np.array([float(row["score"]) for row in rows])
+        self.group = np.array([f"{row['season']}-{row['cloud']}" for row in rows])
+
+    def of(self, group):
+        chosen = self.group == group
+        return self.label[chosen], self.score[chosen]
+
+    def precisions(self):
+        """Average precision of every group."""
+        return np.array([average_precision_score(*self.of(group)) for group in GROUPS])
+
+    def recalls(self, threshold):
+        return np.array([(score[label == 1] >= threshold).mean() for label, score in map(self.of, GROUPS)])
+
+    def recall_at_precision(self, wanted):
+        """Largest recall at a precision of at least `wanted`, group by group."""
+        result = []
+        for label, score in map(self.of, GROUPS):
+            precision, recall, _ = precision_recall_curve(label, score)
+            result.append(recall[precision >= wanted].max(initial=0.0))
+        return np.array(result)
+
+    def alert_budget(self):
+        """The threshold with as many alerts as there are positives."""
+        return np.sort(self.score)[-self.label.sum()]
+
+
+def row(report, name, values):
+    report.add(f"| {name} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
+
+
+def networks(report, paths, budget):
+    """Tests 4, 5 and 7, on the split `measurement`. `paths` names the scores of each network."""
     report.add("## 4, 5 and 7: with the network")
     report.add()
-    report.add("These need the trainer; `scripts/accept-coasts.sh` says where it is called. Manifests beside the large set:")
+    if not paths:
+        report.add("Not run: `scripts/reproduce.sh` trains the networks and passes their scores on.")
+        report.add()
+        return
+    nets = {name: Scores(path) for name, path in paths.items()}
+    incumbent, candidate = nets["incumbent"], nets["candidate"]
+    threshold = Scores(budget).alert_budget()
+    report.add("ResNet-18, 16 channels wide, at full resolution with GeM pooling, six bands; the split `measurement` "
+               f"({incumbent.label.sum()} positives of {incumbent.label.size} tiles), D4. `incumbent` saw clear summers "
+               "alone; the others start from its weights. `own-weather`: clear summers with the trainer's clouds and "
+               "winters. `generators-weather`: all training tiles as they are, the generator's own weather among them. "
+               "`candidate`: all training tiles and the trainer's weather.")
     report.add()
-    for name, rows in [("train-summer-clear", clear), ("train-all", everything), ("train-all-x5", of_all)]:
-        with open(data.folder / f"{name}.csv", "w", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=data.rows[0].keys())
-            writer.writeheader()
-            writer.writerows(rows + others)
-        positives = sum(row["clean_label"] == "1" for row in rows)
-        report.add(f"- `{name}.csv`: {len(rows)} tiles to train on, {positives} of them positive")
+    report.add("| average precision | " + " | ".join(GROUPS) + " |")
+    report.add("| --- |" + " ---: |" * len(GROUPS))
+    for name, net in nets.items():
+        row(report, f"`{name}`", net.precisions())
+    row(report, f"recall of `incumbent` at one threshold by alert budget ({threshold:.3f})", incumbent.recalls(threshold))
+    for name in ("incumbent", "candidate"):
+        row(report, f"recall of `{name}` at precision 0.5", nets[name].recall_at_precision(0.5))
     report.add()
+    clear, worst = GROUPS.index("summer-clear"), GROUPS.index("winter-cloudy")
+    recalls, precisions = incumbent.recalls(threshold), incumbent.precisions()
+    report.check(recalls[clear] >= 0.85, f"4: `incumbent` catches at least 0.85 in summer-clear ({recalls[clear]:.3f})")
+    report.check(recalls[worst] <= 0.65, f"4: … and at most 0.65 in winter-cloudy ({recalls[worst]:.3f})")
+    drop = precisions[clear] - precisions[worst]
+    report.check(drop >= 0.3, f"4: its average precision drops by at least 0.3 ({drop:.3f})")
+    gain = candidate.precisions().min() - precisions.min()
+    report.check(gain >= 0.1, f"4: training on everything lifts the worst group by at least 0.10 ({gain:+.3f})")
+    ceiling = candidate.recall_at_precision(0.5).min()
+    report.check(ceiling <= 0.95, f"5: the strongest network's recall at precision 0.5 is at most 0.95 in its worst group "
+                                  f"({ceiling:.3f}); labels of this split are clean")
+    if "own-weather" in nets and "generators-weather" in nets:
+        report.add("7, the tautology's size: average precision gained over `incumbent` by the trainer's own weather, which "
+                   "differs from the generator's in kind and range, and by the generator's:")
+        report.add()
+        report.add("| gain | " + " | ".join(GROUPS) + " |")
+        report.add("| --- |" + " ---: |" * len(GROUPS))
+        for name in ("own-weather", "generators-weather", "candidate"):
+            report.add(f"| `{name}` | " + " | ".join(f"{value:+.3f}" for value in nets[name].precisions() - precisions) + " |")
+        report.add()
+
+
+def named(text):
+    name, _, path = text.partition("=")
+    if not path:
+        raise argparse.ArgumentTypeError(f"{text}: write it as NAME=CSV")
+    return name, path
 
 
 def main():
@@ -372,6 +440,9 @@ def main():
     parser.add_argument("--tiles", type=int, default=25_000, help="tiles of the large set")
     parser.add_argument("--knob-tiles", type=int, default=4_000, help="tiles of each set that a knob is turned for")
     parser.add_argument("--seed", type=int, default=101)
+    parser.add_argument("--networks", nargs="*", type=named, default=[], metavar="NAME=CSV",
+                        help="labelled scores of the measurement split; `incumbent` and `candidate` are needed")
+    parser.add_argument("--budget", help="the incumbent's labelled calibration scores")
     arguments = parser.parse_args()
     pathlib.Path(arguments.work).mkdir(parents=True, exist_ok=True)
     simulate, report = Simulator(arguments.program, arguments.work), Report(arguments.report)
@@ -390,7 +461,7 @@ def main():
     shuffled_pixels_say_nothing(report, data)
     metadata_says_nothing(report, data)
     seasons_shift(report, data)
-    training_sets(report, data, arguments.work)
+    networks(report, dict(arguments.networks), arguments.budget)
     knobs_turn_one_way(report, simulate, arguments.knob_tiles, arguments.seed + 1)
     bands_are_those_of_real_tiles(
         report, simulate("thirteen", "--tiles", 1000, "--seed", arguments.seed + 2, "--bands", 13))

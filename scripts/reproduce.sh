@@ -2,16 +2,17 @@
 # Rebuilds the shipped models and tables from the data, stage by stage.
 #
 #     ./scripts/setup-libtorch.sh
-#     ./scripts/reproduce.sh [--small] [--stage NAME]… [--force] [SHARED_DATA]
+#     ./scripts/reproduce.sh [--small] [--coasts] [--stage NAME]… [--force] [SHARED_DATA]
 #
 # SHARED_DATA (default ../shared/data) holds eurosat-rgb-train-val.tar and eurosat-rgb-index.csv; without them the
-# stages that need them are skipped, and said to be.
+# stages on real pixels are skipped, and said to be. The simulated coasts need nothing.
 #
 # A finished stage leaves a stamp and is not run again; a training that was stopped goes on from its last checkpoint.
 #   --stage NAME   only this stage (may be given again), even if it is finished
 #   --force        every stage anew
-#   --small        a twelfth of the patches and one epoch: shows in minutes that every stage works. All of it, models
-#                  included, stays in target/reproduce-small; its figures mean nothing
+#   --small        few tiles and one epoch: shows in minutes that every stage works. All of it, models included, stays
+#                  in target/reproduce-small; its figures mean nothing
+#   --coasts       the stages on simulated coasts alone
 #   --list         the stages
 # Environment: STAGES (as --stage, separated by spaces), THREADS (default: all cores), ORT_DYLIB_PATH.
 set -euo pipefail
@@ -19,17 +20,22 @@ set -euo pipefail
 cd "$root"
 
 # ---- the stages, in order; each is a function of the same name below ----------------------------------------------
-all_stages=(data prepare render train-incumbent calibrate-incumbent train-construction calibrate-construction compare
-    train-eurosat evaluate)
+eurosat_stages=(data prepare render train-incumbent calibrate-incumbent train-eurosat train-construction
+    calibrate-construction compare evaluate ladder)
+coast_stages=(coasts train-coast-incumbent calibrate-coast-incumbent train-coast calibrate-coast compare-coast
+    ablate-coast accept-coasts)
+all_stages=("${eurosat_stages[@]}" "${coast_stages[@]}")
 
 small=false
 force=false
+coasts_only=false
 shared=../shared/data
 read -ra stages <<< "${STAGES:-}"
 while [ $# -gt 0 ]; do
     case $1 in
     --small) small=true ;;
     --force) force=true ;;
+    --coasts) coasts_only=true ;;
     --stage) stages+=("${2:?--stage needs a name}"); shift ;;
     --list) printf '%s\n' "${all_stages[@]}"; exit ;;
     -*) fail "$1: unknown option; see the head of $0" ;;
@@ -45,14 +51,23 @@ if $small; then
     models=$work/models
     calibration=$work/calibration
     keep_every=12
-    epochs=(--epochs 1 --warmup 0)
+    epochs=(--epochs 2 --warmup 0)
+    coasts=$work/coasts
+    ladder_seeds=(1)
+    # Enough positives of each group for thresholds of their own, and so large that a minute's training sees them.
+    coast_tiles=(--tiles 800 --prevalence 0.5 --train-prevalence 0.5 --footprint-scale 2.5 --lookalikes 0 --cloud-severity 0.3)
 else
     work=target/reproduce
     models=models
     calibration=calibration
     keep_every=1
     epochs=()
+    # Where scripts/accept-coasts.sh looks for it.
+    coasts=target/coasts/large
+    coast_tiles=(--tiles 25000)
+    ladder_seeds=(1 2 3)
 fi
+coast_seed=101
 s2train=target/release/s2train
 s2infer=target/release/s2infer
 
@@ -94,9 +109,10 @@ plain=(--atmosphere 0 --season 0)
 train() {
     local name=$1 patches=$2
     shift 2
-    "$s2train" train --name "$name" --patches "$patches" --checkpoints "$work/checkpoints/$name" --resume \
-        --out "$models/$name" --about "calibration/$name/about.md" --threads "$threads" --seed "$seed" "$@" "${epochs[@]}"
     mkdir -p "$calibration/$name"
+    "$s2train" train --name "$name" --patches "$patches" --checkpoints "$work/checkpoints/$name" --resume \
+        --out "$models/$name" --about "calibration/$name/about.md" --calibration "$calibration/$name" \
+        --threads "$threads" --seed "$seed" "$@" "${epochs[@]}"
     cp "$work/checkpoints/$name/metrics.jsonl" "$calibration/$name/"
 }
 
@@ -107,61 +123,73 @@ train-incumbent() {
         "${plain[@]}" --ema 0 --group-power 1 --epochs 10
 }
 
-train-construction() {
-    train construction "$work/training/tiles.csv" "${construction[@]}" --clip 0,0.6 "${small_targets[@]}" \
-        --atmosphere 0.6 --season 0.6 --epochs 16
-}
+ten_classes=(--classes
+    AnnualCrop,Forest,HerbaceousVegetation,Highway,Industrial,Pasture,PermanentCrop,Residential,River,SeaLake
+    "${eurosat_input[@]}" --clip 0,0.275 "${small_targets[@]}" --atmosphere 0.2 --season 0 --randaugment 2,5
+    --cutmix 0.25 --mixup 0.1 --label-smoothing 0.05 --ema 0.998
+    --description "EuroSAT's ten classes in 64×64 windows of Sentinel-2 B04, B03, B02.")
 
+# First without the patches that choose, which `construction` starts from; then, at settings that are decided, on all.
 train-eurosat() {
-    local classes=AnnualCrop,Forest,HerbaceousVegetation,Highway,Industrial
-    classes+=,Pasture,PermanentCrop,Residential,River,SeaLake
-    train eurosat "$work/classes.csv" --classes "$classes" "${eurosat_input[@]}" --clip 0,0.275 "${small_targets[@]}" \
-        --atmosphere 0.2 --season 0 --randaugment 2,5 --cutmix 0.25 --mixup 0.1 --label-smoothing 0.05 --ema 0.998 \
-        --epochs 20 \
-        --description "EuroSAT's ten classes in 64×64 windows of Sentinel-2 B04, B03, B02."
+    local west=$work/checkpoints/eurosat-west
+    "$s2train" train --name eurosat --patches "$work/classes.csv" --checkpoints "$west" --resume --out "$work/eurosat-west" \
+        --threads "$threads" --seed "$seed" "${ten_classes[@]}" --epochs 20 "${epochs[@]}"
+    sed 's/,select,/,train,/' "$work/classes.csv" > "$work/classes-all.csv"
+    train eurosat "$work/classes-all.csv" "${ten_classes[@]}" --pretrained "$west" --epochs 20
+    cp "$west/metrics.jsonl" "$calibration/eurosat/metrics-west.jsonl"
     tail -n +2 "$work/classes.csv" | awk -F , -v w="$work/" '$3 == "measurement" { print w $1 }' > "$work/val.txt"
     "$s2infer" --files-from "$work/val.txt" --model "$models/eurosat" --output "$work/eurosat-run.csv"
-    mkdir -p "$calibration/eurosat"
     "$s2train" report-classes --model "$models/eurosat" --run "$work/eurosat-run.csv" --patches "$work/classes.csv" \
-        --note "EuroSAT's \`val\`: patches east of all that trained, looked at once." --card \
+        --note "EuroSAT's \`val\`: patches east of all that trained." --card \
         --out "$calibration/eurosat/report.md" --json "$calibration/eurosat/report.json"
+}
+
+train-construction() {
+    train construction "$work/training/tiles.csv" "${construction[@]}" --clip 0,0.6 "${small_targets[@]}" \
+        --atmosphere 0.6 --season 0.6 --pretrained "$work/checkpoints/eurosat-west" --epochs 16
 }
 
 # ---- thresholds and figures ---------------------------------------------------------------------------------------
 
-# score MODEL SPLIT TABLE: the labelled scores of a rendered split.
+# score MODEL DATA SPLIT TABLE: the labelled scores of a split of tiles.
 score() {
-    "$s2infer" "$work/$2" --model "$models/$1" --threshold 0.5 --output "$work/$1-$2-run.csv"
-    "$s2train" scores --run "$work/$1-$2-run.csv" --tiles "$work/$2/tiles.csv" --out "$3"
+    "$s2infer" "$2/$3" --model "$models/$1" --threshold 0.5 --output "$work/$1-$3-run.csv"
+    "$s2train" scores --run "$work/$1-$3-run.csv" --tiles "$2/$3/tiles.csv" --out "$4"
 }
 
-# profile MODEL RULE OPTION…: temperature, then thresholds, each from patches of its own places; then what they come to.
+# profile MODEL DATA RULE OPTION…: temperature, then thresholds, each from tiles of their own places; then what they
+# come to.
 profile() {
-    local model=$1 folder=$calibration/$1
-    mkdir -p "$folder"
-    score "$model" temperature "$folder/temperature.csv"
-    "$s2train" temperature --model "$models/$model" --scores "$folder/temperature.csv"
-    score "$model" calibration "$folder/scores.csv"
-    "$s2infer" calibrate --scores "$folder/scores.csv" --rule "$2" "${@:3}" --target-recall 0.8 --confidence 0.9 \
+    local model=$1 data=$2 folder=$calibration/$1
+    score "$model" "$data" temperature "$folder/temperature.csv"
+    # After a minute's training there may be none that fits.
+    "$s2train" temperature --model "$models/$model" --scores "$folder/temperature.csv" || $small
+    score "$model" "$data" calibration "$folder/scores.csv"
+    "$s2infer" calibrate --scores "$folder/scores.csv" --rule "$3" "${@:4}" --target-recall 0.8 --confidence 0.9 \
         --model "$models/$model" --out "$models/$model/profile.json"
-    score "$model" measurement "$folder/measured.csv"
-    "$s2train" report --model "$models/$model" --scores "$folder/measured.csv" --out "$folder/report.md" \
-        --note "**Seasons and skies are simulated** on clear EuroSAT patches; see the limits."
+    score "$model" "$data" measurement "$folder/measured.csv"
 }
+
+# report MODEL NOTE: into the card as well.
+report() {
+    "$s2train" report --model "$models/$1" --scores "$calibration/$1/measured.csv" --note "$2" \
+        --out "$calibration/$1/report.md"
+}
+
+simulated_weather="**Seasons and skies are simulated** on clear EuroSAT patches; see the limits."
 
 calibrate-incumbent() {
-    profile incumbent budget
+    profile incumbent "$work" budget
+    report incumbent "$simulated_weather"
 }
 
 calibrate-construction() {
     # Measured on the calibration scores, the correlation within places is 0.10 to 0.29, by group.
-    profile construction exact --site-correlation 0.3
+    profile construction "$work" exact --site-correlation 0.3
     rm -rf "${models:?}"/construction/examples/{*.tif,tiles.csv}
     "$s2train" render --patches "$work/patches.csv" --split measurement --seed "$seed" --sample 16 \
         --out "$models/construction/examples"
-    "$s2train" report --model "$models/construction" --scores "$calibration/construction/measured.csv" \
-        --note "**Seasons and skies are simulated** on clear EuroSAT patches; see the limits." \
-        --out "$calibration/construction/report.md"
+    report construction "$simulated_weather"
 }
 
 compare() {
@@ -184,10 +212,128 @@ evaluate() {
         CLASSES=$models/eurosat ./scripts/evaluate-eurosat.sh "$work/folder" "$work/index.csv"
 }
 
+# ---- the ladder ---------------------------------------------------------------------------------------------------
+
+# One part of the recipe a row, on the training patches with four negatives for a positive, for the sake of time.
+ladder() {
+    local rungs=() name seed folders
+    awk -F , 'NR == 1 || $3 == "select" || $2 == 1 || ++n % 5 < 2' "$work/training/tiles.csv" > "$work/training/ladder.csv"
+    local symmetric=("${plain[@]}" --ema 0)
+    local weather=(--atmosphere 0.6 --season 0.6 --ema 0.99)
+    rung() {
+        local name=$1 folders=()
+        shift
+        for seed in "${ladder_seeds[@]}"; do
+            folders+=("$work/ladder/$name-$seed")
+            "$s2train" train --name construction --patches "$work/training/ladder.csv" --resume \
+                --checkpoints "$work/ladder/$name-$seed" --out "$work/ladder/model/construction" \
+                --calibration "$work/ladder/model/calibration" --threads "$threads" --seed "$seed" \
+                "${construction[@]}" --clip 0,0.6 "${small_targets[@]}" --epochs 6 "${epochs[@]}" "$@"
+        done
+        rungs+=("$name=$(IFS=,; printf '%s' "${folders[*]}")")
+    }
+    rung plain "${symmetric[@]}" --no-symmetries
+    rung symmetries "${symmetric[@]}"
+    rung +atmosphere --atmosphere 0.6 --season 0 --ema 0
+    rung +season --atmosphere 0.6 --season 0.6 --ema 0
+    rung +ema "${weather[@]}"
+    rung +ema+randaugment "${weather[@]}" --randaugment 2,5
+    rung +ema+mixing "${weather[@]}" --mixup 0.1 --cutmix 0.25
+    rung +ema+focal "${weather[@]}" --loss focal
+    rung +ema+logit-adjusted "${weather[@]}" --loss logit-adjusted
+    rung +ema+group-dro "${weather[@]}" --group-dro 0.01
+    rung +ema+refit "${weather[@]}" --refit 2000
+    rung +ema+gem "${weather[@]}" --pooling gem
+    rung +ema+ten-classes "${weather[@]}" --pretrained "$work/checkpoints/eurosat-west"
+    "$s2train" ladder "${rungs[@]}" --out "$calibration/construction/ladder.md" \
+        --note "# Recipes of \`construction\` side by side
+
+On \`select\`, the easternmost tenth of \`train\`, rendered in the four groups (**seasons and skies are simulated**),
+without test-time augmentation. ResNet-18, 32 channels wide, stem of stride 2; the training patches with four negatives
+for a positive instead of ten. A row is the one before it, or the one that its name begins with, and one part more.
+Ranges are over seeds."
+}
+
+# ---- the simulated coasts -----------------------------------------------------------------------------------------
+
+coasts() {
+    rm -rf "${coasts:?}"
+    mkdir -p "$(dirname "$coasts")"
+    "$s2infer" simulate "${coast_tiles[@]}" --seed "$coast_seed" --out "$coasts"
+    for split in temperature calibration measurement; do
+        awk -F , -v split_name="$split" 'NR == 1 || $3 == split_name' "$coasts/manifest.csv" > "$coasts/$split/tiles.csv"
+    done
+    awk -F , 'NR == 1 || ($7 == "summer" && $8 == "clear")' "$coasts/manifest.csv" > "$coasts/clear.csv"
+}
+
+# Construction covers a few pixels: full resolution, and a pooling that keeps them.
+coast=(--classes coast,construction --bands B02,B03,B04,B08,B11,B12 --license MIT --weights fp16 --width 16 --stem 1
+    --pooling gem --description "Construction on the shore in 64×64 windows of simulated Sentinel-2 coasts, six bands.")
+
+train-coast-incumbent() {
+    train coast-incumbent "$coasts/clear.csv" "${coast[@]}" "${plain[@]}" --ema 0 --group-power 1 --epochs 8
+}
+
+# From nothing it learns nothing under clouds: it starts from what was learned on clear summers.
+train-coast() {
+    train coast "$coasts/manifest.csv" "${coast[@]}" --atmosphere 0.3 --season 0.3 \
+        --pretrained "$work/checkpoints/coast-incumbent" --epochs 12
+}
+
+on_coasts="**Everything is simulated**: no figure says anything about real coasts."
+
+calibrate-coast-incumbent() {
+    profile coast-incumbent "$coasts" budget
+    report coast-incumbent "$on_coasts"
+}
+
+# A site is seen once in each group, so that positives of a group are independent.
+calibrate-coast() {
+    profile coast "$coasts" exact
+    report coast "$on_coasts"
+}
+
+compare-coast() {
+    "$s2train" compare --incumbent "$models/coast-incumbent" --candidate "$models/coast" \
+        --incumbent-scores "$calibration/coast-incumbent/measured.csv" \
+        --candidate-scores "$calibration/coast/measured.csv" \
+        --incumbent-calibration "$calibration/coast-incumbent/scores.csv" \
+        --candidate-calibration "$calibration/coast/scores.csv" \
+        --note "Sites and, in part, regions that nothing else was done with. $on_coasts" \
+        --out "$calibration/comparison-coast.md" --json "$calibration/comparison-coast.json"
+}
+
+# What the weather in training is worth: the trainer's own on clear summers, and the generator's, each by itself.
+ablate-coast() {
+    local name
+    ablation() {
+        name=$1
+        "$s2train" train --name "$name" --patches "$2" --checkpoints "$work/checkpoints/$name" --resume \
+            --out "$work/models/$name" --calibration "$work/$name-calibration" --threads "$threads" --seed "$seed" \
+            "${coast[@]}" --pretrained "$work/checkpoints/coast-incumbent" --epochs 8 "${@:3}" "${epochs[@]}"
+        models=$work/models score "$name" "$coasts" measurement "$work/$name-measured.csv"
+    }
+    ablation coast-own-weather "$coasts/clear.csv" --atmosphere 0.5 --season 0.5
+    ablation coast-generators-weather "$coasts/manifest.csv" "${plain[@]}"
+}
+
+# Half an hour, most of it on the sets that knobs are turned for.
+accept-coasts() {
+    if $small; then
+        say "accept-coasts: not in the small variant"
+        return
+    fi
+    ./scripts/accept-coasts.sh --networks "incumbent=$calibration/coast-incumbent/measured.csv" \
+        "candidate=$calibration/coast/measured.csv" "own-weather=$work/coast-own-weather-measured.csv" \
+        "generators-weather=$work/coast-generators-weather-measured.csv" \
+        --budget "$calibration/coast-incumbent/scores.csv"
+}
+
 # ---- running them -------------------------------------------------------------------------------------------------
 
 if [ ${#stages[@]} -eq 0 ]; then
     stages=("${all_stages[@]}")
+    $coasts_only && stages=("${coast_stages[@]}")
     by_name=false
 else
     by_name=true
@@ -196,9 +342,10 @@ else
     done
 fi
 [ -d .torch ] || fail "s2train needs libtorch: run ./scripts/setup-libtorch.sh"
-if [ ! -f "$shared/eurosat-rgb-train-val.tar" ] && [ ! -d "$work/eurosat-rgb" ]; then
+has_eurosat=true
+if ! $coasts_only && [ ! -f "$shared/eurosat-rgb-train-val.tar" ] && [ ! -d "$work/eurosat-rgb" ]; then
     say "SKIPPED: $shared has no eurosat-rgb-train-val.tar: nothing of EuroSAT is rebuilt"
-    exit 0
+    has_eurosat=false
 fi
 mkdir -p "$work/stamps" "$models" "$calibration"
 # The binary holds this file, which a training removes; empty, it counts as absent.
@@ -206,6 +353,9 @@ mkdir -p "$work/stamps" "$models" "$calibration"
 cargo build --release --locked --quiet --features train
 
 for stage in "${stages[@]}"; do
+    if ! $has_eurosat && [[ " ${eurosat_stages[*]} " == *" $stage "* ]]; then
+        continue
+    fi
     stamp=$work/stamps/$stage
     if [ -f "$stamp" ] && ! $force && ! $by_name; then
         say "$stage: done before ($(cat "$stamp"))"

@@ -56,6 +56,8 @@ step_tests "tests" cargo test --release --locked --no-fail-fast -- --show-output
 $libtorch && step_tests "tests, trainer" \
     cargo test --release --locked --no-fail-fast --features train --lib --bin s2train --test 'train*' --test benchmark \
     -- --show-output
+# Before the build, which is without the trainer: this uses what its tests have just built.
+$libtorch && step "reproduce, small" ./scripts/reproduce.sh --small --coasts --force
 step "benches compile" cargo bench --locked --no-run
 step "build" cargo build --release --locked
 step "README commands" "${S2INFER_PYTHON:-$(find_python)}" scripts/readme_commands.py README.md

@@ -274,3 +274,44 @@ fn a_manifest_with_an_unreadable_patch_names_the_patch() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("patch-3.tif"));
 }
+
+#[test]
+fn without_patches_that_choose_the_last_epoch_is_kept_and_another_training_starts_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    let text = std::fs::read_to_string(&manifest).unwrap().replace(",select,", ",train,");
+    std::fs::write(&manifest, text).unwrap();
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    let out = |name: &str| folder.path().join("models").join(name);
+    succeed(train(&manifest, &first, &out("all"), &["--epochs", "2"]).output().unwrap());
+    let fitted = finished(&first, Device::Cpu).unwrap();
+    assert_eq!((fitted.best, fitted.progress.history.len()), (2, 2));
+    Model::load(&out("all")).unwrap();
+
+    // At a rate of nearly nothing, and with the running average off, the weights are those that it started from.
+    let more = ["--epochs", "1", "--ema", "0", "--learning-rate", "1e-12", "--weight-decay", "0", "--pretrained"];
+    let started = [&more[..], &[first.to_str().unwrap()]].concat();
+    succeed(train(&manifest, &second, &out("on"), &started).output().unwrap());
+    let [before, after] = [&first, &second].map(|from| finished(from, Device::Cpu).unwrap().parameters);
+    let largest = |name: &str| (before.get(name) - after.get(name)).abs().max().double_value(&[]);
+    assert!(largest("layer1.0.conv1.weight") < 1e-6 && largest("fc.weight") < 1e-6);
+
+    let nothing = folder.path().join("nothing");
+    let nothing = [&more[..], &[nothing.to_str().unwrap()]].concat();
+    let refused = train(&manifest, &folder.path().join("third"), &out("no"), &nothing).output().unwrap();
+    let message = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && message.contains("nothing"), "{message}");
+}
+
+#[test]
+fn a_manifest_without_patches_to_train_on_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    let text = std::fs::read_to_string(&manifest).unwrap().replace(",train,", ",select,");
+    std::fs::write(&manifest, text).unwrap();
+    let refused =
+        train(&manifest, &folder.path().join("checkpoints"), &folder.path().join("out"), &[]).output().unwrap();
+    let message = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{message}");
+    assert!(message.contains("patches.csv") && message.contains("split `train`"), "{message}");
+}

@@ -76,7 +76,12 @@ impl Checkpoints {
 
     /// The parameters that are kept of `epoch`: the moving average, where there is one.
     pub fn kept(&self, progress: &Progress, epoch: usize, device: Device) -> Result<Parameters> {
-        Parameters::read(&self.tensors("kept", epoch), progress.architecture, device)
+        Parameters::read(&self.kept_path(epoch), progress.architecture, device)
+    }
+
+    /// Where they lie.
+    pub fn kept_path(&self, epoch: usize) -> PathBuf {
+        self.tensors("kept", epoch)
     }
 
     /// Parameters, their moving average and the optimiser as they were after the last epoch.

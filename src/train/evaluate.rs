@@ -24,7 +24,8 @@ pub struct Assessment {
 }
 
 /// Two classes: average precision of each group of season × sky, and of the worst, which is the criterion. More
-/// classes: accuracy, the worst class's F1 and macro-F1, which is the criterion.
+/// classes: accuracy, the worst class's F1 and macro-F1, which is the criterion. Of no patches there are no measures, and
+/// the criterion is 0.
 pub fn assess(
     parameters: &Parameters,
     samples: &Samples,
@@ -32,6 +33,9 @@ pub fn assess(
     classes: usize,
     machine: Machine,
 ) -> Assessment {
+    if samples.is_empty() {
+        return Assessment { criterion: 0.0, measures: BTreeMap::new() };
+    }
     let logits = logits(parameters, samples, scaling, machine);
     match classes {
         2 => by_group(&logits, samples),

@@ -1,7 +1,7 @@
 //! The training loop.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rand::SeedableRng;
@@ -267,11 +267,25 @@ impl Training<'_> {
 /// # Errors
 /// [`crate::Kind::Usage`] where no epoch was finished.
 pub fn finished(folder: &Path, device: Device) -> Result<Fitted> {
+    let (files, progress, best) = best_of(folder)?;
+    Ok(Fitted { parameters: files.kept(&progress, best, device)?, progress, best })
+}
+
+/// The weights of the best epoch of the training that left its checkpoints in `folder`.
+///
+/// # Errors
+/// [`crate::Kind::Usage`] where no epoch was finished.
+pub fn best(folder: &Path) -> Result<PathBuf> {
+    let (files, _, best) = best_of(folder)?;
+    Ok(files.kept_path(best))
+}
+
+fn best_of(folder: &Path) -> Result<(Checkpoints, Progress, usize)> {
     let files = Checkpoints::of(folder)?;
     if !files.exist() {
-        return Err(Error::usage(format!("--checkpoints {}: no epoch was finished there", folder.display())));
+        return Err(Error::usage(format!("{}: no epoch of a training was finished there", folder.display())));
     }
     let progress = files.progress()?;
     let best = progress.best().ok_or_else(|| Error::malformed(format!("{}: no epoch", folder.display())))?;
-    Ok(Fitted { parameters: files.kept(&progress, best, device)?, progress, best })
+    Ok((files, progress, best))
 }

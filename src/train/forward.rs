@@ -107,8 +107,10 @@ impl Network for Forward<'_> {
         x * self.cast(name).view([1, channels as i64, 1, 1])
     }
 
+    /// In place, which saves a pass over memory: what goes in is a sum or a normalised convolution, which no gradient
+    /// needs again.
     fn relu(&mut self, x: &Tensor) -> Tensor {
-        x.relu()
+        x.shallow_clone().relu_()
     }
 
     fn gelu(&mut self, x: &Tensor) -> Tensor {

@@ -38,7 +38,7 @@ impl Samples {
     /// Reads patches, whose paths are relative to `folder`, on all cores, as `manifest` says.
     ///
     /// # Errors
-    /// No patches; a file that cannot be read or has another size; a season or cloud that is none.
+    /// A file that cannot be read or has another size; a season or cloud that is none.
     pub fn read(folder: &Path, patches: &[&Patch], manifest: &Manifest) -> Result<Self> {
         let side_px = manifest.tile_px as usize;
         let bounds = Bounds::default();
@@ -54,9 +54,6 @@ impl Samples {
         };
         let rows: Result<Vec<_>> = patches.par_iter().map(read).collect();
         let (values, circumstances): (Vec<Vec<f32>>, Vec<Circumstances>) = rows?.into_iter().unzip();
-        if values.is_empty() {
-            return Err(Error::usage("the manifest of patches has none of a split that is needed"));
-        }
         Ok(Self {
             values: values.concat(),
             labels: patches.iter().map(|patch| patch.label).collect(),
@@ -72,7 +69,7 @@ impl Samples {
         self.labels.len()
     }
 
-    /// Whether there are none, which [`Samples::read`] refuses.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }

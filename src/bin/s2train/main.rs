@@ -52,7 +52,22 @@ enum Command {
     Ladder(ladder::Ladder),
 }
 
+/// Keeps freed memory: activations of tens of megabytes come and go with every step, and glibc would give each back to
+/// the system and have it zeroed again, which took a seventh of a training's time.
+#[cfg(target_env = "gnu")]
+#[allow(unsafe_code)]
+fn keep_freed_memory() {
+    // SAFETY: called before any thread is started; the values only move glibc's own limits.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+        libc::mallopt(libc::M_TOP_PAD, 256 << 20);
+    }
+}
+
 fn main() -> ExitCode {
+    #[cfg(target_env = "gnu")]
+    keep_freed_memory();
     let arguments = Arguments::parse();
     let level = if arguments.verbose { tracing::Level::DEBUG } else { tracing::Level::INFO };
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());

@@ -14,7 +14,7 @@ use s2infer::train::recipe::Recipe;
 use s2infer::train::samples::{Samples, Scaling};
 use s2infer::train::scored::Scored;
 use s2infer::train::{calibration, folder, ladder, pixels, table};
-use s2infer::{Kind, Result};
+use s2infer::{Error, Kind, Result};
 use tch::Tensor;
 
 use super::model::ModelArguments;
@@ -29,7 +29,7 @@ const GOLDEN_MAX: usize = 8;
 const EXAMPLES: &str = "\
 The manifest of patches is a CSV with the columns path,label,split,site,longitude,latitude and, for calibration,
 season (summer, winter) and cloud (clear, cloudy or percent); paths are relative to it, label is 1 or 0, split is
-train, select (chooses the epoch), calibration (thresholds) or measurement.
+train, select (chooses the epoch; without such patches the last one is kept), calibration (thresholds) or measurement.
 
 Examples:
   s2train train --patches data/patches.csv --checkpoints data/checkpoints --out models/my-model
@@ -38,7 +38,7 @@ Examples:
 
 /// Train on a manifest of labelled patches and write a model folder
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_override_self = true)]
 pub struct Train {
     #[command(flatten)]
     files: Files,
@@ -46,9 +46,10 @@ pub struct Train {
     recipe: RecipeArguments,
     #[command(flatten)]
     machine: MachineArguments,
-    /// Start from these weights: safetensors with the names of torchvision (ResNet) or timm (ConvNeXt); the first layer
-    /// is adapted to --bands
-    #[arg(long, value_name = "FILE")]
+    /// Start from these weights: safetensors with the names of torchvision (ResNet) or timm (ConvNeXt), or a folder of
+    /// checkpoints, of which the best epoch is taken; the first layer is adapted to --bands, and a last layer for other
+    /// classes is left out
+    #[arg(long, value_name = "FILE|FOLDER")]
     pretrained: Option<PathBuf>,
     /// Go on after the last epoch in --checkpoints
     #[arg(long)]
@@ -141,7 +142,14 @@ impl Plan {
             Samples::read(&folder, &of, &manifest).map_err(|e| e.context(split.name()))
         };
         let (train, select) = (samples(Split::Train)?, samples(Split::Select)?);
-        tracing::info!("{} patches to train on, {} to choose the epoch", train.len(), select.len());
+        if train.is_empty() {
+            let none = "none of its patches is of split `train`";
+            return Err(Error::usage(none).context(files.patches.display()));
+        }
+        match select.len() {
+            0 => tracing::info!("{} patches to train on; none is to choose the epoch: the last is kept", train.len()),
+            chosen_on => tracing::info!("{} patches to train on, {chosen_on} to choose the epoch", train.len()),
+        }
         manifest.bands = pixels::with_statistics(&manifest.bands, &train)?;
         let architecture = model.architecture();
         Ok(Self { folder, patches, manifest, architecture, recipe, machine, train, select })
@@ -177,6 +185,9 @@ impl Plan {
 
     /// The scores of the patches that chose the epoch, for the ladder: of the positive class, or of the label's.
     fn write_scores(&self, checkpoints: &Path, fitted: &Fitted) -> Result<()> {
+        if self.select.is_empty() {
+            return Ok(());
+        }
         let logits = logits(&fitted.parameters, &self.select, &Scaling::of(&self.manifest), self.machine);
         let of = self.patches.iter().filter(|patch| patch.split == Split::Select);
         let rows = of.zip(logits.chunks(self.architecture.outputs)).map(|(patch, logits)| {
@@ -200,14 +211,15 @@ impl Plan {
     /// Network inputs of a few patches of several classes.
     fn golden(&self) -> Tensor {
         let scaling = Scaling::of(&self.manifest);
+        let samples = if self.select.is_empty() { &self.train } else { &self.select };
         let of_class = |class: u8| {
-            let patches = (0..self.select.len()).filter(move |&index| self.select.labels[index] == class);
+            let patches = (0..samples.len()).filter(move |&index| samples.labels[index] == class);
             patches.take(GOLDEN_OF_CLASS)
         };
         let patches: Vec<Tensor> = (0..self.manifest.classes.len() as u8)
             .flat_map(of_class)
             .take(GOLDEN_MAX)
-            .map(|index| self.select.inputs(index..index + 1, &scaling))
+            .map(|index| samples.inputs(index..index + 1, &scaling))
             .collect();
         Tensor::cat(&patches, 0)
     }
@@ -221,12 +233,13 @@ impl Train {
         let settings = in_words(&plan.architecture, &plan.recipe, plan.machine);
         let (name, checkpoints) = (&plan.manifest.name, &self.files.checkpoints);
         let mut tracking = self.tracking.start(name, &settings, command(), checkpoints, self.resume)?;
+        let pretrained = self.pretrained.as_deref().map(weights).transpose()?;
         let training = Training {
             architecture: plan.architecture,
             recipe: plan.recipe.clone(),
             machine: plan.machine,
             scaling: Scaling::of(&plan.manifest),
-            pretrained: self.pretrained.as_deref().map(|path| (path, &bands[..])),
+            pretrained: pretrained.as_deref().map(|path| (path, &bands[..])),
             mlflow_run: tracking.run_id(),
             observer: &mut |event| {
                 tracking.on(&event);
@@ -249,6 +262,14 @@ impl Export {
         plan.recipe = fitted.progress.recipe.clone();
         plan.architecture = fitted.progress.architecture;
         plan.write(&self.files, &self.model, self.machine.threads, &fitted)
+    }
+}
+
+/// The file of weights to start from: of a folder of checkpoints, that of its best epoch.
+fn weights(path: &Path) -> Result<PathBuf> {
+    match path.is_dir() {
+        true => fit::best(path).map_err(|e| e.context("--pretrained")),
+        false => Ok(path.to_owned()),
     }
 }
 
