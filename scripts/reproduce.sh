@@ -126,7 +126,7 @@ train-incumbent() {
 ten_classes=(--classes
     AnnualCrop,Forest,HerbaceousVegetation,Highway,Industrial,Pasture,PermanentCrop,Residential,River,SeaLake
     "${eurosat_input[@]}" --clip 0,0.275 "${small_targets[@]}" --atmosphere 0.2 --season 0 --randaugment 2,5
-    --cutmix 0.25 --mixup 0.1 --label-smoothing 0.05 --ema 0.998
+    --style 0.5 --cutmix 0.25 --mixup 0.1 --label-smoothing 0.05 --ema 0.998
     --description "EuroSAT's ten classes in 64×64 windows of Sentinel-2 B04, B03, B02.")
 
 # First without the patches that choose, which `construction` starts from; then, at settings that are decided, on all.

@@ -77,7 +77,11 @@ pub struct RecipeArguments {
     /// Probability that a box of a patch is replaced by another's
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     cutmix: f64,
-    /// Share of the last epochs without mixup and CutMix
+    /// Probability that a patch's bands take some of the mean and the spread of another patch's: the light and the soils
+    /// of another place
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    style: f64,
+    /// Share of the last epochs without mixup, CutMix and --style
     #[arg(long, value_name = "SHARE", default_value_t = 0.15)]
     unmixed: f64,
     /// Decay a step of the parameters' moving average, which is kept; 0 for none
@@ -142,6 +146,7 @@ impl RecipeArguments {
             },
             mixing: Mixing {
                 mixup: self.mixup,
+                style: self.style,
                 mixup_alpha: MIXUP_ALPHA,
                 cutmix: self.cutmix,
                 cutmix_alpha: CUTMIX_ALPHA,
@@ -160,6 +165,7 @@ impl RecipeArguments {
             ("--atmosphere", self.atmosphere),
             ("--season", self.season),
             ("--mixup", self.mixup),
+            ("--style", self.style),
             ("--cutmix", self.cutmix),
             ("--unmixed", self.unmixed),
             ("--group-power", self.group_power),

@@ -23,11 +23,6 @@ impl Affine {
         Self { matrix: [[1.0, rows], [columns, 1.0]], shift: [0.0; 2] }
     }
 
-    /// Enlarged by a factor about the centre.
-    pub fn zoom(factor: f32) -> Self {
-        Self { matrix: [[1.0 / factor, 0.0], [0.0, 1.0 / factor]], shift: [0.0; 2] }
-    }
-
     /// A shift in pixels.
     pub fn translation(rows: f32, columns: f32) -> Self {
         Self { matrix: [[1.0, 0.0], [0.0, 1.0]], shift: [rows, columns] }
@@ -121,9 +116,6 @@ mod tests {
     fn half_a_pixel_and_a_shear_read_a_slope_between_its_pixels() {
         let half = moved(Affine::translation(0.5, 0.5), slope());
         assert!((half[5 * SIDE + 5] - (slope()[5 * SIDE + 5] + 0.55)).abs() < 1e-5);
-        // 2.5 rows below the centre at 7.5 one sees what lay 1.25 rows below it.
-        let enlarged = moved(Affine::zoom(2.0), slope());
-        assert!((enlarged[10 * SIDE + 10] - (8.75 + 0.1 * 8.75)).abs() < 1e-4);
         let sheared = moved(Affine::shear(0.1, 0.0), slope());
         // Two columns right of the centre at 7.5, rows are read 0.25 further down.
         assert!((sheared[5 * SIDE + 10] - (slope()[5 * SIDE + 10] + 0.25)).abs() < 1e-4);

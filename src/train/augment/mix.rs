@@ -18,6 +18,10 @@ pub struct Mixing {
     pub cutmix_alpha: f64,
     /// Largest share of a patch that is pasted over.
     pub cutmix_area_max: f64,
+    /// Probability that a patch takes some of another's mean and spread, before it is mixed ([`super::style`]); how much
+    /// is drawn evenly.
+    #[serde(default)]
+    pub style: f64,
 }
 
 /// One way to mix a patch with another.
@@ -43,7 +47,13 @@ pub enum Mix {
 
 impl Mixing {
     /// Mixes nothing.
-    pub const NONE: Self = Self { mixup: 0.0, mixup_alpha: 0.2, cutmix: 0.0, cutmix_alpha: 1.0, cutmix_area_max: 0.5 };
+    pub const NONE: Self =
+        Self { mixup: 0.0, mixup_alpha: 0.2, cutmix: 0.0, cutmix_alpha: 1.0, cutmix_area_max: 0.5, style: 0.0 };
+
+    /// Draws how much of its own mean and spread a patch keeps, if it takes another's.
+    pub fn draw_style(&self, rng: &mut ChaCha8Rng) -> Option<f32> {
+        (self.style > 0.0 && rng.random::<f64>() < self.style).then(|| rng.random())
+    }
 
     /// Draws how a patch of `side_px` is mixed, if it is.
     pub fn draw(&self, side_px: usize, rng: &mut ChaCha8Rng) -> Option<Mix> {
@@ -153,6 +163,17 @@ mod tests {
         let mean = areas.iter().sum::<f64>() / areas.len() as f64;
         assert!((0.22..0.26).contains(&mean), "{mean}");
         assert!((0..1000).all(|_| Mixing::NONE.draw(64, &mut rng).is_none()));
+    }
+
+    #[test]
+    fn as_many_patches_take_a_style_as_were_asked_for() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let half = Mixing { style: 0.5, ..Mixing::NONE };
+        let shares: Vec<f32> = (0..4000).filter_map(|_| half.draw_style(&mut rng)).collect();
+        assert!((1850..2150).contains(&shares.len()), "{}", shares.len());
+        let mean = shares.iter().sum::<f32>() / shares.len() as f32;
+        assert!((mean - 0.5).abs() < 0.03 && shares.iter().all(|share| (0.0..1.0).contains(share)), "{mean}");
+        assert!((0..1000).all(|_| Mixing::NONE.draw_style(&mut rng).is_none()));
     }
 
     // Var Beta(α, α) = 1 / (4 (2α + 1)).

@@ -18,7 +18,7 @@
 //! | brown vegetation | a factor drawn for each band by itself, 0.5 to 1.8 | a share of a bare crown's spectrum |
 //! | snow | on half of the northern winters, 5 to 75 % of the land | with a probability of 5 % (40°) to 30 % (55°), 10 to 60 % |
 //! | dates | 73 days about the solstice | 45 |
-//! | only here | cirrus, adjacency, offset errors, RandAugment, mixing | shadows by local contrast, snow under trees |
+//! | only here | cirrus, adjacency, offset errors, RandAugment, mixing, styles | shadows by local contrast, snow under trees |
 
 pub mod atmosphere;
 pub mod clouds;
@@ -31,6 +31,7 @@ pub mod optics;
 pub mod radiometry;
 pub mod randaugment;
 pub mod season;
+pub mod style;
 pub mod sun;
 
 use rand::RngExt;

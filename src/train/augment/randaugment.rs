@@ -36,8 +36,6 @@ pub enum Operation {
     Shear,
     /// Up to 8 px, reflected at the edges.
     Translate,
-    /// Enlarged or reduced by up to a quarter, reflected at the edges.
-    Zoom,
     /// One factor for all bands: up to 20 % more or less light.
     Gain,
     /// A factor for each band, normal with a deviation of 0.06.
@@ -64,12 +62,11 @@ pub enum Operation {
 
 impl Operation {
     /// The pool.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 15] = [
         Self::Identity,
         Self::Rotate,
         Self::Shear,
         Self::Translate,
-        Self::Zoom,
         Self::Gain,
         Self::BandGain,
         Self::BandOffset,
@@ -88,7 +85,7 @@ impl Operation {
     pub fn apply(self, image: &mut Image, level: f32, rng: &mut ChaCha8Rng, scratch: &mut Scratch) {
         match self {
             Self::Identity => {}
-            Self::Rotate | Self::Shear | Self::Translate | Self::Zoom => {
+            Self::Rotate | Self::Shear | Self::Translate => {
                 let affine = self.displacement(level, rng);
                 image.bands().for_each(|(_, plane)| affine.apply(plane, &mut scratch.filter));
             }
@@ -141,7 +138,6 @@ impl Operation {
         match self {
             Self::Rotate => Affine::rotation(15.0 * level * sign(rng)),
             Self::Shear => Affine::shear(0.1 * level * sign(rng), 0.1 * level * sign(rng)),
-            Self::Zoom => Affine::zoom(1.25f32.powf(level * sign(rng))),
             _ => Affine::translation((8.0 * level * sign(rng)).round(), (8.0 * level * sign(rng)).round()),
         }
     }
