@@ -113,11 +113,15 @@ impl Loader<'_> {
                 values.copy_from_slice(self.samples.patch(index));
                 let mut rng = self.rng(epoch, batch, row);
                 let samples = self.samples;
+                // Before season and sky, which come over all styles alike.
+                if let Some(share) = self.mixing.draw_style(&mut rng) {
+                    let other = samples.patch(rows[rng.random_range(0..rows.len())]);
+                    style::restyle(values, other, share, samples.side_px * samples.side_px);
+                }
                 let mut image = Image { values, side_px: samples.side_px, optics: &samples.optics };
                 self.augmentation.apply(&mut image, samples.circumstances[index], &mut rng, scratch)
             })
             .collect();
-        self.restyle(&mut inputs, self.rng(epoch, batch, rows.len() + 1));
         self.mix(&mut inputs, &mut labels, self.rng(epoch, batch, rows.len()));
         inputs.par_chunks_mut(size).for_each(|patch| self.scaling.apply(patch));
         Raw { inputs, labels, circumstances }
@@ -128,25 +132,6 @@ impl Loader<'_> {
             2 => columns[0] = f32::from(class),
             _ => columns[usize::from(class)] = 1.0,
         }
-    }
-
-    /// Gives patches the light of others of the same batch.
-    fn restyle(&self, inputs: &mut [f32], mut rng: ChaCha8Rng) {
-        let rows = inputs.len() / self.samples.size;
-        let draws: Vec<Option<(f32, usize)>> = (0..rows)
-            .map(|_| self.mixing.draw_style(&mut rng).map(|share| (share, rng.random_range(0..rows))))
-            .collect();
-        if draws.iter().all(Option::is_none) {
-            return;
-        }
-        let (all, size, pixels) = (inputs.to_vec(), self.samples.size, self.samples.side_px.pow(2));
-        inputs.par_chunks_mut(size).zip(draws).for_each(|(own, draw)| {
-            let Some((share, partner)) = draw else { return };
-            style::restyle(own, &all[partner * size..][..size], share, pixels);
-            if let Some([low, high]) = self.augmentation.clip {
-                own.iter_mut().for_each(|value| *value = value.clamp(low, high));
-            }
-        });
     }
 
     /// Mixes patches with others of the same batch.

@@ -18,8 +18,8 @@ pub struct Mixing {
     pub cutmix_alpha: f64,
     /// Largest share of a patch that is pasted over.
     pub cutmix_area_max: f64,
-    /// Probability that a patch takes some of another's mean and spread, before it is mixed ([`super::style`]); how much
-    /// is drawn evenly.
+    /// Probability that a patch takes some of another's mean and spread ([`super::style`]), before season and sky; how
+    /// much is drawn evenly.
     #[serde(default)]
     pub style: f64,
 }

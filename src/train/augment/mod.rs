@@ -2,8 +2,8 @@
 //!
 //! Everything works in place on `[bands, side, side]` slices, knows what a band measures by its wavelength
 //! ([`Optics`]) and takes its chance from the generator that it is given: the same generator gives the same patch.
-//! The order is that of nature: season on the ground, sky above it, then what happens to an image ([`RandAugment`]),
-//! then one of the eight symmetries of the square.
+//! The order is that of nature: the ground of another place ([`style`]), season on it, sky above it, then what happens to
+//! an image ([`RandAugment`]), then one of the eight symmetries of the square.
 //!
 //! **Not the benchmark's weather.** [`crate::simulate`] renders the patches that models are judged on. Nothing here is
 //! shared with it, so that a gain on it is no gain on its own formula:
