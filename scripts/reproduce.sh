@@ -335,7 +335,7 @@ ablate-coast() {
         name=$1
         "$s2train" train --name "$name" --patches "$2" --checkpoints "$work/checkpoints/$name" --resume \
             --out "$work/models/$name" --calibration "$work/$name-calibration" --threads "$threads" --seed "$seed" \
-            "${coast[@]}" --pretrained "$work/checkpoints/coast-incumbent" --epochs 8 "${@:3}" "${epochs[@]}"
+            "${coast[@]}" --pretrained "$work/checkpoints/coast-incumbent" --epochs 6 "${@:3}" "${epochs[@]}"
         models=$work/models score "$name" "$coasts" measurement "$work/$name-measured.csv"
     }
     ablation coast-own-weather "$coasts/clear.csv" --atmosphere 0.5 --season 0.5

@@ -83,6 +83,39 @@ pub struct Entry {
     pub country_id: Option<String>,
 }
 
+/// Countries by the index's numbers, which go by the alphabet; named by where their patches lie. Number 16 lies in several
+/// countries, and the numbers that are missing here have no patch in `train` and `val`.
+const COUNTRIES: [(&str, &str); 22] = [
+    ("0", "Austria"),
+    ("1", "Belgium"),
+    ("4", "Czechia"),
+    ("5", "Denmark"),
+    ("8", "France"),
+    ("9", "Germany"),
+    ("11", "Hungary"),
+    ("12", "Iceland"),
+    ("13", "Ireland"),
+    ("14", "Italy"),
+    ("18", "Luxembourg"),
+    ("19", "Malta"),
+    ("20", "Netherlands"),
+    ("21", "Norway"),
+    ("22", "Poland"),
+    ("23", "Portugal"),
+    ("25", "Slovakia"),
+    ("26", "Slovenia"),
+    ("27", "Spain"),
+    ("28", "Sweden"),
+    ("29", "Switzerland"),
+    ("31", "United Kingdom"),
+];
+
+/// The name of a country of the index; its number where that says nothing certain.
+pub fn country(number: &str) -> String {
+    let named = COUNTRIES.iter().find(|(of, _)| *of == number);
+    named.map_or_else(|| format!("number {number}"), |(_, name)| (*name).to_owned())
+}
+
 /// Reads the index.
 ///
 /// # Errors
@@ -131,7 +164,7 @@ fn patch(entry: &Entry, folder: &Path, task: Task, split: Split, site: String) -
         longitude: entry.longitude,
         latitude: entry.latitude,
         class: Some(entry.class.clone()),
-        country: entry.country_id.clone(),
+        country: entry.country_id.as_deref().map(country),
         ..Patch::default()
     })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::eurosat::{CLASSES, Task, thin};
+use super::eurosat::{CLASSES, Task, country, thin};
 use super::patches::{Patch, Split};
 use super::places::{PLACE_GAP_KM, group};
 use super::scored::file_name;
@@ -103,7 +103,7 @@ fn locate(patches: &mut [Patch], index: &Path) -> Result<()> {
             .get(&file_name(&patch.path))
             .ok_or_else(|| Error::usage(format!("{}: no row for {}", index.display(), patch.path.display())))?;
         (patch.longitude, patch.latitude) = (row.longitude, row.latitude);
-        patch.country = row.country_id.clone();
+        patch.country = row.country_id.as_deref().map(country);
     }
     let points: Vec<_> = patches.iter().map(|patch| (patch.longitude, patch.latitude)).collect();
     for (patch, place) in patches.iter_mut().zip(group(&points, PLACE_GAP_KM)) {
@@ -153,7 +153,7 @@ mod tests {
         let patches = manifest(folder.path(), Some(&index), Task::Classes, 1).unwrap();
         let sites: std::collections::HashSet<_> = patches.iter().map(|patch| &patch.site).collect();
         assert_eq!(sites.len(), 2, "{sites:?}");
-        assert!(patches.iter().all(|patch| patch.country.as_deref() == Some("9") && patch.latitude == 50.0));
+        assert!(patches.iter().all(|patch| patch.country.as_deref() == Some("Germany") && patch.latitude == 50.0));
         write(11);
         let error = manifest(folder.path(), Some(&index), Task::Classes, 1).unwrap_err().to_string();
         assert!(error.contains("AnnualCrop_12.jpg"), "{error}");
