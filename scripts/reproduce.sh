@@ -129,11 +129,16 @@ ten_classes=(--classes
     --style 0.5 --cutmix 0.25 --mixup 0.1 --label-smoothing 0.05 --ema 0.998
     --description "EuroSAT's ten classes in 64×64 windows of Sentinel-2 B04, B03, B02.")
 
-# First without the patches that choose, which `construction` starts from; then, at settings that are decided, on all.
+# west CHECKPOINTS OPTION…: ten classes, without the patches that choose.
+west() {
+    "$s2train" train --name eurosat --patches "$work/classes.csv" --checkpoints "$work/checkpoints/$1" --resume \
+        --out "$work/$1" --threads "$threads" --seed "$seed" "${ten_classes[@]}" --epochs 20 "${@:2}" "${epochs[@]}"
+}
+
+# First without the patches that choose; then, at settings that are decided, on all.
 train-eurosat() {
     local west=$work/checkpoints/eurosat-west
-    "$s2train" train --name eurosat --patches "$work/classes.csv" --checkpoints "$west" --resume --out "$work/eurosat-west" \
-        --threads "$threads" --seed "$seed" "${ten_classes[@]}" --epochs 20 "${epochs[@]}"
+    west eurosat-west
     sed 's/,select,/,train,/' "$work/classes.csv" > "$work/classes-all.csv"
     train eurosat "$work/classes-all.csv" "${ten_classes[@]}" --pretrained "$west" --epochs 20
     cp "$west/metrics.jsonl" "$calibration/eurosat/metrics-west.jsonl"
@@ -146,9 +151,11 @@ What changed since was decided on parts of \`train\` (\`calibration/eurosat/ladd
         --out "$calibration/eurosat/report.md" --json "$calibration/eurosat/report.json"
 }
 
+# From ten classes, which say more than two. Styles, which do so much for those, are worth nothing as a start here.
 train-construction() {
+    west construction-start --style 0
     train construction "$work/training/tiles.csv" "${construction[@]}" --clip 0,0.6 "${small_targets[@]}" \
-        --atmosphere 0.6 --season 0.6 --pretrained "$work/checkpoints/eurosat-west" --epochs 16
+        --atmosphere 0.6 --season 0.6 --pretrained "$work/checkpoints/construction-start" --epochs 16
 }
 
 # ---- thresholds and figures ---------------------------------------------------------------------------------------
@@ -247,7 +254,8 @@ ladder-construction() {
     row +average+group-dro "${weather[@]}" --group-dro 0.01
     row +average+refit "${weather[@]}" --refit 2000
     row +average+gem "${weather[@]}" --pooling gem
-    row +average+ten-classes "${weather[@]}" --pretrained "$work/checkpoints/eurosat-west"
+    row +average+ten-classes "${weather[@]}" --pretrained "$work/checkpoints/construction-start"
+    row +average+ten-classes-with-styles "${weather[@]}" --pretrained "$work/checkpoints/eurosat-west"
     "$s2train" ladder "${rungs[@]}" --out "$calibration/construction/ladder.md" --note "# Recipes of \`construction\`
 
 On \`select\`, the easternmost tenth of \`train\`, rendered in the four groups (**seasons and skies are simulated**),
