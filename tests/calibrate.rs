@@ -21,6 +21,7 @@ fn request(rule: Rule, joint: bool) -> CalibrateRequest {
         confidence: 0.9,
         joint,
         site_correlation: None,
+        spare_alarms: None,
         bounds: Bounds::default(),
         command: "s2infer calibrate --scores scores.csv".into(),
         created: "2026-11-21T00:00:00Z".parse().unwrap(),
@@ -429,4 +430,33 @@ fn correlated_positives_count_as_fewer_and_the_profile_says_so() {
     assert!(independent.warnings[0].contains("--site-correlation"));
     let everything_alike = CalibrateRequest { site_correlation: Some(1.5), ..request(Rule::Exact, false) };
     assert!(calibrate(&scores, &everything_alike).is_err());
+}
+
+// 20 positives at 0.05, 0.10, … 1.00; 100 negatives at 0.52 and at 0.002, 0.004, … 0.198.
+#[test]
+fn spare_alarms_lower_a_threshold_to_where_negatives_begin() {
+    let mut table = String::from("tile,label,score,season,cloud\n");
+    (1..=20).for_each(|i| table += &format!("p{i},1,{},summer,clear\n", f64::from(i) / 20.0));
+    for i in 0..100 {
+        let score = if i == 0 { 0.52 } else { 0.002 * f64::from(i) };
+        table += &format!("n{i},0,{score},summer,clear\n");
+    }
+    let with = |rule, spare_alarms| CalibrateRequest { spare_alarms, ..request(rule, false) };
+    let of = |table: &str, spare| calibrate(&scores(table), &with(Rule::Exact, spare)).unwrap().profile;
+    let rule = of(&table, None);
+    assert_eq!((rule.groups[0].rank, rule.groups[0].threshold), (Some(2), 0.1));
+    // Half of the negatives alert at the rule's own threshold: it stays.
+    assert_eq!(of(&table, Some(0.01)).groups, rule.groups);
+
+    // Positives from 0.905 on: the lowest is above all negatives.
+    let high = table.replace(",1,0.", ",1,0.9");
+    let (rule, spared) = (of(&high, None), of(&high, Some(0.0)));
+    assert_eq!((rule.groups[0].rank, spared.groups[0].rank), (Some(2), Some(1)));
+    assert_eq!(spared.groups[0].threshold, 0.905);
+    assert_eq!((&spared.guarantee, spared.groups[0].confidence), (&rule.guarantee, rule.groups[0].confidence));
+    assert_eq!((rule.spare_alarms, spared.spare_alarms), (None, Some(0.0)));
+    for (rule, spare) in [(Rule::Exact, 1.0), (Rule::Exact, -0.1), (Rule::Exact, f64::NAN), (Rule::Budget, 0.01)] {
+        let message = calibrate(&scores(&table), &with(rule, Some(spare))).unwrap_err().to_string();
+        assert!(message.contains("--spare-alarms"), "{message}");
+    }
 }

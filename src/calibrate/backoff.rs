@@ -10,6 +10,8 @@ pub(super) struct Node {
     pub(super) group: String,
     /// Scores of its positives, ascending.
     pub(super) positives: Vec<f64>,
+    /// Scores of its negatives, ascending.
+    pub(super) negatives: Vec<f64>,
     /// Different sites among them, where known.
     pub(super) n_sites: Option<u64>,
     /// Positives of the same site as a positive, itself among them, on average over positives; 1 where sites are
@@ -63,7 +65,7 @@ mod tests {
     fn node(group: &str, positives: &[f64]) -> Node {
         let mut positives = positives.to_vec();
         positives.sort_by(f64::total_cmp);
-        Node { group: group.into(), positives, n_sites: None, site_size: 1.0 }
+        Node { group: group.into(), positives, negatives: Vec::new(), n_sites: None, site_size: 1.0 }
     }
 
     fn inherited(nodes: &[Node], which: usize) -> (f64, String) {

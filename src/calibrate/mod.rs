@@ -16,7 +16,7 @@ use crate::model::manifest::Tta;
 use crate::{Error, Result};
 
 use backoff::Node;
-use binomial::Level;
+use binomial::{Choice, Level};
 
 /// What is asked of a calibration, and what the scores came from.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,9 @@ pub struct CalibrateRequest {
     /// Correlation of positives of one site, 0 to 1: the exact rule then counts them as fewer (Kish's design effect).
     /// None takes all positives for independent.
     pub site_correlation: Option<f64>,
+    /// Share of a group's calibration negatives, 0 to 1, that may alert where that catches more positives than the rule
+    /// demands; none lowers no threshold.
+    pub spare_alarms: Option<f64>,
     /// What a season and a sky are; must be what the scores were read with.
     pub bounds: Bounds,
     /// The command line, for the profile.
@@ -73,7 +76,8 @@ impl Calibration {
 /// j the largest rank with P(Bin(n, 1 − recall) < j) ≤ 1 − confidence. That is Wilks' tolerance limit, and the
 /// one-sided Clopper–Pearson bound read backwards. The mean rule takes j = ⌊(1 − recall)(n + 1)⌋. A group with
 /// too few positives inherits the threshold of the smallest larger group that has enough (its sky, then all),
-/// or a sibling's that is lower, and is marked as infeasible. The budget rule gives all groups the one threshold at
+/// or a sibling's that is lower, and is marked as infeasible. `spare_alarms` lowers the thresholds of groups in which
+/// hardly any negative alerts. The budget rule gives all groups the one threshold at
 /// which as many tiles of the pooled table alert as there are positives; it promises nothing and marks every group so.
 ///
 /// # Errors
@@ -88,7 +92,10 @@ pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibrat
     let present = nodes.iter().filter(|node| !node.positives.is_empty()).count();
     let level = level(request, present);
     let correlation = request.site_correlation.unwrap_or(0.0);
-    let choose = |node: &Node| level.choose(&node.positives, backoff::design_effect(node.site_size, correlation));
+    let choose = |node: &Node| {
+        let choice = level.choose(&node.positives, backoff::design_effect(node.site_size, correlation))?;
+        Some(request.spare_alarms.map_or(choice, |spare| lowered(node, choice, spare)))
+    };
     let choices: Vec<_> = nodes.iter().map(choose).collect();
     if choices.iter().all(Option::is_none) {
         return Err(infeasible(&nodes, &level));
@@ -116,6 +123,18 @@ pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibrat
     finish(profile(scores, request, level.miss.map(|miss| 1.0 - miss), groups, warnings))
 }
 
+/// The choice, or the lowest positive's score at which no more than `spare` of the group's negatives alert, where that is
+/// lower: it catches more positives, so that the promise holds all the more.
+fn lowered(node: &Node, choice: Choice, spare: f64) -> Choice {
+    let allowed = (spare * node.negatives.len() as f64).floor() as usize;
+    let loudest = node.negatives.iter().rev().nth(allowed).copied().unwrap_or(f64::NEG_INFINITY);
+    let below = node.positives.partition_point(|score| *score <= loudest);
+    match node.positives.get(below) {
+        Some(&threshold) if threshold < choice.threshold => Choice { rank: below as u64 + 1, threshold, ..choice },
+        _ => choice,
+    }
+}
+
 fn by_budget(scores: &Scores, nodes: &[Node], request: &CalibrateRequest) -> Result<Calibration> {
     let threshold = budget::threshold(scores)
         .ok_or_else(|| Error::refused("no positives among the scores: the budget is as many alerts as positives"))?;
@@ -141,6 +160,12 @@ fn validate(request: &CalibrateRequest) -> Result<()> {
     let is_wrong = |correlation: &f64| request.rule != Rule::Exact || !(0.0..=1.0).contains(correlation);
     if let Some(correlation) = request.site_correlation.filter(is_wrong) {
         return Err(Error::usage(format!("--site-correlation {correlation}: give 0 to 1, with --rule exact")));
+    }
+    let is_wrong = |spare: &f64| request.rule == Rule::Budget || !(0.0..1.0).contains(spare);
+    if let Some(spare) = request.spare_alarms.filter(is_wrong) {
+        return Err(Error::usage(format!(
+            "--spare-alarms {spare}: give a share from 0 to 1, with --rule exact or mean"
+        )));
     }
     request.bounds.validate().map_err(Error::usage)
 }
@@ -203,6 +228,7 @@ fn profile(
         confidence: exact.then_some(request.confidence),
         joint: request.joint,
         site_correlation: request.site_correlation,
+        spare_alarms: request.spare_alarms,
         group_confidence,
         bounds: request.bounds.clone(),
         scores: ScoresRef {

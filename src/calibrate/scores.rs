@@ -95,15 +95,24 @@ impl Scores {
     /// of the column `group` in order of appearance.
     pub(super) fn nodes(&self) -> Vec<Node> {
         let names = self.group_names();
-        let mut positives: HashMap<&str, Vec<&ScoreRow>> = HashMap::new();
-        for row in self.rows.iter().filter(|row| row.positive) {
-            positives.entry(&row.group).or_default().push(row);
+        let mut rows_of: HashMap<(&str, bool), Vec<&ScoreRow>> = HashMap::new();
+        for row in &self.rows {
+            rows_of.entry((&row.group, row.positive)).or_default().push(row);
         }
         let node = |group: String| {
-            let rows = positives.get(group.as_str()).map(Vec::as_slice).unwrap_or_default();
-            let mut ascending: Vec<f64> = rows.iter().map(|row| row.score).collect();
-            ascending.sort_by(f64::total_cmp);
-            Node { positives: ascending, n_sites: count_sites(rows.iter().copied()), site_size: site_size(rows), group }
+            let rows = |positive| rows_of.get(&(group.as_str(), positive)).map(Vec::as_slice).unwrap_or_default();
+            let ascending = |positive| {
+                let mut scores: Vec<f64> = rows(positive).iter().map(|row| row.score).collect();
+                scores.sort_by(f64::total_cmp);
+                scores
+            };
+            Node {
+                positives: ascending(true),
+                negatives: ascending(false),
+                n_sites: count_sites(rows(true).iter().copied()),
+                site_size: site_size(rows(true)),
+                group: group.clone(),
+            }
         };
         names.into_iter().map(node).collect()
     }

@@ -49,6 +49,10 @@ pub struct Calibrate {
     /// is often met; without it all positives are taken for independent.
     #[arg(long, value_name = "RHO")]
     site_correlation: Option<f64>,
+    /// Lower a group's threshold further while no more than this share of its negatives alert, as 0.005: where the model
+    /// hardly errs, more positives than demanded are caught for next to nothing, and the promise holds all the more.
+    #[arg(long, value_name = "SHARE")]
+    spare_alarms: Option<f64>,
     /// exact: the share is caught with the stated confidence; mean: only on average over calibrations; budget: one
     /// threshold for all groups that gives as many alerts as there are positives, with no promise.
     #[arg(long, value_enum, default_value = "exact")]
@@ -134,6 +138,7 @@ impl Calibrate {
             confidence: self.confidence,
             joint: self.joint,
             site_correlation: self.site_correlation,
+            spare_alarms: self.spare_alarms,
             bounds,
             command: format!("s2infer {}", arguments.join(" ")),
             created: jiff::Timestamp::now(),

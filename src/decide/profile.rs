@@ -38,6 +38,10 @@ pub struct Profile {
     /// The correlation of positives of one site that was allowed for; none where all were taken for independent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site_correlation: Option<f64>,
+    /// Share of the calibration negatives of a group that was allowed to alert for more positives than the target demands;
+    /// none where thresholds are as high as the rule lets them be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spare_alarms: Option<f64>,
     /// Confidence that each group had to reach on its own; above `confidence` where `joint`.
     pub group_confidence: Option<f64>,
     /// What a season and a sky are.
@@ -114,7 +118,7 @@ pub struct Group {
     pub threshold: f64,
     /// Share of the group's calibration positives that the threshold catches; none without positives.
     pub recall: Option<f64>,
-    /// Probability that the true recall reaches the target; none where inherited.
+    /// Probability that the true recall reaches the target, at least; none where inherited.
     pub confidence: Option<f64>,
     /// Whether the group had enough positives for a threshold of its own.
     pub feasible: bool,

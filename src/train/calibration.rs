@@ -70,6 +70,7 @@ pub fn run(folder: &Path, model: &Model, patches: &[Patch], root: &Path, request
             confidence: request.confidence,
             joint: false,
             site_correlation: None,
+            spare_alarms: None,
             bounds,
             command: request.command.clone(),
             created: jiff::Timestamp::now(),

@@ -96,7 +96,8 @@ impl Compare {
         let correlation = own.as_ref().and_then(|own| own.site_correlation).or(self.site_correlation);
         let profile = |rule: Rule| {
             let site_correlation = correlation.filter(|_| rule == Rule::Exact);
-            let request = CalibrateRequest { site_correlation, ..self.request(&model, rule, &bounds) };
+            let spare_alarms = own.as_ref().and_then(|own| own.spare_alarms).filter(|_| rule == Rule::Exact);
+            let request = CalibrateRequest { site_correlation, spare_alarms, ..self.request(&model, rule, &bounds) };
             calibrate(&scores, &request).map(|found| found.profile)
         };
         let (budget, exact) = (profile(Rule::Budget)?, profile(Rule::Exact)?);
@@ -128,6 +129,7 @@ impl Compare {
             confidence: self.confidence,
             joint: false,
             site_correlation: None,
+            spare_alarms: None,
             bounds: bounds.clone(),
             command: String::new(),
             created: jiff::Timestamp::now(),
