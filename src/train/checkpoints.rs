@@ -94,6 +94,22 @@ impl Checkpoints {
         Ok((parameters, kept, optimiser))
     }
 
+    /// Removes every checkpoint.
+    pub fn clear(&self) -> Result<()> {
+        let failed = |e: std::io::Error| Error::output(e).context(self.folder.display());
+        // First, so that nothing is half a training.
+        std::fs::remove_file(self.progress_path()).map_err(failed)?;
+        for entry in self.folder.read_dir().map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let is_ours = ["kept-", "parameters-", "moments-"].iter().any(|what| name.starts_with(what));
+            if is_ours && name.ends_with(".safetensors") {
+                std::fs::remove_file(&path).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes a checkpoint and removes those that nothing needs any more.
     pub fn write(
         &self,

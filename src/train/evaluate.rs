@@ -23,7 +23,8 @@ pub struct Assessment {
     pub measures: BTreeMap<String, f64>,
 }
 
-/// Two classes: average precision of each group of season × sky, and of the worst, which is the criterion. More
+/// Two classes: average precision of each group of season × sky that has positives, and of the worst, which is the
+/// criterion. More
 /// classes: accuracy, the worst class's F1 and macro-F1, which is the criterion. Of no patches there are no measures, and
 /// the criterion is 0.
 pub fn assess(
@@ -53,8 +54,10 @@ fn by_group(logits: &[f32], samples: &Samples) -> Assessment {
     let precision = |(group, (scores, labels)): (&String, &(Vec<f32>, Vec<bool>))| {
         (format!("average_precision/{group}"), average_precision(scores, labels))
     };
-    let mut measures: BTreeMap<String, f64> = groups.iter().map(precision).collect();
-    let criterion = measures.values().copied().fold(f64::INFINITY, f64::min);
+    // Without a positive there is nothing to rank.
+    let ranked = groups.iter().filter(|(_, (_, labels))| labels.contains(&true));
+    let mut measures: BTreeMap<String, f64> = ranked.map(precision).collect();
+    let criterion = measures.values().copied().reduce(f64::min).unwrap_or(0.0);
     measures.insert(WORST.into(), criterion);
     Assessment { criterion, measures }
 }

@@ -118,6 +118,14 @@ impl Training<'_> {
     /// finite; what cannot be written.
     pub fn fit(mut self, train: &Samples, select: &Samples, folder: &Path, resume: bool) -> Result<Fitted> {
         let files = Checkpoints::of(folder)?;
+        if !resume && files.exist() {
+            let epochs = files.progress().map_or(0, |progress| progress.history.len());
+            tracing::warn!(
+                "{}: replaces a training of {epochs} epochs; --resume would go on with it",
+                folder.display()
+            );
+            files.clear()?;
+        }
         let mut state = if resume && files.exist() { self.restore(&files, folder)? } else { self.start()? };
         (self.observer)(Event::Resumed(&state.progress.history))?;
         let classes = self.classes();

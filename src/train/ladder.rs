@@ -7,8 +7,7 @@ use std::path::Path;
 use super::checkpoints::Checkpoints;
 use super::evaluate::WORST;
 use super::report;
-use super::scored::Scored;
-use super::table;
+use super::scored::{self, Scored};
 use crate::{Error, Result};
 
 /// Where `s2train train` leaves the scores of the patches that chose the epoch, beside the checkpoints.
@@ -49,7 +48,7 @@ impl Rung {
                 measures: best.select.clone(),
                 epochs: progress.history.len(),
                 minutes: progress.history.iter().map(|epoch| epoch.seconds).sum::<f64>() / 60.0,
-                scores: table::read(&folder.join(SCORES))?,
+                scores: scored::read(&folder.join(SCORES), u8::MAX.into())?,
             })
         };
         Ok(Self { name: name.to_owned(), runs: folders.iter().map(run).collect::<Result<_>>()? })
@@ -67,6 +66,20 @@ impl Rung {
             _ => format!("{mean:.3} ({low:.3}–{high:.3})"),
         }
     }
+}
+
+/// That all recipes were judged on the same patches.
+///
+/// # Errors
+/// [`crate::Kind::Usage`], naming the recipe that was not.
+pub fn check(rungs: &[Rung]) -> Result<()> {
+    let Some(first) = rungs.first().and_then(|rung| rung.runs.first()) else { return Ok(()) };
+    for rung in rungs {
+        for run in &rung.runs {
+            scored::check_same_tiles(&first.scores, &run.scores).map_err(|e| e.context(&rung.name))?;
+        }
+    }
+    Ok(())
 }
 
 /// The ladder as Markdown: measures of every rung, and for two classes recall and precision of every group.

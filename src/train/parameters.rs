@@ -118,7 +118,11 @@ pub(super) fn values(tensor: &Tensor) -> Vec<f32> {
 
 /// The tensors of a safetensors file.
 pub(super) fn read_safetensors(path: &Path) -> Result<BTreeMap<String, Tensor>> {
-    let read = Tensor::read_safetensors(path).map_err(|e| Error::malformed(e).context(path.display()))?;
+    if let Err(e) = std::fs::File::open(path) {
+        return Err(Error::io(e).context(path.display()));
+    }
+    let unreadable = |e| Error::malformed(format!("no whole safetensors file: {e}")).context(path.display());
+    let read = Tensor::read_safetensors(path).map_err(unreadable)?;
     Ok(read.into_iter().collect())
 }
 

@@ -1,5 +1,6 @@
 //! The manifest of labelled patches: what the trainer reads and the preparation writes.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -116,6 +117,27 @@ pub fn check_labels(patches: &[Patch], classes: usize) -> Result<()> {
         ))),
         None => Ok(()),
     }
+}
+
+/// Checks that patches can train a model of `classes` classes and choose its epoch: no file stands twice, `train`
+/// shows more than one class, and of two classes `select`, where it has patches, shows the positive one.
+///
+/// # Errors
+/// [`crate::Kind::Usage`], naming the file or the split.
+pub fn check_training(patches: &[Patch], classes: &[String]) -> Result<()> {
+    let mut paths = HashSet::new();
+    if let Some(twice) = patches.iter().find(|patch| !paths.insert(&patch.path)) {
+        return Err(Error::usage(format!("{}: stands twice", twice.path.display())));
+    }
+    let of = |split: Split| -> HashSet<u8> { patches.iter().filter(|p| p.split == split).map(|p| p.label).collect() };
+    let (train, select) = (of(Split::Train), of(Split::Select));
+    if train.len() < 2 {
+        return Err(Error::usage("the patches of split `train` are not of two classes: there is nothing to learn"));
+    }
+    if classes.len() == 2 && !select.is_empty() && !select.contains(&1) {
+        return Err(Error::usage(format!("no patch of split `select` shows `{}`: it can choose no epoch", classes[1])));
+    }
+    Ok(())
 }
 
 /// Writes a manifest, complete or not at all.

@@ -18,7 +18,7 @@ const RGB: [&str; 3] = ["B04", "B03", "B02"];
 /// # Errors
 /// A file that cannot be read; a tensor of the network that the file lacks or holds in another shape.
 pub fn load(parameters: &mut Parameters, path: &Path, bands: &[String]) -> Result<usize> {
-    let file = read_safetensors(path)?;
+    let file = read_safetensors(path).map_err(|e| e.context("--pretrained"))?;
     let [last, first] = parameters.architecture.family.ends();
     let mut taken = 0;
     for (name, shape) in parameters.shapes() {
@@ -27,7 +27,10 @@ pub fn load(parameters: &mut Parameters, path: &Path, bands: &[String]) -> Resul
             if is_last {
                 continue;
             }
-            return Err(Error::malformed(format!("--pretrained {}: holds no `{name}`", path.display())));
+            return Err(Error::malformed(format!(
+                "--pretrained {}: holds no `{name}`; is it of another --network?",
+                path.display()
+            )));
         };
         let adapted = match name == format!("{first}.weight") && source.size() != shape {
             true => adapt(source, bands),

@@ -10,7 +10,7 @@ use s2infer::infer::preprocess::preprocessing_id;
 use s2infer::model::Model;
 use s2infer::output::AtomicFile;
 use s2infer::train::compare::{Contestant, compare};
-use s2infer::train::table;
+use s2infer::train::scored;
 use s2infer::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -113,7 +113,7 @@ impl Compare {
             name: model.manifest.name.clone(),
             one_threshold: thresholds(&budget),
             per_group: thresholds(&exact),
-            scores: table::read(measured)?,
+            scores: scored::read(measured, 2)?,
         })
     }
 

@@ -29,6 +29,7 @@ impl Ladder {
             Rung::read(name, &folders.iter().map(PathBuf::as_path).collect::<Vec<&Path>>())
         };
         let rungs: Vec<Rung> = self.rungs.iter().map(read).collect::<Result<_>>()?;
+        ladder::check(&rungs)?;
         let text = match self.note.trim() {
             "" => ladder::render(&rungs),
             note => format!("{note}\n\n{}", ladder::render(&rungs)),

@@ -29,7 +29,7 @@ The way from patches to a measured model, which scripts/reproduce.sh goes:
 
 /// Train a network on labelled patches and write a model folder for s2infer
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "s2train", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
     /// Say more: the loss of every training step
     #[arg(short, long, global = true)]

@@ -21,9 +21,9 @@ const MINIMUM_VALID_SHARE: f64 = 0.9;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "The model")]
 pub struct ModelArguments {
-    /// Name of the model
-    #[arg(long, default_value = "construction")]
-    name: String,
+    /// Name of the model [default: that of its folder]
+    #[arg(long)]
+    name: Option<String>,
     /// One sentence about it
     #[arg(long, value_name = "TEXT", default_value = "Whether a window shows what the positive patches show.")]
     description: String,
@@ -87,15 +87,18 @@ enum PoolingArgument {
 pub struct Clip(Option<[f32; 2]>);
 
 impl ModelArguments {
-    /// The manifest, with bands that have no statistics yet.
-    pub fn manifest(&self, patches: &[Patch]) -> Result<Manifest> {
+    /// The manifest, with bands that have no statistics yet; `name` is the model's where the flags give none.
+    pub fn manifest(&self, name: String, patches: &[Patch]) -> Result<Manifest> {
         let band = |name: &String| Band { name: name.clone(), mean: 0.0, standard_deviation: 1.0, training: None };
         if self.classes.len() < 2 {
             return Err(Error::usage("--classes: give at least two, of two the negative one first"));
         }
+        if self.width == Some(0) {
+            return Err(Error::usage("--width 0: give at least 1"));
+        }
         Ok(Manifest {
             item: serde_json::Value::Null,
-            name: self.name.clone(),
+            name: self.name.clone().unwrap_or(name),
             architecture: self.architecture().to_string(),
             bands: self.bands.iter().map(band).collect(),
             tile_px: self.tile_px,
@@ -132,7 +135,7 @@ impl ModelArguments {
         };
         Architecture {
             family,
-            width: self.width.unwrap_or(family.width()).max(1),
+            width: self.width.unwrap_or(family.width()),
             stem_stride: self.stem,
             pooling: match self.pooling {
                 PoolingArgument::Average => Pooling::Average,

@@ -179,6 +179,15 @@ impl RecipeArguments {
         if !(0.0..1.0).contains(&self.ema) {
             return Err(Error::usage(format!("--ema {}: give a number from 0 to less than 1", self.ema)));
         }
+        if self.label_smoothing == 1.0 {
+            return Err(Error::usage("--label-smoothing 1: all labels would be alike; give less than 1"));
+        }
+        if !(self.group_dro.is_finite() && self.group_dro >= 0.0) {
+            return Err(Error::usage(format!("--group-dro {}: give a number from 0 on", self.group_dro)));
+        }
+        if self.warmup >= self.epochs.max(2) {
+            return Err(Error::usage(format!("--warmup {}: give fewer than --epochs {}", self.warmup, self.epochs)));
+        }
         let counts = [("--epochs", self.epochs), ("--batch", self.batch)];
         if let Some((flag, _)) = counts.into_iter().find(|(_, value)| *value == 0) {
             return Err(Error::usage(format!("{flag} 0: give at least 1")));
@@ -204,7 +213,7 @@ pub struct MachineArguments {
     #[arg(long, value_enum, default_value = "auto")]
     precision: PrecisionArgument,
     /// Threads of the network; more than one is slower on a machine that does other work as well
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
     /// auto takes a GPU where libtorch finds one
     #[arg(long, value_enum, default_value = "auto")]
@@ -231,7 +240,7 @@ impl MachineArguments {
     /// # Errors
     /// [`s2infer::Kind::Engine`] where a GPU is asked for and libtorch finds none.
     pub fn machine(&self) -> Result<Machine> {
-        tch::set_num_threads(i32::from(self.threads.max(1)));
+        tch::set_num_threads(i32::from(self.threads));
         let has_cuda = self.device != DeviceArgument::Cpu && Cuda::is_available();
         if self.device == DeviceArgument::Cuda && !has_cuda {
             return Err(Error::engine(

@@ -63,7 +63,7 @@ impl Report {
         };
         let path = self.model.join("profile.json");
         let profile = Profile::parse(&read(&path)?, &path.display().to_string())?;
-        let measured = report::render(&profile, &table::read::<scored::Scored>(&self.scores)?);
+        let measured = report::render(&profile, &scored::read(&self.scores, 2)?);
         let measured = match self.note.trim() {
             "" => measured,
             note => format!("{note}\n\n{measured}"),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use s2infer::calibrate::temperature;
 use s2infer::model::manifest::Head;
 use s2infer::model::{Manifest, Model, seal};
-use s2infer::train::{scored::Scored, table};
+use s2infer::train::scored::{self, Scored};
 use s2infer::{Error, Result};
 
 const EXAMPLES: &str = "\
@@ -40,7 +40,7 @@ impl Temperature {
                 self.model.display()
             )));
         }
-        let rows: Vec<Scored> = table::read(&self.scores)?;
+        let rows: Vec<Scored> = scored::read(&self.scores, 2)?;
         let scores: Vec<(f64, bool)> = rows.iter().map(|row| (f64::from(row.score), row.label == 1)).collect();
         let fit = temperature::fit(&scores).map_err(|error| error.context(self.scores.display()))?;
         let profile = self.model.join("profile.json");

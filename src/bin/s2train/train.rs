@@ -28,8 +28,9 @@ const GOLDEN_MAX: usize = 8;
 
 const EXAMPLES: &str = "\
 The manifest of patches is a CSV with the columns path,label,split,site,longitude,latitude and, for calibration,
-season (summer, winter) and cloud (clear, cloudy or percent); paths are relative to it, label is 1 or 0, split is
-train, select (chooses the epoch; without such patches the last one is kept), calibration (thresholds) or measurement.
+season (summer, winter) and cloud (clear, cloudy or percent); paths are relative to it, label is the number of the class
+(of two, 1 is positive), split is train, select (chooses the epoch; without such patches the last one is kept),
+temperature, calibration (thresholds) or measurement.
 
 Examples:
   s2train train --patches data/patches.csv --checkpoints data/checkpoints --out models/my-model
@@ -97,6 +98,18 @@ struct Files {
 }
 
 impl Files {
+    /// The name of the model folder, which is the model's own unless --name says otherwise.
+    fn check_out(&self) -> Result<String> {
+        let taken = |flag: &str, path: &Path| Error::usage(format!("{flag} {}: is no folder", path.display()));
+        for (flag, path) in [("--out", &self.out), ("--checkpoints", &self.checkpoints)] {
+            if let Some(file) = path.ancestors().find(|part| part.exists()).filter(|part| !part.is_dir()) {
+                return Err(taken(flag, file));
+            }
+        }
+        let name = self.out.file_name().ok_or_else(|| taken("--out", &self.out))?;
+        Ok(name.to_string_lossy().into_owned())
+    }
+
     fn calibration(&self, threads: u16) -> calibration::Request {
         let (parent, name) = (self.out.parent().unwrap_or(Path::new("")), self.out.file_name().unwrap_or_default());
         let default = if parent.file_name().is_some_and(|folder| folder == "models") {
@@ -132,20 +145,18 @@ impl Plan {
     fn read(files: &Files, model: &ModelArguments, recipe: &RecipeArguments, machine: Machine) -> Result<Self> {
         let folder = files.patches.parent().unwrap_or(Path::new("")).to_owned();
         let patches = patches::read(&files.patches)?;
-        let mut manifest = model.manifest(&patches)?;
+        let name = files.check_out()?;
+        let mut manifest = model.manifest(name, &patches)?;
         // Now, not after hours of training.
         manifest.validate().map_err(|e| e.with_kind(Kind::Usage).context("the model as the flags describe it"))?;
         patches::check_labels(&patches, manifest.classes.len()).map_err(|e| e.context(files.patches.display()))?;
+        patches::check_training(&patches, &manifest.classes).map_err(|e| e.context(files.patches.display()))?;
         let recipe = recipe.recipe(manifest.clip)?;
         let samples = |split: Split| {
             let of: Vec<&Patch> = patches.iter().filter(|patch| patch.split == split).collect();
             Samples::read(&folder, &of, &manifest).map_err(|e| e.context(split.name()))
         };
         let (train, select) = (samples(Split::Train)?, samples(Split::Select)?);
-        if train.is_empty() {
-            let none = "none of its patches is of split `train`";
-            return Err(Error::usage(none).context(files.patches.display()));
-        }
         match select.len() {
             0 => tracing::info!("{} patches to train on; none is to choose the epoch: the last is kept", train.len()),
             chosen_on => tracing::info!("{} patches to train on, {chosen_on} to choose the epoch", train.len()),

@@ -95,6 +95,9 @@ pub struct Row {
 /// [`crate::Kind::Usage`] for settings that make no set.
 pub fn write(settings: &Settings, folder: &Path, progress: &(dyn Fn(usize) + Sync)) -> Result<Vec<Row>> {
     let failed = |e: std::io::Error| Error::output(e).context(folder.display());
+    if folder.exists() && !folder.is_dir() {
+        return Err(Error::output(format!("{}: is no folder; give a new one", folder.display())));
+    }
     if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(Error::output(format!("{}: the folder is not empty; give a new one", folder.display())));
     }

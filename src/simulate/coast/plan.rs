@@ -27,6 +27,9 @@ const DAYS: std::ops::RangeInclusive<i32> = -55..=55;
 /// Fewest tiles that make a set with a positive and a negative site in each split.
 pub const TILES_MIN: usize = 60;
 
+/// Most tiles of one set: 50 GB of six bands.
+pub const TILES_MAX: usize = 1_000_000;
+
 /// A site to be drawn.
 #[derive(Debug, Clone)]
 pub struct SitePlan {
@@ -64,10 +67,15 @@ pub fn rng(seed: u64, text: &str) -> ChaCha8Rng {
 /// split every region has the same share of positives, and so has every group, so that neither says anything about labels.
 ///
 /// # Errors
-/// [`crate::Kind::Usage`] for fewer than [`TILES_MIN`] tiles, and knobs out of their bounds.
+/// [`crate::Kind::Usage`] for fewer than [`TILES_MIN`] or more than [`TILES_MAX`] tiles, and knobs out of their bounds.
 pub fn plan(regions: &[&'static Region], tiles: usize, seed: u64, knobs: &Knobs) -> Result<Vec<SitePlan>> {
     if tiles < TILES_MIN {
         return Err(Error::usage(format!("--tiles {tiles}: at least {TILES_MIN} are needed for five splits")));
+    }
+    if tiles > TILES_MAX {
+        return Err(Error::usage(format!(
+            "--tiles {tiles}: at most {TILES_MAX}; several sets may have different seeds"
+        )));
     }
     knobs.check()?;
     let mut sites = Vec::new();

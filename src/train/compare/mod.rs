@@ -3,7 +3,7 @@
 
 mod text;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use super::bootstrap::{distribution, quantile};
 use super::interval::clopper_pearson;
 use super::outcome::Outcome;
 use super::report::{CONFIDENCE, NEGATIVES_PER_POSITIVE, outcomes_by_class, ranking};
-use super::scored::Scored;
+use super::scored::{self, Scored};
 use crate::decide::{SEASON_SKY_GROUPS, group_name};
 use crate::{Error, Result};
 
@@ -124,11 +124,7 @@ pub struct Target {
 /// # Errors
 /// [`crate::Kind::Usage`] where their tiles differ, or a group has no positives or no negatives.
 pub fn compare(incumbent: &Contestant, candidate: &Contestant) -> Result<Comparison> {
-    let tiles = |of: &Contestant| of.scores.iter().map(|row| (row.tile.clone(), row.label)).collect::<BTreeSet<_>>();
-    if tiles(incumbent) != tiles(candidate) {
-        let names = [&incumbent.name, &candidate.name];
-        return Err(Error::usage(format!("{} and {} were not measured on the same tiles", names[0], names[1])));
-    }
+    scored::check_same_tiles(&incumbent.scores, &candidate.scores)?;
     let models = [measure(incumbent)?, measure(candidate)?];
     let precision_difference = difference(incumbent, candidate);
     let [before, after] = [&models[0].one_threshold, &models[1].per_group];
