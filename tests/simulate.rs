@@ -172,6 +172,7 @@ fn what_makes_no_set_is_a_usage_error_and_leaves_nothing() {
     let out = folder.path().join("coasts");
     for (options, expected) in [
         (&["--tiles", "59"][..], "at least 60"),
+        (&["--tiles", "99999999999"], "at most 1000000"),
         (&["--regions", "atlantis"], "baltic-pines"),
         (&["--regions", "skerries"], "held out"),
         (&["--lookalikes=-1"], "at least 0"),

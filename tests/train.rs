@@ -315,3 +315,83 @@ fn a_manifest_without_patches_to_train_on_is_refused() {
     assert_eq!(refused.status.code(), Some(2), "{message}");
     assert!(message.contains("patches.csv") && message.contains("split `train`"), "{message}");
 }
+
+/// What `s2train train` says of a manifest changed by `change`, which it must refuse before it trains.
+fn refused(change: impl Fn(String) -> String, more: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    std::fs::write(&manifest, change(std::fs::read_to_string(&manifest).unwrap())).unwrap();
+    let (checkpoints, out) = (folder.path().join("checkpoints"), folder.path().join("out"));
+    let refused = train(&manifest, &checkpoints, &out, more).output().unwrap();
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{message}");
+    assert!(!checkpoints.join("progress.json").exists());
+    message
+}
+
+#[test]
+fn patches_that_stand_twice_or_show_one_class_are_refused() {
+    let message = refused(|text| text.replace("patch-50.tif", "patch-3.tif"), &[]);
+    assert!(message.contains("patches.csv") && message.contains("patch-3.tif: stands twice"), "{message}");
+    let of_split = |text: String, split: &str| {
+        let line = |line: &str| match line.contains(&format!(",1,{split},")) {
+            true => line.replace(",1,", ",0,"),
+            false => line.to_owned(),
+        };
+        text.lines().map(line).collect::<Vec<_>>().join("\n")
+    };
+    assert!(refused(|text| of_split(text, "train"), &[]).contains("split `train`"));
+    assert!(refused(|text| of_split(text, "select"), &[]).contains("split `select`"));
+}
+
+#[test]
+fn settings_that_mean_nothing_are_refused() {
+    let unchanged = |text| text;
+    for (flags, what) in [
+        (["--width", "0"], "--width 0"),
+        (["--threads", "0"], "--threads"),
+        (["--label-smoothing", "1"], "--label-smoothing 1"),
+        (["--group-dro", "inf"], "--group-dro inf"),
+        (["--warmup", "20"], "--warmup 20"),
+        (["--style", "1.5"], "--style 1.5"),
+    ] {
+        let message = refused(unchanged, &flags);
+        assert!(message.contains(what), "{message}");
+    }
+}
+
+#[test]
+fn a_file_in_the_folders_place_is_found_before_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for (checkpoints, out) in [(folder.path().join("c"), file.join("model")), (file.clone(), folder.path().join("m"))] {
+        let refused = train(&manifest, &checkpoints, &out, &[]).output().unwrap();
+        let message = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{message}");
+        assert!(message.contains("file: is no folder"), "{message}");
+    }
+}
+
+#[test]
+fn a_model_is_called_as_its_folder_and_a_new_training_replaces_an_old_one_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = patches(folder.path());
+    let (checkpoints, out) = (folder.path().join("c"), folder.path().join("squares-2"));
+    let run = |epochs: &str| {
+        let mut command =
+            s2train(&["train", "--precision", "fp32", "--tile-px", "32", "--width", "8", "--batch", "16"]);
+        command.args(["--classes", "nothing,square", "--epochs", epochs, "--patches"]).arg(&manifest);
+        let ran = command.arg("--checkpoints").arg(&checkpoints).arg("--out").arg(&out).output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert!(ran.status.success(), "{said}");
+        said
+    };
+    run("2");
+    assert_eq!(Model::load(&out).unwrap().manifest.name, "squares-2");
+    assert!(run("1").contains("replaces a training of 2 epochs"));
+    let left = std::fs::read_dir(&checkpoints).unwrap();
+    let left: Vec<String> = left.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    assert!(!left.iter().any(|name| name.contains("-2.")), "{left:?}");
+}
