@@ -445,7 +445,7 @@ def main():
     parser.add_argument("--work", required=True, help="folder for the simulated sets")
     parser.add_argument("--report", required=True, help="where the report goes")
     parser.add_argument("--tiles", type=int, default=25_000, help="tiles of the large set")
-    parser.add_argument("--knob-tiles", type=int, default=2_000, help="tiles of each set that a knob is turned for")
+    parser.add_argument("--knob-tiles", type=int, default=4_000, help="tiles of each set that a knob is turned for")
     parser.add_argument("--seed", type=int, default=101)
     parser.add_argument("--networks", nargs="*", type=named, default=[], metavar="NAME=CSV",
                         help="labelled scores of the measurement split; `incumbent` and `candidate` are needed")
