@@ -381,6 +381,10 @@ if ! $coasts_only && [ ! -f "$shared/eurosat-rgb-train-val.tar" ] && [ ! -d "$wo
     say "SKIPPED: $shared has no eurosat-rgb-train-val.tar: nothing of EuroSAT is rebuilt"
     has_eurosat=false
 fi
+# Trainings too: with other settings they could not go on from there.
+if $force && ! $by_name; then
+    rm -rf "${work:?}"/{checkpoints,ladders}
+fi
 mkdir -p "$work/stamps" "$models" "$calibration"
 # The binary holds this file, which a training removes; empty, it counts as absent.
 [ -e models/construction/profile.json ] || : > models/construction/profile.json

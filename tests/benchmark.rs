@@ -196,7 +196,7 @@ fn an_index_gives_places_and_countries() {
     succeed(&mut evaluate(root.path(), &patches, Some(&index)));
     let report = json(&root.path().join("out/report.json"));
     assert_eq!(report["construction"]["precision_difference"]["places"], 4);
-    assert_eq!(report["classes"]["countries"]["1"], serde_json::json!([60, 60]));
+    assert_eq!(report["classes"]["countries"]["Belgium"], serde_json::json!([60, 60]));
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn the_fitted_temperature_is_in_the_folder_and_scores_follow_it() {
     let folder = root.path().join("models/candidate");
     let negatives = [0.02, 0.05, 0.07, 0.10, 0.12, 0.15, 0.18, 0.22, 0.25, 0.28, 0.33, 0.40, 0.45, 0.55, 0.62, 0.71];
     let positives = [0.18, 0.36, 0.52, 0.64, 0.73, 0.81, 0.90, 0.95];
-    let row = |label: u8, score: f64| format!("t.tif,{label},{score},summer,clear,s,c\n");
+    let row = |label: u8, score: f64| format!("t-{label}-{score}.tif,{label},{score},summer,clear,s,c\n");
     let rows: String = negatives.map(|s| row(0, s)).concat() + &positives.map(|s| row(1, s)).concat();
     let table = root.path().join("temperature.csv");
     std::fs::write(&table, format!("tile,label,score,season,cloud,site,class\n{rows}")).unwrap();
