@@ -156,6 +156,7 @@ train-construction() {
     west construction-start --style 0
     train construction "$work/training/tiles.csv" "${construction[@]}" --clip 0,0.6 "${small_targets[@]}" \
         --atmosphere 0.6 --season 0.6 --pretrained "$work/checkpoints/construction-start" --epochs 16
+    cp "$work/checkpoints/construction-start/metrics.jsonl" "$calibration/construction/metrics-start.jsonl"
 }
 
 # ---- thresholds and figures ---------------------------------------------------------------------------------------
