@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Acceptance tests of the simulated coasts: what must not solve them, and how they answer to their knobs. Writes
-# calibration/coasts/acceptance.md; half an hour on two cores.
+# calibration/coasts/acceptance.md; ten minutes on two cores.
 #
 #     ./scripts/accept-coasts.sh [OPTION…]     options go to scripts/accept_coasts.py, such as --tiles 4000
 #

@@ -352,7 +352,7 @@ ablate-coast() {
     ablation coast-generators-weather "$coasts/manifest.csv" "${plain[@]}"
 }
 
-# Half an hour, most of it on the sets that knobs are turned for.
+# Ten minutes, most of it on the sets that knobs are turned for.
 accept-coasts() {
     if $small; then
         say "accept-coasts: not in the small variant"

@@ -217,13 +217,8 @@ fn a_name_that_no_model_may_have_is_refused_before_the_training() {
 
 #[test]
 fn a_label_without_a_class_names_the_row() {
-    let folder = tempfile::tempdir().unwrap();
-    let manifest = patches(folder.path());
-    let text = std::fs::read_to_string(&manifest).unwrap().replace("patch-3.tif,1", "patch-3.tif,2");
-    std::fs::write(&manifest, text).unwrap();
-    let output = train(&manifest, &folder.path().join("c"), &folder.path().join("m"), &[]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("patch-3.tif: label 2"));
+    let message = refused(|text| text.replace("patch-3.tif,1", "patch-3.tif,2"), &[]);
+    assert!(message.contains("patch-3.tif: label 2"), "{message}");
 }
 
 #[test]
@@ -305,14 +300,7 @@ fn without_patches_that_choose_the_last_epoch_is_kept_and_another_training_start
 
 #[test]
 fn a_manifest_without_patches_to_train_on_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let manifest = patches(folder.path());
-    let text = std::fs::read_to_string(&manifest).unwrap().replace(",train,", ",select,");
-    std::fs::write(&manifest, text).unwrap();
-    let refused =
-        train(&manifest, &folder.path().join("checkpoints"), &folder.path().join("out"), &[]).output().unwrap();
-    let message = String::from_utf8_lossy(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(2), "{message}");
+    let message = refused(|text| text.replace(",train,", ",select,"), &[]);
     assert!(message.contains("patches.csv") && message.contains("split `train`"), "{message}");
 }
 
