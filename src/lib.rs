@@ -20,6 +20,7 @@
 //! | [`output`] | one file per format, atomic writes, the resume journal, the run record |
 //! | [`pipeline`] | the only room where all the others meet; it sequences and computes nothing |
 //! | [`inspect`] | what a tile is and what a model would be fed of it; beside the street |
+//! | [`labelled`] | labelled tiles: manifests, tables of scores, the scores of a model; beside the street |
 //! | [`calibrate`] | scores to thresholds with a guarantee; stands beside the street |
 //! | [`simulate`] | simulated seasons, skies and coasts; beside the street |
 //!
@@ -38,6 +39,7 @@ pub mod decide;
 pub mod error;
 pub mod infer;
 pub mod inspect;
+pub mod labelled;
 pub mod limits;
 pub mod model;
 pub mod onnx;

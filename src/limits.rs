@@ -32,6 +32,8 @@ pub fn read_bounded_from(stream: impl Read, bytes_max: u64) -> Result<Vec<u8>> {
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of a side table such as `--metadata`: 256 MiB holds more than three million tiles.
 pub const TABLE_BYTES_MAX: u64 = 256 << 20;
+/// Columns of a table of labelled tiles.
+pub const TABLE_COLUMNS_MAX: usize = 1000;
 /// Width or height of a raster in pixels.
 pub const RASTER_SIDE_PX_MAX: u32 = 1 << 20;
 /// Bands of a raster.

@@ -112,7 +112,7 @@ fn alerts_at_the_exact_thresholds_are_those_of_the_worked_example() {
         let calibration = calibrate(&scores, &request(Rule::Exact, joint)).unwrap();
         for (group, wanted) in calibration.profile.groups.iter().zip(wanted).filter(|(group, _)| group.feasible) {
             let alerts = |positive: bool| {
-                let of = scores.rows.iter().filter(|row| row.group == group.group && row.positive == positive);
+                let of = scores.rows.iter().filter(|row| *row.group == *group.group && row.positive == positive);
                 of.filter(|row| row.score >= group.threshold).count()
             };
             assert_eq!((alerts(true), alerts(false)), wanted, "{} joint {joint}", group.group);
@@ -174,7 +174,7 @@ fn the_positive_at_the_threshold_is_caught_in_a_run() {
             let Resolution::Threshold { threshold, guaranteed: true, .. } = resolution else {
                 panic!("{resolution:?}")
             };
-            let positives = scores.rows.iter().filter(|row| row.positive && row.group == group.group);
+            let positives = scores.rows.iter().filter(|row| row.positive && *row.group == *group.group);
             let (mut caught, mut ties) = (0, 0);
             for row in positives {
                 let score = row.score as f32;
@@ -306,7 +306,7 @@ fn columns_may_come_in_any_order_and_say_clouds_in_percent() {
         eleven("score, extra ,CLOUD,label,season,tile", |i| format!("0.{}, x,9.5 ,true,winter,{i}.tif", i + 10));
     let read = scores(&("\u{feff}".to_owned() + &table + "0.1,x,80,1,winter,z.tif\n0.1,x,10,negative,summer,y.tif\n"));
     assert_eq!((read.rows.len(), read.n_overcast), (12, 1));
-    assert_eq!(read.rows[11].group, "summer-cloudy");
+    assert_eq!(&*read.rows[11].group, "summer-cloudy");
     let calibration = calibrate(&read, &request(Rule::Exact, false)).unwrap();
     assert_eq!(group(&calibration, "winter-clear").threshold, 0.1);
     assert!(

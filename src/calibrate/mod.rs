@@ -4,7 +4,7 @@
 mod backoff;
 mod binomial;
 mod budget;
-pub(crate) mod scores;
+mod scores;
 mod table;
 pub mod temperature;
 mod warnings;

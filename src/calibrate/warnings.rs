@@ -21,7 +21,6 @@ pub(super) fn of(scores: &Scores, nodes: &[Node], request: &CalibrateRequest) ->
     if request.site_correlation.is_none() {
         warnings.extend(nodes.iter().filter_map(clustered));
     }
-    warnings.extend(repeated_tiles(scores));
     if request.joint {
         warnings.extend(shared_between_groups(scores));
     }
@@ -42,23 +41,13 @@ fn clustered(node: &Node) -> Option<String> {
     ))
 }
 
-/// The same tile twice among one group's positives.
-fn repeated_tiles(scores: &Scores) -> Option<String> {
-    let mut seen = HashSet::new();
-    let positives = scores.rows.iter().filter(|row| row.positive && !row.tile.is_empty());
-    let repeated = positives.filter(|row| !seen.insert((&row.group, &row.tile))).count();
-    (repeated > 0).then(|| {
-        format!("{repeated} positives repeat a tile of their group; the guarantee assumes independent positives")
-    })
-}
-
 /// Groups that share sites (or tiles, where sites are not given) are not independent of one another.
 fn shared_between_groups(scores: &Scores) -> Option<String> {
     let mut groups: HashMap<&str, &str> = HashMap::new();
     let mut shared = HashSet::new();
     for row in scores.rows.iter().filter(|row| row.positive) {
         let id = row.site.as_deref().unwrap_or(&row.tile);
-        if !id.is_empty() && *groups.entry(id).or_insert(&row.group) != row.group {
+        if !id.is_empty() && **groups.entry(id).or_insert(&row.group) != *row.group {
             shared.insert(id);
         }
     }

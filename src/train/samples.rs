@@ -8,7 +8,7 @@ use tch::Tensor;
 use super::augment::{Circumstances, Optics};
 use super::patches::Patch;
 use super::pixels;
-use crate::calibrate::scores::{season, sky};
+use crate::labelled::{season, sky};
 use crate::decide::{Bounds, group_name};
 use crate::model::Manifest;
 use crate::model::manifest::Band;

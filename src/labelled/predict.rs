@@ -1,0 +1,87 @@
+//! What a model makes of labelled tiles.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::decide::Decision;
+use crate::output::{Row, Sink};
+use crate::pipeline::{self, Job, Outputs};
+use crate::{Error, Result};
+
+/// What a model said of one tile.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The score of the positive class.
+    Score(f32),
+    /// The class decided on, as an index, and its probability.
+    Class(u16, f32),
+    /// Nothing, for the reason given.
+    Abstained(String),
+}
+
+/// Runs a job and gives an outcome for each of its inputs, in their order; `progress` hears of the number done. The
+/// job's thresholds decide nothing here.
+///
+/// # Errors
+/// What ends a run, and the first tile that cannot be read, is no model's size, or cannot be decided: figures on the
+/// others would be of other tiles.
+pub fn predict(job: Job, progress: &mut dyn FnMut(u64)) -> Result<Vec<Outcome>> {
+    let classes = job.model.manifest.classes.clone();
+    let tile_px = job.model.manifest.tile_px;
+    let rows = Arc::new(Mutex::new(Vec::new()));
+    let outputs = Outputs {
+        sink: Box::new(Collected(rows.clone())),
+        journal: None,
+        keep_journal: false,
+        masks: None,
+        distributions: None,
+        progress,
+    };
+    let inputs = job.inputs.len();
+    let summary = pipeline::run(job, outputs)?;
+    if let Some(failed) = summary.errors.listed.first() {
+        let others = summary.counts.tiles_failed - 1;
+        let more = if others > 0 { format!(" (and {others} more)") } else { String::new() };
+        return Err(Error::usage(format!("{}: {}{more}; every labelled tile must be readable", failed.tile, failed.error)));
+    }
+    let rows = std::mem::take(&mut *lock(&rows));
+    if rows.len() != inputs {
+        let several = rows.windows(2).find(|pair| pair[0].tile == pair[1].tile).map(|pair| pair[0].tile.clone());
+        return Err(Error::usage(format!(
+            "{}: larger than the model's window of {tile_px} px; a label is for one window: cut the tiles to its size",
+            several.unwrap_or_default()
+        )));
+    }
+    rows.into_iter().map(|row| outcome(row, &classes)).collect()
+}
+
+fn outcome(row: Row, classes: &[String]) -> Result<Outcome> {
+    let class = |name: &String| classes.iter().position(|class| class == name).and_then(|index| u16::try_from(index).ok());
+    match (&row.decision, row.score) {
+        (Decision::Abstain, _) => Ok(Outcome::Abstained(row.reason.unwrap_or_default())),
+        (Decision::Class(name), Some(score)) => {
+            let class = class(name).ok_or_else(|| Error::refused(format!("{name:?} is no class of the model")))?;
+            Ok(Outcome::Class(class, score))
+        }
+        (_, Some(score)) => Ok(Outcome::Score(score)),
+        (_, None) => Err(Error::engine(format!("{}: was not scored", row.tile))),
+    }
+}
+
+/// Keeps rows in memory.
+struct Collected(Arc<Mutex<Vec<Row>>>);
+
+impl Sink for Collected {
+    fn write(&mut self, row: &Row) -> Result<()> {
+        lock(&self.0).push(row.clone());
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn lock(rows: &Mutex<Vec<Row>>) -> MutexGuard<'_, Vec<Row>> {
+    // Nothing that holds the lock can panic half way through a row.
+    rows.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

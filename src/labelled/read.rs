@@ -1,0 +1,230 @@
+//! Reading a table of labelled tiles.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use csv::StringRecord;
+
+use super::columns::{Columns, Needs};
+use super::further::Builder;
+use super::labels::Labels;
+use super::{Labelled, LabelledRow, cells};
+use crate::decide::{Bounds, Season, group_name, sha256, validate_group_name};
+use crate::limits::{GROUPS_MAX, TABLE_BYTES_MAX, read_bounded};
+use crate::{Error, Result};
+
+impl Labelled {
+    /// Reads a table of scores: `tile,label,score,season,cloud[,site][,region][,group]` and any further columns, in any
+    /// order. A result table of s2infer with a column `label` is one too: its `shift` is the group.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`] if it cannot be read, is too large, or is not such a table; the message names the line.
+    pub fn read_scores(path: &Path, labels: &Labels, bounds: &Bounds) -> Result<Self> {
+        read(path, Needs::Scores, labels, bounds)
+    }
+
+    /// Reads a manifest: `path,label,split,site,region,season,cloud` and any further columns; of these only `path` and
+    /// `label` are always needed. Paths are relative to the manifest's folder.
+    ///
+    /// # Errors
+    /// As [`Self::read_scores`].
+    pub fn read_manifest(path: &Path, labels: &Labels, bounds: &Bounds) -> Result<Self> {
+        read(path, Needs::Tiles, labels, bounds)
+    }
+
+    /// Reads a table of scores from bytes; `file` is its name.
+    ///
+    /// # Errors
+    /// As [`Self::read_scores`].
+    pub fn parse_scores(bytes: &[u8], file: &str, labels: &Labels, bounds: &Bounds) -> Result<Self> {
+        parse(bytes, file, Needs::Scores, labels, bounds)
+    }
+}
+
+fn read(path: &Path, needs: Needs, labels: &Labels, bounds: &Bounds) -> Result<Labelled> {
+    let bytes = read_bounded(path, TABLE_BYTES_MAX)?;
+    let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let table = parse(&bytes, &file, needs, labels, bounds).map_err(|error| error.context(path.display()))?;
+    Ok(Labelled { folder: path.parent().map(Path::to_owned).unwrap_or_default(), ..table })
+}
+
+fn parse(bytes: &[u8], file: &str, needs: Needs, labels: &Labels, bounds: &Bounds) -> Result<Labelled> {
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+    let header = reader.headers().map_err(|error| Error::usage(format!("not CSV: {error}")))?;
+    let columns = Columns::find(header, needs)?;
+    if labels.is_binary() {
+        columns.check_groups()?;
+    }
+    let mut further: Vec<Builder> = columns.further.iter().map(|(_, name)| Builder::new(name)).collect();
+    let mut parser = Parser { columns, labels, bounds, names: HashSet::new(), model: None };
+    let mut table = Labelled {
+        file: file.to_owned(),
+        folder: PathBuf::new(),
+        sha256: sha256(bytes),
+        model_sha256: None,
+        rows: Vec::new(),
+        further: Vec::new(),
+        n_overcast: 0,
+        n_undecided: 0,
+    };
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record).map_err(|error| Error::usage(format!("not CSV: {error}")))? {
+        let line = record.position().map_or(0, csv::Position::line);
+        if parser.is_undecided(&record) {
+            table.n_undecided += 1;
+            continue;
+        }
+        match parser.row(&record).map_err(|error| error.context(format!("line {line}")))? {
+            Some(row) => {
+                table.rows.push(row);
+                for (builder, (index, _)) in further.iter_mut().zip(&parser.columns.further) {
+                    builder.push(record.get(*index).unwrap_or_default());
+                }
+            }
+            None => table.n_overcast += 1,
+        }
+    }
+    table.model_sha256 = parser.model;
+    table.further = further.into_iter().filter_map(Builder::finish).collect();
+    check(&table, bounds)?;
+    Ok(table)
+}
+
+fn check(table: &Labelled, bounds: &Bounds) -> Result<()> {
+    if table.rows.is_empty() {
+        return Err(Error::usage(match table.n_overcast {
+            0 if table.n_undecided > 0 => format!("a run decided none of the {} rows", table.n_undecided),
+            0 => "no tiles below the header".to_owned(),
+            n => format!("all {n} rows are too cloudy to decide: above {} %", bounds.cloudy_up_to_percent),
+        }));
+    }
+    let groups: HashSet<&Arc<str>> = table.rows.iter().map(|row| &row.group).collect();
+    if groups.len() > GROUPS_MAX {
+        return Err(Error::usage(format!("more than {GROUPS_MAX} groups; the column `group` holds few names")));
+    }
+    // A tile may stand in several groups, as one that was rendered in several seasons does under one name.
+    let mut seen: HashMap<(&str, &Arc<str>), usize> = HashMap::new();
+    for (index, row) in table.rows.iter().enumerate().filter(|(_, row)| !row.tile.is_empty()) {
+        if seen.insert((&row.tile, &row.group), index).is_some() {
+            return Err(Error::usage(format!("{} stands twice; every tile counts once", row.tile)));
+        }
+    }
+    Ok(())
+}
+
+struct Parser<'a> {
+    columns: Columns,
+    labels: &'a Labels,
+    bounds: &'a Bounds,
+    names: HashSet<Arc<str>>,
+    model: Option<String>,
+}
+
+impl Parser<'_> {
+    fn is_undecided(&self, record: &StringRecord) -> bool {
+        self.columns.decision.and_then(|i| record.get(i)).is_some_and(|decision| ["abstain", "error"].contains(&decision))
+    }
+
+    /// One row; none if its sky is more than cloudy.
+    fn row(&mut self, record: &StringRecord) -> Result<Option<LabelledRow>> {
+        let cell = |column: Option<usize>| column.and_then(|i| record.get(i)).unwrap_or_default();
+        let columns = &self.columns;
+        let latitude = cells::degrees("latitude", cell(columns.latitude), 90.0)?;
+        let longitude = cells::degrees("longitude", cell(columns.longitude), 180.0)?;
+        let season = match cells::season(cell(columns.season))? {
+            None => self.bounds.season(cells::date(cell(columns.date))?, latitude),
+            season => season,
+        };
+        let cover = [cell(columns.cloud_cover), cell(columns.cloud)].into_iter().find_map(|text| text.parse::<f32>().ok());
+        let cloud = [cell(columns.cloud), cell(columns.cloud_cover)].into_iter().find(|text| !text.is_empty());
+        let sky = match cloud.map(|text| cells::sky(text, self.bounds)).transpose()? {
+            Some(None) => return Ok(None),
+            sky => sky.flatten(),
+        };
+        let group = match (cell(columns.group), season, sky) {
+            ("", Some(season), Some(sky)) => group_name(season, sky),
+            ("", None, None) if columns.shift.is_some() => cells::group_of_shift(cell(columns.shift))?,
+            ("", ..) if !self.labels.is_binary() => String::new(),
+            ("", None, _) => return Err(Error::usage("season is empty; give summer or winter")),
+            ("", _, None) => return Err(Error::usage("cloud is empty; give clear, cloudy or a percentage")),
+            (name, ..) => {
+                validate_group_name(name).map_err(Error::usage)?;
+                name.to_owned()
+            }
+        };
+        let label = self.labels.parse(cell(columns.label))?;
+        let score = match (cell(columns.score), columns.score) {
+            (_, None) => None,
+            ("", _) if !self.labels.is_binary() => None,
+            (text, Some(_)) => Some(cells::score(text)?),
+        };
+        let predicted = self.predicted(cell(columns.decision))?;
+        let tile = self.tile(record);
+        let model = cell(columns.model).to_owned();
+        self.same_model(model)?;
+        Ok(Some(LabelledRow {
+            tile,
+            label,
+            score,
+            predicted,
+            season: season.or_else(|| season_of(&group)),
+            group: self.name(&group),
+            split: self.optional(cell(self.columns.split)),
+            site: self.optional(cell(self.columns.site)),
+            region: self.optional(cell(self.columns.region)),
+            cloud_cover_percent: cover,
+            longitude_latitude: longitude.zip(latitude),
+        }))
+    }
+
+    fn tile(&self, record: &StringRecord) -> String {
+        let cell = |index: usize| record.get(index).unwrap_or_default();
+        let tile = self.columns.tile.map_or("", cell);
+        match self.columns.window.map(|corner| corner.map(cell)) {
+            Some([x, y]) if !tile.is_empty() && [x, y] != ["0", "0"] => format!("{tile}#{x},{y}"),
+            _ => tile.to_owned(),
+        }
+    }
+
+    fn predicted(&self, decision: &str) -> Result<Option<u16>> {
+        if self.labels.is_binary() || decision.is_empty() {
+            return Ok(None);
+        }
+        let class = self.labels.class(decision);
+        class.map(Some).ok_or_else(|| {
+            Error::usage(format!("decision {decision:?} is no class ({})", self.labels.classes().join(", ")))
+        })
+    }
+
+    fn same_model(&mut self, sha256: String) -> Result<()> {
+        match &self.model {
+            Some(model) if *model != sha256 => Err(Error::usage("model_sha256: scores of several models in one table")),
+            None if !sha256.is_empty() => {
+                self.model = Some(sha256);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn optional(&mut self, text: &str) -> Option<Arc<str>> {
+        (!text.is_empty()).then(|| self.name(text))
+    }
+
+    /// Names are few and rows many: each name is kept once.
+    fn name(&mut self, text: &str) -> Arc<str> {
+        if let Some(name) = self.names.get(text) {
+            return name.clone();
+        }
+        let name: Arc<str> = text.into();
+        self.names.insert(name.clone());
+        name
+    }
+}
+
+/// The season in a group's name, as `winter-cloudy`.
+fn season_of(group: &str) -> Option<Season> {
+    let (season, _) = group.split_once('-')?;
+    Season::ALL.into_iter().find(|candidate| candidate.name() == season)
+}
