@@ -22,6 +22,9 @@
 //! | [`inspect`] | what a tile is and what a model would be fed of it; beside the street |
 //! | [`labelled`] | labelled tiles: manifests, tables of scores, the scores of a model; beside the street |
 //! | [`calibrate`] | scores to thresholds with a guarantee; stands beside the street |
+//! | [`evaluate`] | two models side by side on labelled tiles, and the report of it; beside the street |
+//! | [`page`] | documents with tables and plots, as HTML and Markdown |
+//! | [`statistics`] | intervals, tests, ranking and calibration of scores; pure |
 //! | [`simulate`] | simulated seasons, skies and coasts; beside the street |
 //!
 //! ## Invariants
@@ -37,6 +40,7 @@
 pub mod calibrate;
 pub mod decide;
 pub mod error;
+pub mod evaluate;
 pub mod infer;
 pub mod inspect;
 pub mod labelled;
@@ -44,10 +48,12 @@ pub mod limits;
 pub mod model;
 pub mod onnx;
 pub mod output;
+pub mod page;
 pub mod pipeline;
 pub mod raster;
 pub mod scene;
 pub mod simulate;
+pub mod statistics;
 #[cfg(feature = "train")]
 pub mod train;
 

@@ -1,0 +1,80 @@
+//! The tiles that are evaluated on, in columns.
+
+use std::collections::HashMap;
+
+use crate::decide::{SEASON_SKY_GROUPS, group_name};
+use crate::labelled::{Labelled, LabelledRow};
+use crate::{Error, Result};
+
+/// Labels, groups and clusters of the tiles, an entry each.
+#[derive(Debug, Clone)]
+pub(super) struct Cases {
+    /// Names of the groups: season × sky in their usual order, others in that of their appearance.
+    pub(super) groups: Vec<String>,
+    /// Group of each tile.
+    pub(super) group: Vec<u32>,
+    /// Whether each tile is a positive.
+    pub(super) positive: Vec<bool>,
+    /// Cluster of each tile: its site, or itself where sites are unknown.
+    pub(super) cluster: Vec<u32>,
+    /// Number of clusters.
+    pub(super) clusters: usize,
+    /// Sites among them.
+    pub(super) sites: usize,
+}
+
+impl Cases {
+    pub(super) fn of(table: &Labelled) -> Self {
+        let groups = groups(&table.rows);
+        let index: HashMap<&str, u32> = groups.iter().enumerate().map(|(i, name)| (name.as_str(), i as u32)).collect();
+        let group = table.rows.iter().map(|row| index.get(&*row.group).copied().unwrap_or_default()).collect();
+        let (cluster, clusters, sites) = clusters(&table.rows);
+        let positive = table.rows.iter().map(LabelledRow::is_positive).collect();
+        Self { group, positive, cluster, clusters, sites, groups }
+    }
+
+    /// Refuses groups in which nothing can be measured.
+    pub(super) fn check_binary(&self) -> Result<()> {
+        for (index, name) in self.groups.iter().enumerate() {
+            let of = |positive: bool| {
+                let tiles = self.group.iter().zip(&self.positive);
+                tiles.filter(|&(group, is_positive)| *group as usize == index && *is_positive == positive).count()
+            };
+            let (positives, negatives) = (of(true), of(false));
+            if positives == 0 || negatives == 0 {
+                return Err(Error::usage(format!(
+                    "group {name}: {positives} positives and {negatives} negatives; both are needed"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn groups(rows: &[LabelledRow]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for row in rows {
+        if !names.iter().any(|name| **name == *row.group) {
+            names.push(row.group.to_string());
+        }
+    }
+    let usual = SEASON_SKY_GROUPS.map(|(season, sky)| group_name(season, sky));
+    names.sort_by_key(|name| usual.iter().position(|usual| usual == name).unwrap_or(usual.len()));
+    names
+}
+
+fn clusters(rows: &[LabelledRow]) -> (Vec<u32>, usize, usize) {
+    let mut of_site: HashMap<&str, u32> = HashMap::new();
+    let mut next = 0;
+    let mut fresh = || {
+        next += 1;
+        next - 1
+    };
+    let cluster = rows.iter().map(|row| match row.site.as_deref() {
+        Some(site) => *of_site.entry(site).or_insert_with(&mut fresh),
+        None => fresh(),
+    });
+    let cluster: Vec<u32> = cluster.collect();
+    let sites = of_site.len();
+    (cluster, next as usize, sites)
+}

@@ -1,0 +1,177 @@
+//! A ranking that is sorted once and weighed often: the inner loop of the cluster bootstrap.
+
+/// Rows in descending order of score. Weights are per cluster: a row counts as often as its cluster does.
+#[derive(Debug, Clone)]
+pub struct Ranked {
+    /// The clusters of the rows, step by step: negatives above, negatives tied, positives; at the end the negatives
+    /// below every positive.
+    clusters: Vec<u32>,
+    steps: Vec<Step>,
+    /// Negatives of every cluster.
+    negatives: Vec<u32>,
+}
+
+/// How many rows lead to, and are of, one distinct score that positives have.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    /// Negatives between the previous step and this.
+    above: u32,
+    /// Negatives of this very score.
+    tied: u32,
+    /// Positives of this score.
+    positives: u32,
+}
+
+/// What the rows of one step weigh.
+struct Weighed {
+    above: u64,
+    tied: u64,
+    positives: u64,
+}
+
+impl Ranked {
+    /// Sorts rows: score, label and cluster of each. Clusters are numbered from 0, without large gaps.
+    ///
+    /// # Panics
+    /// Where the three differ in length.
+    pub fn new(scores: &[f32], positives: &[bool], clusters: &[u32]) -> Self {
+        assert!(scores.len() == positives.len() && scores.len() == clusters.len(), "a label and a cluster per score");
+        let mut order: Vec<u32> = (0..scores.len() as u32).collect();
+        // −0 is 0.
+        let score = |row: u32| scores[row as usize] + 0.0;
+        let is_positive = |row: u32| positives[row as usize];
+        order.sort_unstable_by(|&a, &b| {
+            // Negatives before positives, so that every step's runs are whole.
+            score(b).total_cmp(&score(a)).then(is_positive(a).cmp(&is_positive(b)))
+        });
+        let mut ranked = Self {
+            clusters: order.iter().map(|&row| clusters[row as usize]).collect(),
+            steps: Vec::new(),
+            negatives: vec![0; clusters.iter().max().map_or(0, |last| *last as usize + 1)],
+        };
+        let mut above = 0;
+        for rows in order.chunk_by(|&a, &b| score(a) == score(b)) {
+            let tied = rows.iter().filter(|&&row| !is_positive(row)).count() as u32;
+            match rows.len() as u32 - tied {
+                0 => above += tied,
+                positives => ranked.steps.push(Step { above: std::mem::take(&mut above), tied, positives }),
+            }
+        }
+        for row in order.into_iter().filter(|&row| !is_positive(row)) {
+            ranked.negatives[clusters[row as usize] as usize] += 1;
+        }
+        ranked
+    }
+
+    /// Clusters: the length of the weights.
+    pub fn clusters(&self) -> usize {
+        self.negatives.len()
+    }
+
+    /// Average precision, each negative counted `negatives_factor` times as much: 1 as they are, otherwise the
+    /// precision of another prevalence. None where no positive has weight.
+    pub fn average_precision(&self, weights: &[u32], negatives_factor: f64) -> Option<f64> {
+        let (mut hits, mut negatives, mut sum) = (0, 0, 0.0);
+        self.weigh(weights, |step| {
+            negatives += step.above + step.tied;
+            hits += step.positives;
+            if step.positives > 0 {
+                let alerts = hits as f64 + negatives_factor * negatives as f64;
+                sum += step.positives as f64 * hits as f64 / alerts;
+            }
+        });
+        (hits > 0).then(|| sum / hits as f64)
+    }
+
+    /// Area under the receiver operating characteristic. None unless positives and negatives have weight.
+    pub fn auroc(&self, weights: &[u32]) -> Option<f64> {
+        let all: u64 = self.negatives.iter().zip(weights).map(|(n, weight)| u64::from(*n) * u64::from(*weight)).sum();
+        let (mut hits, mut above, mut won) = (0, 0, 0.0);
+        self.weigh(weights, |step| {
+            above += step.above;
+            won += step.positives as f64 * ((all - above) as f64 - 0.5 * step.tied as f64);
+            above += step.tied;
+            hits += step.positives;
+        });
+        (hits > 0 && all > 0).then(|| won / (hits as f64 * all as f64))
+    }
+
+    fn weigh(&self, weights: &[u32], mut visit: impl FnMut(Weighed)) {
+        let mut rest = self.clusters.as_slice();
+        let mut weight = |rows: u32| {
+            let (run, after) = rest.split_at(rows as usize);
+            rest = after;
+            run.iter().map(|cluster| u64::from(weights[*cluster as usize])).sum()
+        };
+        for &Step { above, tied, positives } in &self.steps {
+            visit(Weighed { above: weight(above), tied: weight(tied), positives: weight(positives) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::statistics::fixture::{SCORES, labels, single};
+    use crate::statistics::ranking::{auroc, average_precision};
+
+    /// 400 rows on 30 distinct scores in 20 clusters, and weights from 0 to 3.
+    fn drawn() -> (Vec<f32>, Vec<bool>, Vec<u32>, Vec<u32>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let positives: Vec<bool> = (0..400).map(|_| rng.random_bool(0.2)).collect();
+        let scores = positives.iter().map(|p| rng.random_range(0..25) + 5 * i32::from(*p)).map(|s| s as f32 / 30.0);
+        let scores = scores.collect();
+        let clusters = (0..400).map(|_| rng.random_range(0..20)).collect();
+        let weights = (0..20).map(|_| rng.random_range(0..4)).collect();
+        (scores, positives, clusters, weights)
+    }
+
+    #[test]
+    fn weights_of_one_give_the_plain_areas() {
+        let ranked = Ranked::new(&single(SCORES), &labels(), &[0; 24]);
+        assert_eq!(ranked.clusters(), 1);
+        assert!((ranked.average_precision(&[1], 1.0).unwrap() - 0.815_972_222).abs() < 1e-9);
+        assert!((ranked.auroc(&[1]).unwrap() - 0.855_468_75).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_weight_is_the_row_so_many_times() {
+        let (scores, positives, clusters, weights) = drawn();
+        let ranked = Ranked::new(&scores, &positives, &clusters);
+        let repeated: Vec<usize> =
+            (0..400).flat_map(|row| std::iter::repeat_n(row, weights[clusters[row] as usize] as usize)).collect();
+        let scores: Vec<f32> = repeated.iter().map(|row| scores[*row]).collect();
+        let positives: Vec<bool> = repeated.iter().map(|row| positives[*row]).collect();
+        let close = |a: Option<f64>, b: Option<f64>| assert!((a.unwrap() - b.unwrap()).abs() < 1e-12, "{a:?} {b:?}");
+        close(ranked.average_precision(&weights, 1.0), average_precision(&scores, &positives));
+        close(ranked.auroc(&weights), auroc(&scores, &positives));
+    }
+
+    #[test]
+    fn a_negatives_factor_is_every_negative_so_many_times() {
+        let (scores, positives, clusters, _) = drawn();
+        let copies = |row: &usize| if positives[*row] { 1 } else { 3 };
+        let repeated: Vec<usize> = (0..400).flat_map(|row| std::iter::repeat_n(row, copies(&row))).collect();
+        let repeated_scores: Vec<f32> = repeated.iter().map(|row| scores[*row]).collect();
+        let repeated_positives: Vec<bool> = repeated.iter().map(|row| positives[*row]).collect();
+        let found = Ranked::new(&scores, &positives, &clusters).average_precision(&[1; 20], 3.0).unwrap();
+        let expected = average_precision(&repeated_scores, &repeated_positives).unwrap();
+        assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+    }
+
+    #[test]
+    fn a_class_without_weight_leaves_the_areas_undefined() {
+        let ranked = Ranked::new(&[0.9, 0.5], &[true, false], &[0, 1]);
+        assert_eq!((ranked.average_precision(&[0, 1], 1.0), ranked.auroc(&[0, 1])), (None, None));
+        assert_eq!((ranked.average_precision(&[2, 0], 1.0), ranked.auroc(&[2, 0])), (Some(1.0), None));
+    }
+
+    #[test]
+    fn zero_of_either_sign_is_one_score() {
+        let ranked = Ranked::new(&[0.0, -0.0], &[true, false], &[0, 0]);
+        assert_eq!(ranked.auroc(&[1]), Some(0.5));
+    }
+}
