@@ -6,7 +6,6 @@ mod binomial;
 mod budget;
 mod scores;
 mod table;
-pub mod temperature;
 mod warnings;
 
 pub use scores::{ScoreRow, Scores};

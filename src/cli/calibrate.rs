@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use s2infer::calibrate::{CalibrateRequest, Scores, calibrate};
-use s2infer::decide::{Bounds, ModelRef, Rule};
-use s2infer::infer::preprocess::preprocessing_id;
+use s2infer::decide::{Bounds, Rule};
 use s2infer::model::manifest::Tta;
 use s2infer::model::{Model, Role};
 use s2infer::output::AtomicFile;
 use s2infer::{Error, Result};
 
+use super::calibration;
 use super::claims::Claims;
 use super::flags::BUILT_IN;
 use super::values::{TtaArg, open_share};
@@ -120,28 +120,19 @@ impl Calibrate {
     }
 
     fn request(&self, model: &Model, bounds: Bounds) -> CalibrateRequest {
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let rule = match self.rule {
+            RuleArg::Exact => Rule::Exact,
+            RuleArg::Mean => Rule::Mean,
+            RuleArg::Budget => Rule::Budget,
+        };
         CalibrateRequest {
-            model: ModelRef {
-                name: model.manifest.name.clone(),
-                sha256: model.sha256.clone(),
-                precision: model.manifest.precision.clone(),
-            },
-            preprocessing_version: preprocessing_id(&model.manifest),
-            tta: self.tta.map_or(model.manifest.tta, Tta::from),
-            rule: match self.rule {
-                RuleArg::Exact => Rule::Exact,
-                RuleArg::Mean => Rule::Mean,
-                RuleArg::Budget => Rule::Budget,
-            },
             target_recall: self.target_recall,
             confidence: self.confidence,
             joint: self.joint,
             site_correlation: self.site_correlation,
             spare_alarms: self.spare_alarms,
             bounds,
-            command: format!("s2infer {}", arguments.join(" ")),
-            created: jiff::Timestamp::now(),
+            ..calibration::request(model, self.tta.map_or(model.manifest.tta, Tta::from), rule)
         }
     }
 }

@@ -62,9 +62,25 @@ pub fn progress(common: &super::Common, tiles: usize) -> ProgressBar {
     if common.quiet || !std::io::stderr().is_terminal() || common.log_format == LogFormat::Json {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} tiles  {per_sec}  {eta} left") {
+    if let Ok(style) =
+        ProgressStyle::with_template("{msg} {bar:40} {human_pos}/{human_len} tiles  {per_sec}  {eta} left")
+    {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(500));
     bar
+}
+
+/// A line that says what is being done, for work whose length is not known.
+pub fn spinner(common: &super::Common) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner();
+    spinner.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
+    if common.quiet || !std::io::stderr().is_terminal() || common.log_format == LogFormat::Json {
+        spinner.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}  {elapsed}") {
+        spinner.set_style(style);
+    }
+    spinner.enable_steady_tick(Duration::from_millis(200));
+    spinner
 }

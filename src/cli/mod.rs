@@ -1,13 +1,16 @@
 //! The command line: one file per subcommand, each a clap struct and its resolution into a plan.
 
 mod calibrate;
+mod calibration;
 mod claims;
 mod dry_run;
+mod evaluate;
 mod flags;
 mod inputs;
 mod inspect;
 mod logging;
 mod predict;
+mod scoring;
 mod shell;
 mod simulate;
 mod values;
@@ -26,6 +29,7 @@ Examples:
   s2infer tiles --model models/my-model --profile my-profile.json --tta d4
   s2infer inspect tiles/a.tif --format json
   s2infer calibrate --scores scores.csv --target-recall 0.8 --confidence 0.9 --out profile.json
+  s2infer evaluate --manifest tiles.csv --model models/new --baseline models/old --out report
   s2infer simulate --profile small --out coasts
 
 Exit codes:
@@ -54,6 +58,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Turn labelled scores into a threshold profile with a guarantee.
     Calibrate(calibrate::Calibrate),
+    /// Measure a model, and compare it with another, on labelled tiles: a report with a verdict.
+    Evaluate(Box<evaluate::Evaluate>),
     /// Write simulated tiles of coasts with and without construction.
     Simulate(simulate::Simulate),
     /// Print a completion script for a shell.
@@ -93,6 +99,7 @@ pub fn main() -> ExitCode {
         Some(Command::Predict(predict)) => predict.run(),
         Some(Command::Inspect(inspect)) => inspect.run(),
         Some(Command::Calibrate(calibrate)) => calibrate.run(),
+        Some(Command::Evaluate(evaluate)) => evaluate.run(),
         Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Completions(completions)) => completions.run(&mut Cli::command()),
         Some(Command::Man) => shell::man(Cli::command()),

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use s2infer::decide::{Binding, Profile};
+use s2infer::decide::Profile;
 use s2infer::infer::engine::{self, Device, Engine};
-use s2infer::infer::preprocess::preprocessing_id;
 use s2infer::limits::{CONFIG_BYTES_MAX, read_bounded};
 use s2infer::model::Model;
 use s2infer::model::manifest::{Head, Tta};
@@ -19,6 +18,7 @@ use s2infer::output::{
 use s2infer::pipeline::{self, Input, Job, Outputs, Summary, Thresholds};
 use s2infer::{Error, Result};
 
+use super::calibration::binding;
 use super::claims::Claims;
 use super::flags::{DecideArgs, EngineArgs, ModelArgs, OutputArgs, SceneArgs};
 use super::{Common, dry_run, inputs, logging};
@@ -296,16 +296,6 @@ impl Record {
         record.warnings = summary.warnings;
         record.errors = summary.errors;
         record.exit_code = exit_code;
-    }
-}
-
-/// What a profile must have been calibrated for.
-fn binding(model: &Model, tta: Tta) -> Binding {
-    Binding {
-        model_sha256: model.sha256.clone(),
-        precision: model.manifest.precision.clone(),
-        preprocessing_version: preprocessing_id(&model.manifest),
-        tta,
     }
 }
 

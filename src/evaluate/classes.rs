@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::cases::Cases;
-use super::{ALL, CONFIDENCE, Data, Estimate, Judged, Measurable, Painter, Pictured, Requirement, Settings, Share, data};
+use super::{
+    ALL, CONFIDENCE, Data, Estimate, Judged, Measurable, Painter, Pictured, Requirement, Settings, Share, data,
+};
 use crate::labelled::{Audit, Labelled};
 use crate::statistics::bootstrap::{bca_interval, defined, jackknife, resample};
 use crate::statistics::paired::McNemar;
@@ -126,7 +128,8 @@ pub fn evaluate_classes(
         return Err(Error::usage(format!("{}: all tiles are of one class: nothing can be told apart", table.file)));
     }
     let models: Vec<&ClassContestant> = [Some(candidate), baseline].into_iter().flatten().collect();
-    let matrices: Vec<Matrices> = models.iter().map(|model| Matrices::of(table, &cases, model, classes.len())).collect();
+    let matrices: Vec<Matrices> =
+        models.iter().map(|model| Matrices::of(table, &cases, model, classes.len())).collect();
     let estimates = estimates(&cases, &matrices, settings);
     let mut measured = models.iter().zip(&matrices).zip(estimates.chunks(2)).map(|((model, matrices), estimates)| {
         measure(table, model, classes, &matrices.whole(), [estimates[0], estimates[1]])
@@ -274,13 +277,9 @@ fn measure(
     }
 }
 
-fn mistakes(
-    table: &Labelled,
-    model: &ClassContestant,
-    classes: &[String],
-    paint: &Painter<'_>,
-) -> Vec<Pictured> {
-    let mut rows: Vec<usize> = (0..table.rows.len()).filter(|&row| table.rows[row].label != model.predicted[row]).collect();
+fn mistakes(table: &Labelled, model: &ClassContestant, classes: &[String], paint: &Painter<'_>) -> Vec<Pictured> {
+    let mut rows: Vec<usize> =
+        (0..table.rows.len()).filter(|&row| table.rows[row].label != model.predicted[row]).collect();
     let score = |row: usize| model.scores[row].unwrap_or_default();
     rows.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
     let mut sites = std::collections::HashSet::new();

@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::cases::Cases;
 use super::uncertainty::Intervals;
 use super::{Estimate, Settings, Side};
-use crate::statistics::paired::{Counts, McNemar, Permutation, RankedPair, cluster_permutation, holm, precision_difference};
+use crate::statistics::paired::{
+    Counts, McNemar, Permutation, RankedPair, cluster_permutation, holm, precision_difference,
+};
 
 use super::quality::Population;
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::cases::Cases;
 use super::{ALL, CONFIDENCE, Estimate, Settings, Thresholds};
+use crate::decide::{Decision, threshold_rule};
 use crate::statistics::interval::{clopper_pearson, lower_bound};
 use crate::{Error, Result};
 
@@ -25,7 +26,13 @@ pub struct Share {
 impl Share {
     pub(super) fn of(hits: usize, n: usize) -> Self {
         let estimate = hits as f64 / n.max(1) as f64;
-        Self { hits, n, estimate, interval: clopper_pearson(hits, n, CONFIDENCE), lower: lower_bound(hits, n, CONFIDENCE) }
+        Self {
+            hits,
+            n,
+            estimate,
+            interval: clopper_pearson(hits, n, CONFIDENCE),
+            lower: lower_bound(hits, n, CONFIDENCE),
+        }
     }
 }
 
@@ -131,7 +138,12 @@ pub(super) fn alerts(cases: &Cases, scores: &[f64], thresholds: &Thresholds, mod
         })
     };
     let of_groups: Vec<f64> = cases.groups.iter().map(of_group).collect::<Result<_>>()?;
-    Ok(scores.iter().zip(&cases.group).map(|(score, &group)| *score >= of_groups[group as usize]).collect())
+    Ok(scores.iter().zip(&cases.group).map(|(score, &group)| is_alert(*score, of_groups[group as usize])).collect())
+}
+
+/// The rule of a run, which compares in 32 bits.
+pub(super) fn is_alert(score: f64, threshold: f64) -> bool {
+    threshold_rule(score as f32, threshold as f32) == Decision::Positive
 }
 
 /// Counts of every group, and of all at the end.
@@ -152,7 +164,8 @@ pub(super) fn operating(
     thresholds: &Thresholds,
     settings: &Settings,
 ) -> Operating {
-    let of_group = |(name, counts): (&String, &Counts)| at_threshold(name, thresholds.get(name).copied(), counts, settings);
+    let of_group =
+        |(name, counts): (&String, &Counts)| at_threshold(name, thresholds.get(name).copied(), counts, settings);
     let groups: Vec<AtThreshold> = cases.groups.iter().zip(counts).map(of_group).collect();
     let worst = groups.iter().min_by(|a, b| a.recall.estimate.total_cmp(&b.recall.estimate));
     Operating {
@@ -164,7 +177,8 @@ pub(super) fn operating(
 }
 
 fn at_threshold(name: &str, threshold: Option<f64>, counts: &Counts, settings: &Settings) -> AtThreshold {
-    let alerts = |prevalence: f64| counts.alert_rates(prevalence).map_or(0.0, |(caught, alarms)| 1000.0 * (caught + alarms));
+    let alerts =
+        |prevalence: f64| counts.alert_rates(prevalence).map_or(0.0, |(caught, alarms)| 1000.0 * (caught + alarms));
     let share = |hits: u64, n: u64| Share::of(hits as usize, n as usize);
     let (recall, false_alarms) = (share(counts.caught, counts.positives), share(counts.alarms, counts.negatives));
     let silent = 1.0 - false_alarms.estimate;

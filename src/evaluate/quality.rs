@@ -102,7 +102,8 @@ impl Population {
             brier: brier(&scores, &self.positives),
             log_loss: log_loss(&scores, &self.positives),
             ece: ece_equal_mass(&scores, &self.positives, CALIBRATION_BINS),
-            precision_at_target_recall: max_precision_at_recall(&curve, settings.target_recall).map(|found| found.precision),
+            precision_at_target_recall: max_precision_at_recall(&curve, settings.target_recall)
+                .map(|found| found.precision),
             reliability: bins.into_iter().map(bin).collect(),
         }
     }

@@ -88,7 +88,8 @@ fn by_numbers(name: &str, numbers: &[f32], table: &Labelled, alerts: &[bool]) ->
     let end = |part: usize| ascending.get((part * ascending.len() / NUMBER_BINS).saturating_sub(1)).copied();
     let mut ends: Vec<f32> = (1..=NUMBER_BINS).filter_map(end).collect();
     ends.dedup();
-    let label = |(index, end): (usize, &f32)| match (index.checked_sub(1).map(|before| ends[before]), ascending.first()) {
+    let label = |(index, end): (usize, &f32)| match (index.checked_sub(1).map(|before| ends[before]), ascending.first())
+    {
         (Some(before), _) => format!("over {before} to {end}"),
         (None, Some(first)) if first == end => format!("{end}"),
         (None, first) => format!("{} to {end}", first.unwrap_or(end)),

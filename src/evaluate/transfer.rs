@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Contestant;
 use super::cases::Cases;
-use super::operating::{Counts, Share};
+use super::operating::{Counts, Share, is_alert};
 
 /// One group's threshold on another group's tiles.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,11 +21,8 @@ pub struct Transfer {
 
 /// Every group's threshold on every group's tiles; empty where all groups have the same threshold.
 pub(super) fn transfer(cases: &Cases, model: &Contestant) -> Vec<Transfer> {
-    let thresholds: Vec<(&String, f64)> = cases
-        .groups
-        .iter()
-        .filter_map(|group| Some((group, model.profile.group(group)?.threshold)))
-        .collect();
+    let thresholds: Vec<(&String, f64)> =
+        cases.groups.iter().filter_map(|group| Some((group, model.profile.group(group)?.threshold))).collect();
     if thresholds.windows(2).all(|pair| pair[0].1 == pair[1].1) {
         return Vec::new();
     }
@@ -33,7 +30,7 @@ pub(super) fn transfer(cases: &Cases, model: &Contestant) -> Vec<Transfer> {
     for (threshold_of, threshold) in thresholds {
         let mut counts = vec![Counts::default(); cases.groups.len()];
         for ((score, &positive), &group) in model.scores.iter().zip(&cases.positive).zip(&cases.group) {
-            counts[group as usize].add(positive, *score >= threshold, 1);
+            counts[group as usize].add(positive, is_alert(*score, threshold), 1);
         }
         cells.extend(cases.groups.iter().zip(counts).map(|(tiles_of, counts)| Transfer {
             threshold_of: threshold_of.clone(),

@@ -126,12 +126,12 @@ impl Columns {
     /// Refuses a table that cannot say which season and sky its tiles have.
     pub(super) fn check_groups(&self) -> Result<()> {
         let by_date = self.date.is_some() && self.latitude.is_some();
-        let missing = match (self.group.or(self.shift), self.season.is_some() || by_date, self.cloud.or(self.cloud_cover))
-        {
-            (Some(_), ..) | (None, true, Some(_)) => return Ok(()),
-            (None, false, _) => "season",
-            (None, true, None) => "cloud",
-        };
+        let missing =
+            match (self.group.or(self.shift), self.season.is_some() || by_date, self.cloud.or(self.cloud_cover)) {
+                (Some(_), ..) | (None, true, Some(_)) => return Ok(()),
+                (None, false, _) => "season",
+                (None, true, None) => "cloud",
+            };
         Err(Error::usage(format!(
             "no column {missing}; the header must name tile,label,score,season,cloud[,site][,region][,group], or be that \
              of a result table of s2infer with a column label"

@@ -49,9 +49,7 @@ impl Labels {
         };
         number.or_else(|| self.class(text)).or_else(word).ok_or_else(|| match (text, self.is_binary()) {
             ("", _) => Error::usage("label is empty; every tile needs one"),
-            (_, true) => {
-                Error::usage(format!("label {text:?}: give 1 or 0, true or false, positive or negative"))
-            }
+            (_, true) => Error::usage(format!("label {text:?}: give 1 or 0, true or false, positive or negative")),
             (_, false) => Error::usage(format!(
                 "label {text:?}: give the name of a class ({}) or its number, 0 to {}",
                 self.classes.join(", "),

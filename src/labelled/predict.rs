@@ -41,7 +41,10 @@ pub fn predict(job: Job, progress: &mut dyn FnMut(u64)) -> Result<Vec<Outcome>> 
     if let Some(failed) = summary.errors.listed.first() {
         let others = summary.counts.tiles_failed - 1;
         let more = if others > 0 { format!(" (and {others} more)") } else { String::new() };
-        return Err(Error::usage(format!("{}: {}{more}; every labelled tile must be readable", failed.tile, failed.error)));
+        return Err(Error::usage(format!(
+            "{}: {}{more}; every labelled tile must be readable",
+            failed.tile, failed.error
+        )));
     }
     let rows = std::mem::take(&mut *lock(&rows));
     if rows.len() != inputs {
@@ -55,7 +58,8 @@ pub fn predict(job: Job, progress: &mut dyn FnMut(u64)) -> Result<Vec<Outcome>> 
 }
 
 fn outcome(row: Row, classes: &[String]) -> Result<Outcome> {
-    let class = |name: &String| classes.iter().position(|class| class == name).and_then(|index| u16::try_from(index).ok());
+    let class =
+        |name: &String| classes.iter().position(|class| class == name).and_then(|index| u16::try_from(index).ok());
     match (&row.decision, row.score) {
         (Decision::Abstain, _) => Ok(Outcome::Abstained(row.reason.unwrap_or_default())),
         (Decision::Class(name), Some(score)) => {

@@ -123,7 +123,10 @@ struct Parser<'a> {
 
 impl Parser<'_> {
     fn is_undecided(&self, record: &StringRecord) -> bool {
-        self.columns.decision.and_then(|i| record.get(i)).is_some_and(|decision| ["abstain", "error"].contains(&decision))
+        self.columns
+            .decision
+            .and_then(|i| record.get(i))
+            .is_some_and(|decision| ["abstain", "error"].contains(&decision))
     }
 
     /// One row; none if its sky is more than cloudy.
@@ -136,7 +139,8 @@ impl Parser<'_> {
             None => self.bounds.season(cells::date(cell(columns.date))?, latitude),
             season => season,
         };
-        let cover = [cell(columns.cloud_cover), cell(columns.cloud)].into_iter().find_map(|text| text.parse::<f32>().ok());
+        let cover =
+            [cell(columns.cloud_cover), cell(columns.cloud)].into_iter().find_map(|text| text.parse::<f32>().ok());
         let cloud = [cell(columns.cloud), cell(columns.cloud_cover)].into_iter().find(|text| !text.is_empty());
         let sky = match cloud.map(|text| cells::sky(text, self.bounds)).transpose()? {
             Some(None) => return Ok(None),

@@ -51,9 +51,7 @@ fn record(row: &LabelledRow, index: usize, table: &Labelled, labels: &Labels) ->
     ]);
     cells.extend(table.further.iter().map(|column| match &column.values {
         Values::Numbers(numbers) => text(numbers.get(index).filter(|number| number.is_finite())),
-        Values::Words(words, of) => {
-            text(of.get(index).and_then(|&word| words.get(word as usize)))
-        }
+        Values::Words(words, of) => text(of.get(index).and_then(|&word| words.get(word as usize))),
     }));
     cells
 }

@@ -19,7 +19,9 @@ impl Document {
             for block in &section.blocks {
                 let text = match block {
                     Block::Text(text) => prose(text),
-                    Block::List(items) => items.iter().map(|item| format!("- {}", prose(item))).collect::<Vec<_>>().join("\n"),
+                    Block::List(items) => {
+                        items.iter().map(|item| format!("- {}", prose(item))).collect::<Vec<_>>().join("\n")
+                    }
                     Block::Verdict { text, .. } => format!("> {}", prose(text)),
                     Block::Table(table) => {
                         tables += 1;
@@ -47,7 +49,7 @@ fn absent(first: usize, last: usize) -> String {
     match last.saturating_sub(first) {
         _ if last < first => String::new(),
         0 => format!("*Figure {first} is in the HTML report.*"),
-        _ => format!("*Figures {first} to {last} are in the HTML report.*"),
+        _ => format!("*Figures {first}–{last} are in the HTML report.*"),
     }
 }
 
@@ -91,20 +93,16 @@ fn fenced(code: &str) -> String {
 
 fn prose(text: &str) -> String {
     let marked = spans(text).into_iter().map(|span| match span {
-        Span::Plain(words) => inline(words),
+        Span::Plain(words) => escape(words),
         Span::Code(words) => format!("`{}`", words.replace('\n', " ")),
-        Span::Bold(words) => format!("**{}**", inline(words)),
-        Span::Italics(words) => format!("*{}*", inline(words)),
+        Span::Bold(words) => format!("**{}**", escape(words)),
+        Span::Italics(words) => format!("*{}*", escape(words)),
     });
     start_as_text(&marked.collect::<String>())
 }
 
 /// Plain text that stays what it is: no markup, no HTML, one line.
 fn escape(text: &str) -> String {
-    start_as_text(&inline(text.trim()))
-}
-
-fn inline(text: &str) -> String {
     let mut out = String::new();
     let mut before = ' ';
     let mut chars = text.chars().peekable();
@@ -127,7 +125,8 @@ fn inline(text: &str) -> String {
 fn start_as_text(line: &str) -> String {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     let (number, rest) = line.split_at(digits);
-    let is_item = digits > 0 && rest.starts_with(['.', ')']);
-    let is_mark = digits == 0 && (line.starts_with(['#', '>', '+', '=']) || line.starts_with("- ") || line == "-");
+    let begins = |marks: &[&str]| marks.iter().any(|mark| rest.starts_with(mark));
+    let is_item = digits > 0 && begins(&[". ", ") "]);
+    let is_mark = digits == 0 && begins(&["#", ">", "+ ", "- "]);
     if is_item || is_mark { format!("{number}\\{rest}") } else { line.to_owned() }
 }

@@ -24,7 +24,7 @@ pub fn resample<const K: usize>(
 }
 
 /// As [`resample`], for a number of statistics that only the run knows: `statistic` fills its slots, NaN where
-/// undefined. The statistics of the first draw, then of the second, …; [`column`] picks one.
+/// undefined. The statistics of the first draw, then of the second, …; [`column()`] picks one.
 pub fn resample_many(
     clusters: usize,
     resamples: usize,

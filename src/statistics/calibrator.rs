@@ -12,6 +12,10 @@ const TEMPERATURES: [f64; 2] = [0.01, 100.0];
 /// The map that changes nothing.
 const IDENTITY: [f64; 3] = [1.0, 1.0, 0.0];
 
+const ONE_CLASS: &str = "the scores are of one class alone";
+const SEPARATED: &str = "the scores separate the classes without an error; give more patches";
+const CHANCE: &str = "the scores rank positives no better than chance";
+
 /// Which map is fitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
@@ -70,16 +74,14 @@ pub fn fit(method: Method, scores: &[(f64, bool)]) -> Result<Fit, String> {
     if method == Method::Temperature {
         return temperature(scores);
     }
-    let positives = || scores.iter().filter(|(_, positive)| *positive).map(|(score, _)| *score);
-    let negatives = || scores.iter().filter(|(_, positive)| !positive).map(|(score, _)| *score);
-    let (least, most) = (f64::INFINITY, f64::NEG_INFINITY);
-    let (low, high) = (positives().fold(least, f64::min), negatives().fold(most, f64::max));
+    let of_class = |class: bool| scores.iter().filter(move |(_, positive)| *positive == class).map(|(score, _)| *score);
+    let low = of_class(true).fold(f64::INFINITY, f64::min);
+    let high = of_class(false).fold(f64::NEG_INFINITY, f64::max);
     let is_constant = scores.iter().all(|(score, _)| *score == low);
     if low >= high && !is_constant {
-        return refused(SEPARATED);
+        return no_fit(SEPARATED);
     }
-    let fit = best(method, scores, [0.0, 1.0]);
-    fit.ok_or_else(|| no_fit(CHANCE))
+    best(method, scores, [0.0, 1.0]).map_or_else(|| no_fit(CHANCE), Ok)
 }
 
 /// Fits Platt's map to targets (N₊ + 1) / (N₊ + 2) and 1 / (N₋ + 2) in place of 1 and 0 (Platt 1999), for few scores.
@@ -91,24 +93,16 @@ pub fn platt_smoothed(scores: &[(f64, bool)]) -> Result<Fit, String> {
     let positives = scores.iter().filter(|(_, positive)| *positive).count() as f64;
     let negatives = scores.len() as f64 - positives;
     let targets = [1.0 / (negatives + 2.0), (positives + 1.0) / (positives + 2.0)];
-    best(Method::Platt, scores, targets).ok_or_else(|| no_fit(CHANCE))
+    best(Method::Platt, scores, targets).map_or_else(|| no_fit(CHANCE), Ok)
 }
 
-const ONE_CLASS: &str = "the scores are of one class alone";
-const SEPARATED: &str = "the scores separate the classes without an error; give more patches";
-const CHANCE: &str = "the scores rank positives no better than chance";
-
-fn no_fit(why: &str) -> String {
-    format!("no calibration can be fitted: {why}")
-}
-
-fn refused(why: &str) -> Result<Fit, String> {
-    Err(no_fit(why))
+fn no_fit<T>(why: &str) -> Result<T, String> {
+    Err(format!("no calibration can be fitted: {why}"))
 }
 
 fn refuse_one_class(scores: &[(f64, bool)]) -> Result<(), String> {
     let has = |class: bool| scores.iter().any(|(_, positive)| *positive == class);
-    if has(true) && has(false) { Ok(()) } else { Err(no_fit(ONE_CLASS)) }
+    if has(true) && has(false) { Ok(()) } else { no_fit(ONE_CLASS) }
 }
 
 /// The loss is convex in 1/T, so that its slope changes sign once within the temperatures or not at all.
@@ -118,16 +112,16 @@ fn temperature(scores: &[(f64, bool)]) -> Result<Fit, String> {
         rows.iter().map(|&([z, ..], target)| z * (logistic(z / temperature) - target)).sum()
     };
     if slope(TEMPERATURES[0]) <= 0.0 {
-        return refused(SEPARATED);
+        return no_fit(SEPARATED);
     }
     if slope(TEMPERATURES[1]) > 0.0 {
-        return refused(CHANCE);
+        return no_fit(CHANCE);
     }
-    best(Method::Temperature, scores, [0.0, 1.0]).ok_or_else(|| no_fit(CHANCE))
+    best(Method::Temperature, scores, [0.0, 1.0]).map_or_else(|| no_fit(CHANCE), Ok)
 }
 
 /// The map of least loss with a, b ≥ 0; none if that is the constant one. The loss is convex, so that the least is
-/// the best of the fits that hold some of a and b at 0 and leave the others inside.
+/// the free fit if that is inside, otherwise the best of those that hold a or b or both at 0.
 fn best(method: Method, scores: &[(f64, bool)], targets: [f64; 2]) -> Option<Fit> {
     let fitted = rows(method, scores, targets);
     let free: &[[bool; 3]] = match method {
@@ -135,12 +129,13 @@ fn best(method: Method, scores: &[(f64, bool)], targets: [f64; 2]) -> Option<Fit
         Method::Platt => &[[true, false, true], [false, false, true]],
         Method::Beta => &[[true; 3], [true, false, true], [false, true, true], [false, false, true]],
     };
-    let inside = free.iter().filter_map(|free| {
+    let inside = |free: &[bool; 3]| {
         let start = [f64::from(u8::from(free[0])), f64::from(u8::from(free[1])), 0.0];
-        let [a, b, c] = logistic::fit(&fitted, start, *free).filter(|[a, b, _]| *a >= 0.0 && *b >= 0.0)?;
-        Some(([a, b, c], logistic::log_loss(&fitted, [a, b, c])))
-    });
-    let ([a, b, c], _) = inside.min_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        logistic::fit(&fitted, start, *free).filter(|[a, b, _]| *a >= 0.0 && *b >= 0.0)
+    };
+    let loss = |coefficients: &[f64; 3]| logistic::log_loss(&fitted, *coefficients);
+    let held = || free[1..].iter().filter_map(inside).min_by(|one, other| loss(one).total_cmp(&loss(other)));
+    let [a, b, c] = inside(&free[0]).or_else(held)?;
     let [a, b, c] = if method == Method::Beta { [a, b, c] } else { [a, a, c] };
     let plain = rows(Method::Beta, scores, [0.0, 1.0]);
     (a > 0.0 || b > 0.0).then(|| Fit {

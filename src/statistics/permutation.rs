@@ -74,55 +74,66 @@ pub fn precision_difference(counts: &[[Counts; 2]], negatives_factor: f64, swapp
 /// mid-rank, which leaves the model's own ranking as it is.
 #[derive(Debug, Clone)]
 pub struct RankedPair {
-    /// Descending: cluster, then a bit each for the last row of a tie, the second model, a positive.
+    /// Twice the cluster of a row, 1 more for the second model; descending step by step, negatives before positives.
     rows: Vec<u32>,
+    steps: Vec<Step>,
 }
 
-const POSITIVE: u32 = 1;
-const SECOND: u32 = 2;
-const LAST_OF_TIE: u32 = 4;
-const CLUSTER_SHIFT: u32 = 3;
+/// How many rows lead to, and are of, one rank that positives have.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    /// Negatives from the previous step down to this, its own included.
+    negatives: u32,
+    positives: u32,
+}
 
 impl RankedPair {
     /// Sorts the rows of both models: scores of the first and the second, label and cluster of each.
     ///
     /// # Panics
-    /// Where the lengths differ, or a cluster is not below 2²⁹.
+    /// Where the lengths differ.
     pub fn new(scores: [&[f32]; 2], positives: &[bool], clusters: &[u32]) -> Self {
         let n = positives.len();
         assert!(scores[0].len() == n && scores[1].len() == n && clusters.len() == n, "as many of each");
-        assert!(clusters.iter().all(|cluster| *cluster < 1 << (32 - CLUSTER_SHIFT)), "clusters below 2²⁹");
         let of_model = |model: usize| {
-            let tags = positives.iter().zip(clusters).map(move |(&positive, &cluster)| {
-                (cluster << CLUSTER_SHIFT) + u32::from(positive) * POSITIVE + model as u32 * SECOND
-            });
-            mid_ranks(scores[model]).into_iter().zip(tags)
+            let rows = positives.iter().zip(clusters);
+            let ranked = mid_ranks(scores[model]).into_iter().zip(rows);
+            ranked.map(move |(rank, (&positive, &cluster))| (rank, positive, 2 * cluster + model as u32))
         };
-        let mut ranked: Vec<(f64, u32)> = of_model(0).chain(of_model(1)).collect();
-        ranked.sort_unstable_by(|(a, _), (b, _)| b.total_cmp(a));
-        let ties = ranked.chunk_by(|(a, _), (b, _)| a == b);
-        let rows = ties.flat_map(|tie| {
-            tie.iter().enumerate().map(|(i, (_, row))| row + u32::from(i + 1 == tie.len()) * LAST_OF_TIE)
-        });
-        Self { rows: rows.collect() }
+        let mut ranked: Vec<(f64, bool, u32)> = of_model(0).chain(of_model(1)).collect();
+        ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let (mut steps, mut negatives) = (Vec::new(), 0);
+        for tied in ranked.chunk_by(|a, b| a.0 == b.0) {
+            let positives = tied.iter().filter(|(_, positive, _)| *positive).count() as u32;
+            negatives += tied.len() as u32 - positives;
+            if positives > 0 {
+                steps.push(Step { negatives: std::mem::take(&mut negatives), positives });
+            }
+        }
+        Self { rows: ranked.into_iter().map(|(_, _, row)| row).collect(), steps }
     }
 
     /// Average precision of the second model less that of the first, the models swapped where `swapped`; a negative
     /// counts `negatives_factor` times as much. None without a positive.
     pub fn average_precision_difference(&self, negatives_factor: f64, swapped: &[bool]) -> Option<f64> {
-        let (mut hits, mut negatives, mut new, mut sum) = ([0u32; 2], [0u32; 2], [0u32; 2], [0.0; 2]);
-        for row in &self.rows {
-            let swap = swapped[(row >> CLUSTER_SHIFT) as usize];
-            let model = usize::from((row & SECOND != 0) ^ swap);
-            new[model] += row & POSITIVE;
-            negatives[model] += POSITIVE - (row & POSITIVE);
-            if row & LAST_OF_TIE != 0 && new != [0; 2] {
-                for model in [0, 1] {
-                    hits[model] += new[model];
+        let mut rest = self.rows.as_slice();
+        // Of so many rows those of the first model and those of the second.
+        let mut split = |rows: u32| {
+            let (run, after) = rest.split_at(rows as usize);
+            rest = after;
+            let second: u32 = run.iter().map(|row| (row & 1) ^ u32::from(swapped[(row >> 1) as usize])).sum();
+            [rows - second, second]
+        };
+        let (mut hits, mut negatives, mut sum) = ([0u32; 2], [0u32; 2], [0.0; 2]);
+        for step in &self.steps {
+            let (above, new) = (split(step.negatives), split(step.positives));
+            for model in [0, 1] {
+                negatives[model] += above[model];
+                hits[model] += new[model];
+                if new[model] > 0 {
                     let alerts = f64::from(hits[model]) + negatives_factor * f64::from(negatives[model]);
-                    sum[model] += f64::from(new[model]) * f64::from(hits[model]) / alerts.max(f64::MIN_POSITIVE);
+                    sum[model] += f64::from(new[model]) * f64::from(hits[model]) / alerts;
                 }
-                new = [0; 2];
             }
         }
         let area = |model: usize| (hits[model] > 0).then(|| sum[model] / f64::from(hits[model]));

@@ -33,9 +33,10 @@ impl Ranked {
     /// Sorts rows: score, label and cluster of each. Clusters are numbered from 0, without large gaps.
     ///
     /// # Panics
-    /// Where the three differ in length.
+    /// Where the three differ in length, or there are 2³² rows.
     pub fn new(scores: &[f32], positives: &[bool], clusters: &[u32]) -> Self {
         assert!(scores.len() == positives.len() && scores.len() == clusters.len(), "a label and a cluster per score");
+        assert!(u32::try_from(scores.len()).is_ok(), "fewer than 2³² rows");
         let mut order: Vec<u32> = (0..scores.len() as u32).collect();
         // −0 is 0.
         let score = |row: u32| scores[row as usize] + 0.0;

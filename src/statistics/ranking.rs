@@ -64,16 +64,14 @@ pub fn curve(scores: &[f32], positives: &[bool]) -> Vec<Operating> {
 /// The most precise threshold that has at least the recall, of equals the one of most recall; none where none has.
 pub fn max_precision_at_recall(curve: &[Operating], recall: f64) -> Option<Operating> {
     let enough = curve.iter().filter(|operating| operating.recall >= recall);
-    enough.max_by(|a, b| (a.precision, a.recall).partial_cmp(&(b.precision, b.recall)).unwrap_or(EQUAL)).copied()
+    enough.max_by(|a, b| a.precision.total_cmp(&b.precision).then(a.recall.total_cmp(&b.recall))).copied()
 }
 
 /// The threshold of most recall that has at least the precision, of equals the most precise; none where none has.
 pub fn max_recall_at_precision(curve: &[Operating], precision: f64) -> Option<Operating> {
     let enough = curve.iter().filter(|operating| operating.precision >= precision);
-    enough.max_by(|a, b| (a.recall, a.precision).partial_cmp(&(b.recall, b.precision)).unwrap_or(EQUAL)).copied()
+    enough.max_by(|a, b| a.recall.total_cmp(&b.recall).then(a.precision.total_cmp(&b.precision))).copied()
 }
-
-const EQUAL: std::cmp::Ordering = std::cmp::Ordering::Equal;
 
 /// Distinct scores, highest first.
 fn steps(scores: &[f32], positives: &[bool]) -> Vec<Step> {

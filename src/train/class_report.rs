@@ -6,12 +6,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::interval::clopper_pearson;
-use super::metrics::{confusion, f1};
 use super::patches::Patch;
 use super::report::{CONFIDENCE, share};
 use super::scored::file_name;
 use super::table;
+use crate::statistics::classes::{confusion, f1};
+use crate::statistics::interval::clopper_pearson;
 use crate::{Error, Result};
 
 /// What was measured.

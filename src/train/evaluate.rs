@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::fit::Machine;
 use super::forward::forward;
-use super::metrics::{average_precision, confusion, f1};
 use super::parameters::{Parameters, values};
 use super::samples::{Samples, Scaling, group};
+use crate::statistics::classes::{confusion, f1};
+use crate::statistics::ranking::average_precision;
 
 /// Patches a forward pass without gradients.
 const BATCH: usize = 256;
@@ -52,11 +53,10 @@ fn by_group(logits: &[f32], samples: &Samples) -> Assessment {
         labels.push(samples.labels[index] == 1);
     }
     let precision = |(group, (scores, labels)): (&String, &(Vec<f32>, Vec<bool>))| {
-        (format!("average_precision/{group}"), average_precision(scores, labels))
+        Some((format!("average_precision/{group}"), average_precision(scores, labels)?))
     };
     // Without a positive there is nothing to rank.
-    let ranked = groups.iter().filter(|(_, (_, labels))| labels.contains(&true));
-    let mut measures: BTreeMap<String, f64> = ranked.map(precision).collect();
+    let mut measures: BTreeMap<String, f64> = groups.iter().filter_map(precision).collect();
     let criterion = measures.values().copied().reduce(f64::min).unwrap_or(0.0);
     measures.insert(WORST.into(), criterion);
     Assessment { criterion, measures }

@@ -10,17 +10,15 @@
 //! | batches | [`sampling`], [`augment`], [`loader`] |
 //! | network | [`network`] (one description), [`parameters`], [`pretrained`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
 //! | training | [`recipe`], [`fit`], [`loss`], [`groups`] (group-DRO), [`optimiser`], [`refit`], [`checkpoints`], [`mlflow`] |
-//! | measures | [`evaluate`], [`metrics`], [`outcome`], [`interval`], [`bootstrap`], [`ladder`] |
-//! | reports | [`scored`] (scores with labels), [`report`], [`compare`], [`class_report`] |
+//! | measures | [`evaluate`], [`outcome`], [`ladder`] |
+//! | reports | [`scored`] (scores with labels), [`report`], [`class_report`] |
 //! | result | [`folder`], [`calibration`], [`card`] |
 
 pub mod augment;
-pub mod bootstrap;
 pub mod calibration;
 pub mod card;
 pub mod checkpoints;
 pub mod class_report;
-pub mod compare;
 mod declaration;
 pub mod eurosat;
 pub mod eurosat_folder;
@@ -30,11 +28,9 @@ pub mod fit;
 pub mod folder;
 pub mod forward;
 pub mod groups;
-pub mod interval;
 pub mod ladder;
 pub mod loader;
 pub mod loss;
-pub mod metrics;
 pub mod mlflow;
 pub mod network;
 pub mod optimiser;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::interval::clopper_pearson;
-use super::metrics::average_precision;
 use super::outcome::Outcome;
 use super::scored::Scored;
 use crate::decide::Profile;
+use crate::statistics::interval::clopper_pearson;
+use crate::statistics::ranking::average_precision;
 
 /// Confidence of the intervals in reports.
 pub const CONFIDENCE: f64 = 0.95;
@@ -59,11 +59,11 @@ pub(super) fn thresholds(profile: &Profile) -> BTreeMap<String, f64> {
     profile.groups.iter().map(|group| (group.group.clone(), group.threshold)).collect()
 }
 
-/// Average precision of rows as they are.
+/// Average precision of rows as they are; 0 without a positive.
 pub(super) fn ranking(rows: &[&Scored]) -> f64 {
     let scores: Vec<f32> = rows.iter().map(|row| row.score).collect();
     let labels: Vec<bool> = rows.iter().map(|row| row.label == 1).collect();
-    average_precision(&scores, &labels)
+    average_precision(&scores, &labels).unwrap_or(0.0)
 }
 
 /// Outcomes of the negatives by their class in the source data.

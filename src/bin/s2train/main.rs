@@ -1,6 +1,5 @@
 //! `s2train`: from labelled patches to a model folder that `s2infer` runs.
 
-mod compare;
 mod ladder;
 mod model;
 mod prepare;
@@ -25,7 +24,7 @@ The way from patches to a measured model, which scripts/reproduce.sh goes:
   s2train train --patches data/training/tiles.csv --checkpoints data/checkpoints --out models/construction
   s2train render --patches data/patches.csv --split calibration --out data/calibration
   s2infer data/calibration --model models/construction --threshold 0.5 --output data/calibration.csv
-  s2train scores …; s2infer calibrate …; s2train compare …; see s2train help compare";
+  s2train scores …; s2infer calibrate …; s2infer evaluate …";
 
 /// Train a network on labelled patches and write a model folder for s2infer
 #[derive(Debug, Parser)]
@@ -48,7 +47,6 @@ enum Command {
     Temperature(temperature::Temperature),
     Report(report::Report),
     ReportClasses(report_classes::ReportClasses),
-    Compare(Box<compare::Compare>),
     Ladder(ladder::Ladder),
 }
 
@@ -86,7 +84,6 @@ fn main() -> ExitCode {
         Command::Temperature(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(),
         Command::ReportClasses(arguments) => arguments.run(),
-        Command::Compare(arguments) => arguments.run(),
         Command::Ladder(arguments) => arguments.run(),
     };
     match outcome {

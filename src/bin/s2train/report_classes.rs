@@ -1,12 +1,12 @@
 //! `s2train report-classes`
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use s2infer::model::{Model, seal};
+use s2infer::output::AtomicFile;
 use s2infer::train::{card, class_report, patches};
 use s2infer::{Error, Result};
-
-use super::compare::write;
 
 /// Measure a model with several classes on a run over labelled patches: accuracy, F1, confusions, countries
 #[derive(Debug, clap::Args)]
@@ -70,4 +70,11 @@ impl ReportClasses {
         );
         Ok(())
     }
+}
+
+/// Writes a text, complete or not at all.
+fn write(path: &Path, text: &str) -> Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(text.as_bytes()).map_err(|e| Error::output(e).context(path.display()))?;
+    file.commit()
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use s2infer::calibrate::temperature;
 use s2infer::model::manifest::Head;
 use s2infer::model::{Manifest, Model, seal};
+use s2infer::statistics::calibrator::{self, Method};
 use s2infer::train::scored::{self, Scored};
 use s2infer::{Error, Result};
 
@@ -42,12 +42,14 @@ impl Temperature {
         }
         let rows: Vec<Scored> = scored::read(&self.scores, 2)?;
         let scores: Vec<(f64, bool)> = rows.iter().map(|row| (f64::from(row.score), row.label == 1)).collect();
-        let fit = temperature::fit(&scores).map_err(|error| error.context(self.scores.display()))?;
+        let refused = |why: String| Error::refused(format!("{}: {why}", self.scores.display()));
+        let fit = calibrator::fit(Method::Temperature, &scores).map_err(refused)?;
+        let relative = fit.calibrator.temperature().ok_or_else(|| refused("no temperature fits".into()))?;
         let profile = self.model.join("profile.json");
         if profile.exists() {
             std::fs::remove_file(&profile).map_err(|e| Error::output(e).context(profile.display()))?;
         }
-        let temperature = (f64::from(manifest.temperature) * fit.temperature) as f32;
+        let temperature = (f64::from(manifest.temperature) * relative) as f32;
         seal(&self.model, &Manifest { temperature, ..manifest })?;
         tracing::info!(
             "temperature {temperature:.4}, from {} scores: log loss {:.4}, it was {:.4}",

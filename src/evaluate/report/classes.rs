@@ -30,7 +30,9 @@ impl ClassEvaluation {
         let name = &self.candidate.name;
         let (tone, verdict) = match (self.audit.n_leaks, self.requirements.is_empty(), unmet.is_empty()) {
             (1.., ..) => (Tone::Bad, "**The figures are not valid**: the audit found leaks between the splits.".into()),
-            (0, true, _) => (Tone::Neutral, "**Nothing was demanded**, so nothing is decided here; see `--require`.".into()),
+            (0, true, _) => {
+                (Tone::Neutral, "**Nothing was demanded**, so nothing is decided here; see `--require`.".into())
+            }
             (0, false, true) => (Tone::Good, format!("**`{name}` meets every demand**.")),
             (0, false, false) => (Tone::Bad, format!("**`{name}` misses** {}.", unmet.join(", "))),
         };
@@ -57,7 +59,8 @@ impl ClassEvaluation {
 
     fn tiles(&self) -> Section {
         let sites = if self.data.sites > 0 { format!("{} sites", self.data.sites) } else { "unknown sites".into() };
-        let mut blocks = vec![Block::Text(format!("{} labelled tiles of `{}`, of {sites}.", self.data.tiles, self.data.file))];
+        let mut blocks =
+            vec![Block::Text(format!("{} labelled tiles of `{}`, of {sites}.", self.data.tiles, self.data.file))];
         blocks.extend(data::audit(&self.audit));
         Section { title: "Data, splits and leakage audit".into(), blocks }
     }
@@ -167,7 +170,10 @@ fn confusion(model: &ClassMeasured) -> Figure {
 fn confusion_table(model: &ClassMeasured) -> Block {
     let columns = model.classes.iter().map(|class| Column::number(class.class.clone()));
     let row = |(class, counts): (&ClassFigures, &Vec<u64>)| {
-        [Cell::from(class.class.clone())].into_iter().chain(counts.iter().map(|count| Cell::from(count.to_string()))).collect()
+        [Cell::from(class.class.clone())]
+            .into_iter()
+            .chain(counts.iter().map(|count| Cell::from(count.to_string())))
+            .collect()
     };
     Block::Table(Table {
         caption: "The same in numbers.".into(),

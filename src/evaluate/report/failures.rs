@@ -18,7 +18,9 @@ fn of_kind(kind: &str, failures: &[&Pictured]) -> Option<Block> {
     }
     let caption = match kind {
         "missed" => "The worst misses: positives with the lowest scores, each site once before any comes again.",
-        "false alarm" => "The loudest false alarms: negatives with the highest scores, each site once before any comes again.",
+        "false alarm" => {
+            "The loudest false alarms: negatives with the highest scores, each site once before any comes again."
+        }
         _ => "The surest mistakes, each site once before any comes again.",
     };
     if failures.iter().all(|failure| failure.picture.is_none()) {

@@ -122,7 +122,11 @@ fn precision_recall(evaluation: &Evaluation, group: usize) -> Figure {
         });
     }
     Figure {
-        caption: format!("{}: precision at {} positives against recall.", data.candidate[group].group, super::text::percent(prevalence)),
+        caption: format!(
+            "{}: precision at {} positives against recall.",
+            data.candidate[group].group,
+            super::text::percent(prevalence)
+        ),
         plot: Plot::Curves(Curves {
             series,
             marks,
@@ -142,12 +146,12 @@ fn density(evaluation: &Evaluation, group: usize) -> Figure {
         None => own.groups.iter().filter_map(|at| Some((log_odds(at.threshold?), at.group.clone()))).collect(),
     };
     Figure {
-        caption: format!("{}: scores of `{}`, share of the tiles of each label.", drawn.group, evaluation.candidate.name),
+        caption: format!(
+            "{}: scores of `{}`, share of the tiles of each label.",
+            drawn.group, evaluation.candidate.name
+        ),
         plot: Plot::Histogram(Histogram {
-            series: vec![
-                ("negatives".into(), drawn.negatives.clone()),
-                ("positives".into(), drawn.positives.clone()),
-            ],
+            series: vec![("negatives".into(), drawn.negatives.clone()), ("positives".into(), drawn.positives.clone())],
             edges: drawn.edges.clone(),
             x_label: "score, log-odds".into(),
             lines: thresholds,

@@ -39,7 +39,8 @@ pub(super) fn two_by_two(evaluation: &Evaluation) -> Option<Section> {
     ];
     if !is_complete {
         blocks.push(Block::Text(
-            "A row is missing where no calibration scores were at hand: `--calibration`, `--baseline-calibration`.".into(),
+            "A row is missing where no calibration scores were at hand: `--calibration`, `--baseline-calibration`."
+                .into(),
         ));
     }
     Some(Section { title: "Models and thresholds".into(), blocks })
@@ -143,7 +144,8 @@ fn quality(model: &Measured) -> Block {
 }
 
 fn by_prevalence(model: &Measured) -> Block {
-    let prevalences = model.own.all.operational.iter().map(|at| Column::number(format!("at {}", text::percent(at.prevalence))));
+    let prevalences =
+        model.own.all.operational.iter().map(|at| Column::number(format!("at {}", text::percent(at.prevalence))));
     let row = |at: &AtThreshold| {
         let cell = |of: &super::super::AtPrevalence| -> Cell {
             format!("{} ({:.0})", text::number(of.precision), of.alerts_per_1000).into()
@@ -247,7 +249,9 @@ fn regions(evaluation: &Evaluation) -> Option<Figure> {
     };
     let name = |season: &String| if season.is_empty() { "season unknown".to_owned() } else { season.clone() };
     Some(Figure {
-        caption: format!("Recall by region and season; grey where there are fewer than {POSITIVES_SHOWN_MIN} positives."),
+        caption: format!(
+            "Recall by region and season; grey where there are fewer than {POSITIVES_SHOWN_MIN} positives."
+        ),
         plot: Plot::Heat(Heat {
             cells: rows.iter().map(|row| columns.iter().map(|column| cell(row, column)).collect()).collect(),
             columns: columns.iter().map(name).collect(),

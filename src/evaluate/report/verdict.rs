@@ -98,7 +98,8 @@ fn table(evaluation: &Evaluation) -> Block {
         columns.push(Column::number(format!("{}: recall", model.name)));
         columns.push(Column::number("precision"));
     }
-    let groups = |model: &'_ Measured| model.own.groups.iter().chain([&model.own.all]).cloned().collect::<Vec<AtThreshold>>();
+    let groups =
+        |model: &'_ Measured| model.own.groups.iter().chain([&model.own.all]).cloned().collect::<Vec<AtThreshold>>();
     let of_models: Vec<Vec<AtThreshold>> = models.iter().map(|model| groups(model)).collect();
     let names: Vec<String> = groups(&evaluation.candidate).into_iter().map(|group| group.group).collect();
     let target = evaluation.settings.target_recall;

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::scale::{Scale, Tick};
-use super::svg::{Anchor, LINE_HEIGHT, Px, WIDTH, line, text, text_width};
+use super::svg::{Anchor, LINE_HEIGHT, Px, WIDTH, elide, line, text, text_width};
 
 /// The rectangle of the data, in units of the view box, with a scale on each side.
 pub(super) struct Frame {
@@ -29,8 +29,7 @@ impl Frame {
         let bottom = top + height;
         let y = Scale::new(y.range, y.log, [bottom, top]);
         let left = y.ticks_up().iter().map(|tick| text_width(&tick.label)).fold(0.0, f64::max) + 7.0;
-        let ends = Scale::new(x.range, x.log, [left, WIDTH - 12.0]).ticks_across();
-        let right = WIDTH - ends.last().map_or(8.0, |tick| text_width(&tick.label) / 2.0 + 1.0).max(8.0);
+        let right = WIDTH - 12.0;
         Self { left, right, top, bottom, x: Scale::new(x.range, x.log, [left, right]), y }
     }
 
@@ -42,11 +41,11 @@ impl Frame {
     /// Grid, ticks, labels and both names.
     pub(super) fn draw(&self, x_label: &str, y_label: &str) -> Markup {
         html! {
-            g class="axis" { (self.across()) }
+            (ticks_below(&self.x, Some([self.top, self.bottom]), self.bottom + 18.5, WIDTH))
             g class="axis" { (self.up()) }
             (line("base", [self.left, self.bottom], [self.right, self.bottom]))
-            (text(0.0, self.top - 11.0, Anchor::Start, "name", y_label))
-            (text(self.right, self.name_y(), Anchor::End, "name", x_label))
+            (text(0.0, self.top - 11.0, Anchor::Start, "name", &elide(y_label, WIDTH)))
+            (text(self.right, self.name_y(), Anchor::End, "name", &elide(x_label, self.right)))
         }
     }
 
@@ -68,22 +67,27 @@ impl Frame {
         self.bottom + 2.0 * LINE_HEIGHT + 4.0
     }
 
-    fn across(&self) -> Markup {
-        let ticks = self.x.ticks_across();
-        html! {
-            @for (at, Tick { label, .. }) in ticks.iter().filter_map(|tick| Some((self.x.at(tick.value)?, tick))) {
-                (line("grid", [at, self.top], [at, self.bottom]))
-                (text(at, self.bottom + 18.5, Anchor::Middle, "", label))
-            }
-        }
-    }
-
     fn up(&self) -> Markup {
         let ticks = self.y.ticks_up();
         html! {
             @for (at, Tick { label, .. }) in ticks.iter().filter_map(|tick| Some((self.y.at(tick.value)?, tick))) {
                 (line("grid", [self.left, at], [self.right, at]))
                 (text(self.left - 6.0, at + 3.5, Anchor::End, "", label))
+            }
+        }
+    }
+}
+
+/// The labels of a horizontal scale on the base line `y`, each moved as far as it takes to stay in a drawing `width` wide,
+/// and lines of the grid, where there is one, from its top to its bottom.
+pub(super) fn ticks_below(scale: &Scale, grid: Option<[f64; 2]>, y: f64, width: f64) -> Markup {
+    let ticks = scale.ticks_across();
+    html! {
+        g class="axis" {
+            @for (at, Tick { label, .. }) in ticks.iter().filter_map(|tick| Some((scale.at(tick.value)?, tick))) {
+                @let half = text_width(label) / 2.0;
+                @if let Some([top, bottom]) = grid { (line("grid", [at, top], [at, bottom])) }
+                (text(at.min(width - half).max(half), y, Anchor::Middle, "", label))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::axes::ticks_below;
 use super::legend::{Key, legend};
 use super::scale::Scale;
 use super::svg::{Anchor, Drawing, LINE_HEIGHT, WIDTH, colour, elide, line, marker, text, text_width};
@@ -105,19 +106,14 @@ fn end(class: &str, [x, y]: [f64; 2], inwards: f64, is_within: bool) -> Markup {
 }
 
 fn axis(scale: &Scale, [top, bottom]: [f64; 2], right: f64, name: &str) -> Markup {
-    let ticks = scale.ticks_across();
     html! {
-        g class="axis" {
-            @for (x, tick) in ticks.iter().filter_map(|tick| Some((scale.at(tick.value)?, tick))) {
-                (line("grid", [x, top], [x, bottom]))
-                (text(x, bottom + 15.0, Anchor::Middle, "", &tick.label))
-            }
-        }
-        (text(right, bottom + 2.0 * LINE_HEIGHT + 2.0, Anchor::End, "name", name))
+        (ticks_below(scale, Some([top, bottom]), bottom + 15.0, WIDTH))
+        (text(right, bottom + 2.0 * LINE_HEIGHT + 2.0, Anchor::End, "name", &elide(name, right)))
     }
 }
 
 fn rule_line(scale: &Scale, value: f64, name: &str, [left, right]: [f64; 2], [top, bottom]: [f64; 2]) -> Markup {
+    let name = &elide(name, right / 2.0);
     let half = text_width(name) / 2.0;
     let x = scale.at(value).unwrap_or(left);
     html! {

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::axes::ticks_below;
 use super::ramp::{colour_at, hex, ink_on};
 use super::scale::Scale;
 use super::svg::{Anchor, Drawing, LINE_HEIGHT, Px, WIDTH, elide, text, text_width};
@@ -101,7 +102,7 @@ impl Heat {
         html! {
             @if side_by_side {
                 (text(0.0, grid.top - 6.0, Anchor::Start, "name", &self.row_axis))
-                (text(grid.left, 13.0, Anchor::Start, "name", &self.column_axis))
+                (text(grid.left, 13.0, Anchor::Start, "name", &elide(&self.column_axis, grid.width - grid.left)))
             } @else {
                 (text(0.0, 13.0, Anchor::Start, "name", &elide(&joined, grid.width)))
             }
@@ -135,11 +136,7 @@ impl Heat {
                 rect fill=(hex(colour_at((i as f64 + 0.5) / BAR_STEPS as f64))) x=(Px(left + step * i as f64)) y=(Px(y))
                     width=(Px(step + 0.4)) height="9" {}
             }
-            g class="axis" {
-                @for (at, tick) in scale.ticks_across().iter().filter_map(|tick| Some((scale.at(tick.value)?, tick))) {
-                    (text(at, y + 23.0, Anchor::Middle, "", &tick.label))
-                }
-            }
+            (ticks_below(&scale, None, y + 23.0, width))
             (text(left, y + 23.0 + LINE_HEIGHT, Anchor::Start, "name", &elide(&self.legend, width - left)))
         }
     }
@@ -164,4 +161,3 @@ impl Grid {
         }
     }
 }
-

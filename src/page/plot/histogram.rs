@@ -37,8 +37,12 @@ impl Histogram {
         let y = Side { label: "share of tiles per bin", range: [0.0, most], log: false };
         let frame = Frame::new(&x, &y, top, HEIGHT);
         let mut room = Room::new([frame.left, frame.top], [frame.right, frame.bottom]);
-        let lines: Vec<(f64, &str)> = self.lines.iter().filter(|(at, _)| frame.x.holds(*at))
-            .filter_map(|(at, name)| Some((frame.x.at(*at)?, name.as_str()))).collect();
+        let lines: Vec<(f64, &str)> = self
+            .lines
+            .iter()
+            .filter(|(at, _)| frame.x.holds(*at))
+            .filter_map(|(at, name)| Some((frame.x.at(*at)?, name.as_str())))
+            .collect();
         for (x, _) in &lines {
             room.keep_off_line([*x, frame.top], [*x, frame.bottom]);
         }

@@ -38,9 +38,8 @@ impl Room {
     /// A label about a point: right of it, left, above or below, nearest first. None is written where none fits.
     pub(super) fn about(&mut self, [x, y]: [f64; 2], class: &str, words: &str) -> Option<Markup> {
         let beside = [0.0, -12.0, 12.0, -24.0, 24.0];
-        let places = beside.iter().flat_map(|dy| {
-            [(x + 8.0, y + 4.5 + dy, Anchor::Start), (x - 8.0, y + 4.5 + dy, Anchor::End)]
-        });
+        let places =
+            beside.iter().flat_map(|dy| [(x + 8.0, y + 4.5 + dy, Anchor::Start), (x - 8.0, y + 4.5 + dy, Anchor::End)]);
         let over = [(x, y - 10.0, Anchor::Middle), (x, y + 18.0, Anchor::Middle)];
         self.place(places.chain(over), class, words)
     }
@@ -60,12 +59,7 @@ impl Room {
         self.place(places, class, words)
     }
 
-    fn place(
-        &mut self,
-        places: impl Iterator<Item = (f64, f64, Anchor)>,
-        class: &str,
-        words: &str,
-    ) -> Option<Markup> {
+    fn place(&mut self, places: impl Iterator<Item = (f64, f64, Anchor)>, class: &str, words: &str) -> Option<Markup> {
         let width = text_width(words);
         let (_, rect, (x, y, anchor)) = places
             .map(|(x, y, anchor)| (rect_of(x, y, anchor, width), (x, y, anchor)))
@@ -79,7 +73,11 @@ impl Room {
     fn is_free(&self, [left, top, right, bottom]: &Rect) -> bool {
         let inside =
             *left >= self.left && *right <= self.right && *top >= self.top - 1.0 && *bottom <= self.bottom + 1.0;
-        inside && self.labels.iter().all(|other| *left >= other[2] || *right <= other[0] || *top >= other[3] || *bottom <= other[1])
+        inside
+            && self
+                .labels
+                .iter()
+                .all(|other| *left >= other[2] || *right <= other[0] || *top >= other[3] || *bottom <= other[1])
     }
 }
 

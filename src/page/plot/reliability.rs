@@ -30,7 +30,7 @@ impl Reliability {
         let frame = Frame::new(&x, &y, top, HEIGHT);
         let most = self.bins.iter().map(|bin| bin.3).max().unwrap_or(0).max(1) as f64;
         let body = html! {
-            (text(0.0, LINE_HEIGHT - 3.0, Anchor::Start, "title", &elide(&self.title, WIDTH)))
+            (text(0.0, LINE_HEIGHT - 3.0, Anchor::Start, "title", &elide(&self.title, 0.9 * WIDTH)))
             (frame.draw(x.label, y.label))
             (line("rule", [frame.left, frame.bottom], [frame.right, frame.top]))
             @for bin in &self.bins { (count(bin, most, &frame)) }

@@ -3,7 +3,7 @@
 use super::svg::text_width;
 
 /// The space that two tick labels leave between them, in units.
-const LABEL_GAP: f64 = 9.0;
+const LABEL_GAP: f64 = 12.0;
 /// Coordinates are held within this, so that a wild value cannot blow up the file.
 const COORDINATE_MAX: f64 = 9_999.0;
 
@@ -52,7 +52,11 @@ impl Scale {
 
     /// As many ticks, up to about six, as leave room between labels written beside each other.
     pub(super) fn ticks_across(&self) -> Vec<Tick> {
-        self.ticks_where(|tick| text_width(&tick.label) + LABEL_GAP)
+        self.ticks_where(|tick| {
+            let width = text_width(&tick.label);
+            // The last label moves inwards where it is wider than the margin.
+            width + LABEL_GAP.max(width / 2.0 - 8.0)
+        })
     }
 
     /// As many ticks, up to about six, as leave room between labels written over each other.
@@ -67,9 +71,7 @@ impl Scale {
                 apart >= (room(&pair[0]) + room(&pair[1])) / 2.0
             })
         };
-        let most = 6;
-        let candidates = (1..=most).rev().map(|count| self.ticks(count));
-        candidates.clone().find(|ticks| fits(ticks)).unwrap_or_default()
+        (1..=6).rev().map(|count| self.ticks(count)).find(|ticks| fits(ticks)).unwrap_or_default()
     }
 
     /// About `count` ticks at round numbers.
@@ -83,11 +85,12 @@ impl Scale {
         }
         let step = round_step((high - low) / count as f64);
         let decimals = (-step.log10().floor()).max(0.0) as usize;
+        let is_extreme = decimals > 5 || low.abs().max(high.abs()) >= 1e7;
         let first = (low / step - 1e-9).ceil();
         (0..=2 * count)
             .map(|i| (first + i as f64) * step)
             .take_while(|value| *value <= high + 1e-9 * step)
-            .map(|value| Tick { value, label: decimal(value, decimals) })
+            .map(|value| Tick { value, label: if is_extreme { scientific(value) } else { decimal(value, decimals) } })
             .collect()
     }
 }
@@ -108,7 +111,11 @@ fn sound([low, high]: [f64; 2], log: bool) -> [f64; 2] {
 /// The smallest of 1, 2 and 5 times a power of ten that is no less than `raw`.
 fn round_step(raw: f64) -> f64 {
     let power = 10f64.powf(raw.log10().floor());
-    [1.0, 2.0, 5.0].into_iter().map(|digit| digit * power).find(|step| *step >= raw * (1.0 - 1e-9)).unwrap_or(10.0 * power)
+    [1.0, 2.0, 5.0]
+        .into_iter()
+        .map(|digit| digit * power)
+        .find(|step| *step >= raw * (1.0 - 1e-9))
+        .unwrap_or(10.0 * power)
 }
 
 /// At most `count` and a few powers of ten from `low` to `high`; where there are fewer than three, 1, 2 and 5 times them.
@@ -134,7 +141,8 @@ fn decades(low: f64, high: f64, count: usize) -> Vec<Tick> {
 pub(super) fn decimal(value: f64, decimals: usize) -> String {
     let digits = format!("{:.decimals$}", value.abs());
     let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
-    let mut out = String::from(if value < 0.0 && digits.bytes().any(|b| (b'1'..=b'9').contains(&b)) { "−" } else { "" });
+    let mut out =
+        String::from(if value < 0.0 && digits.bytes().any(|b| (b'1'..=b'9').contains(&b)) { "−" } else { "" });
     for (i, digit) in whole.chars().enumerate() {
         if i > 0 && (whole.len() - i) % 3 == 0 {
             out.push(',');
@@ -146,6 +154,15 @@ pub(super) fn decimal(value: f64, decimals: usize) -> String {
         out.push_str(fraction);
     }
     out
+}
+
+/// A round number too small or too large to be written out, such as `2.5e−8`.
+fn scientific(value: f64) -> String {
+    // Three digits take away what is left of the step's rounding.
+    let digits = format!("{value:.3e}");
+    let (mantissa, exponent) = digits.split_once('e').unwrap_or((&digits, "0"));
+    let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.');
+    if value == 0.0 { "0".to_owned() } else { format!("{mantissa}e{exponent}").replace('-', "−") }
 }
 
 fn power_of_ten(exponent: i32) -> String {

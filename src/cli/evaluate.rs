@@ -1,0 +1,549 @@
+//! `s2infer evaluate`: labelled tiles or scores in, a report with a verdict out.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jiff::Timestamp;
+use s2infer::calibrate::{CalibrateRequest, Scores, calibrate};
+use s2infer::decide::{Bounds, Profile, Rule};
+use s2infer::evaluate::{
+    ClassContestant, Contestant, Frame, Picture, Requirement, Settings, Thresholds, evaluate, evaluate_classes, paint,
+};
+use s2infer::labelled::{Audit, Labelled, LabelledRow, Labels, Part, audit, write};
+use s2infer::limits::{CONFIG_BYTES_MAX, read_bounded};
+use s2infer::model::Model;
+use s2infer::model::manifest::{Head, Tta};
+use s2infer::output::AtomicFile;
+use s2infer::page::Document;
+use s2infer::{Error, Result};
+
+use super::flags::{BUILT_IN, EngineArgs, SceneArgs};
+use super::scoring::Scoring;
+use super::values::{TtaArg, finite, open_share};
+use super::{Common, calibration, logging};
+
+const EXAMPLES: &str = "\
+The manifest is a CSV with the columns path,label,split,site,region,season,cloud (cloud: clear, cloudy or a percentage);
+only path, label and, for thresholds per season and sky, season and cloud are always needed. Any further column becomes
+a slice of the report. Tables of scores have tile and score instead of path.
+
+A demand is METRIC >= NUMBER (or <=, >, <), with `in every group` or `in GROUP`; METRIC drop is how much lower it is than
+the baseline's. Without --require, 'recall>=TARGET in every group' and, with a baseline, 'precision drop<=0.05' are
+reported but do not fail. Metrics: recall, recall_lower (one-sided 95 %), false_alarms, precision, precision_lower,
+average_precision, average_precision_lower, auroc, brier, ece, accuracy, alerts_per_1000; for several classes accuracy,
+macro_f1 (also _lower, over sites) and recall, precision, f1 of a class.
+
+Examples:
+  s2infer evaluate --manifest tiles.csv --model models/new --baseline models/old --out report
+  s2infer evaluate --scores new.csv --model models/new --baseline-scores old.csv --baseline models/old --out report
+  s2infer evaluate --manifest tiles.csv --require 'recall>=0.8 in every group' --require 'precision>=0.6' --out report
+
+Exit code 4: a demand of --require is not met, the splits leak, or a profile is of another model.";
+
+/// Splits that are evaluated on where --split does not say.
+const USUAL_SPLITS: [&str; 2] = ["measurement", "test"];
+/// Splits that both fit a model, one its weights and one its epoch: what they share makes no figure better.
+const FITTING: [&str; 2] = ["train", "select"];
+/// The split whose tiles the global threshold and thresholds per group come from.
+const CALIBRATION: &str = "calibration";
+
+/// Evaluating models.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Evaluate {
+    /// Labelled tiles; the models are run over them.
+    #[arg(long, value_name = "CSV", required_unless_present = "scores", conflicts_with = "scores")]
+    manifest: Option<PathBuf>,
+    /// The split of the manifest that measures [default: measurement or test, else all tiles].
+    #[arg(long, value_name = "NAME", requires = "manifest")]
+    split: Option<String>,
+    /// The model's scores of labelled tiles, instead of running it.
+    #[arg(long, value_name = "CSV")]
+    scores: Option<PathBuf>,
+    /// The model that is judged: the candidate.
+    #[arg(long, value_name = "NAME|FOLDER", default_value = BUILT_IN)]
+    model: String,
+    /// Its threshold profile [default: its own].
+    #[arg(long, value_name = "FILE")]
+    profile: Option<PathBuf>,
+    /// Its scores of labelled calibration tiles, for the comparison of one threshold with one per group [default: the
+    /// manifest's split `calibration`].
+    #[arg(long, value_name = "CSV")]
+    calibration: Option<PathBuf>,
+    /// The model it is compared with: the incumbent.
+    #[arg(long, value_name = "NAME|FOLDER")]
+    baseline: Option<String>,
+    /// The baseline's scores of the same tiles.
+    #[arg(long, value_name = "CSV", requires = "baseline", requires = "scores")]
+    baseline_scores: Option<PathBuf>,
+    /// The baseline's threshold profile [default: its own].
+    #[arg(long, value_name = "FILE", requires = "baseline")]
+    baseline_profile: Option<PathBuf>,
+    /// The baseline's scores of labelled calibration tiles.
+    #[arg(long, value_name = "CSV", requires = "baseline")]
+    baseline_calibration: Option<PathBuf>,
+    /// Folder for report.html, report.md, report.json and the tables of scores.
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// A demand, as 'recall>=0.8 in every group'; may be given again. Not met: exit code 4.
+    #[arg(long, value_name = "DEMAND")]
+    require: Vec<Requirement>,
+    /// A table of what trained or calibrated the models: its sites, tiles and places must not be among the measured.
+    #[arg(long, value_name = "CSV")]
+    against: Vec<PathBuf>,
+    /// Tiles of different splits nearer than this share a place, in kilometres; 0 looks at sites and names alone.
+    #[arg(long, value_name = "KM", default_value = "1", value_parser = kilometres)]
+    place_gap_km: f64,
+    /// Write the report although the splits leak; it says so, and the exit code stays 4.
+    #[arg(long)]
+    despite_leaks: bool,
+    /// Share of positives that precision, alerts and accuracy are stated for.
+    #[arg(long, value_name = "SHARE", default_value = "0.0909090909", value_parser = open_share)]
+    prevalence: f64,
+    /// Other shares of positives, as they are met in operation.
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', default_value = "0.05,0.02,0.01,0.001", value_parser = open_share)]
+    operational: Vec<f64>,
+    /// Recall that thresholds are for.
+    #[arg(long, value_name = "SHARE", default_value = "0.8", value_parser = open_share)]
+    target_recall: f64,
+    /// Resamples of the bootstrap and permutations of the tests.
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    resamples: u32,
+    /// Seed of the resamples.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Folder of the tiles that a table of scores names, for the pictures of failures.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "manifest")]
+    tiles: Option<PathBuf>,
+    /// What the tiles are, for the report's beginning: prose with `code`, **bold** and *italics*.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    note: String,
+    /// Test-time augmentation of both models [default: each model's].
+    #[arg(long, value_enum)]
+    tta: Option<TtaArg>,
+    #[command(flatten)]
+    scene: SceneArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// The tiles that measure, and the models' tables of them.
+struct Tables {
+    candidate: Labelled,
+    baseline: Option<Labelled>,
+    /// Labelled tiles of the split `calibration`, not scored yet.
+    calibration: Option<Labelled>,
+    audit: Audit,
+    n_abstained_positives: u64,
+}
+
+impl Evaluate {
+    /// Runs and gives the exit code.
+    pub fn run(self) -> Result<u8> {
+        logging::init(&self.common);
+        if self.scores.is_some() && self.baseline.is_some() && self.baseline_scores.is_none() {
+            return Err(Error::usage(
+                "--baseline with --scores needs --baseline-scores, the baseline's of the same tiles",
+            ));
+        }
+        let model = Model::resolve(&self.model)?;
+        let baseline = self.baseline.as_deref().map(Model::resolve).transpose()?;
+        if baseline.as_ref().is_some_and(|baseline| baseline.manifest.classes.len() != model.manifest.classes.len()) {
+            return Err(Error::usage("--baseline: the models do not have the same classes"));
+        }
+        let scoring = Scoring::new(self.scene.options()?, &self.engine, &self.common)?;
+        let tables = self.tables(&model, baseline.as_ref(), &scoring)?;
+        let painter = |tile: &str| self.paint(tile, &model, &scoring);
+        let spinner = logging::spinner(&self.common);
+        let (document, json, unmet) = match model.manifest.head {
+            Head::Binary => {
+                let candidate = self.contestant(&model, &tables, &scoring, false)?;
+                let other =
+                    baseline.as_ref().map(|model| self.contestant(model, &tables, &scoring, true)).transpose()?;
+                let mut progress = |what: &str| spinner.set_message(what.to_owned());
+                let mut found = evaluate(
+                    &tables.candidate,
+                    tables.audit.clone(),
+                    &candidate,
+                    other.as_ref(),
+                    &self.settings(),
+                    &self.requirements()?,
+                    &painter,
+                    &mut progress,
+                )?;
+                found.data.n_abstained_positives = tables.n_abstained_positives;
+                (found.document(&self.frame()), json(&found)?, found.unmet())
+            }
+            _ => {
+                let candidate = class_contestant(&model, &tables.candidate)?;
+                let other = baseline.as_ref().zip(tables.baseline.as_ref());
+                let other = other.map(|(model, table)| class_contestant(model, table)).transpose()?;
+                let found = evaluate_classes(
+                    &tables.candidate,
+                    &model.manifest.classes,
+                    tables.audit.clone(),
+                    &candidate,
+                    other.as_ref(),
+                    &self.settings(),
+                    &self.require,
+                    &painter,
+                )?;
+                (found.document(&self.frame()), json(&found)?, found.unmet())
+            }
+        };
+        spinner.finish_and_clear();
+        self.write(&document, &json, &tables, &Labels::of(&model.manifest.classes))?;
+        if let Some(leak) = tables.audit.first() {
+            return Err(Error::refused(format!("the splits leak: {leak}; the report says so")));
+        }
+        match unmet {
+            Some(unmet) if !self.require.is_empty() => Err(Error::refused(unmet)),
+            _ => Ok(0),
+        }
+    }
+
+    fn tables(&self, model: &Model, baseline: Option<&Model>, scoring: &Scoring) -> Result<Tables> {
+        let labels = Labels::of(&model.manifest.classes);
+        let bounds = Bounds::default();
+        let Some(manifest) = &self.manifest else { return self.given_tables(model, baseline, &labels, &bounds) };
+        let all = Labelled::read_manifest(manifest, &labels, &bounds)?;
+        let split = self.split(&all, manifest)?;
+        let is_measured = |row: &LabelledRow| split.is_none() || row.split.as_deref() == split.as_deref();
+        let measured = all.clone().filtered(is_measured);
+        let audit = self.audit(&measured, Some((&all, split.as_deref())), &labels, &bounds)?;
+        let calibration = Some(all.filtered(|row| row.split.as_deref() == Some(CALIBRATION)));
+        let calibration = calibration.filter(|table| split.as_deref() != Some(CALIBRATION) && !table.rows.is_empty());
+        let first = scoring.score(&measured, model, self.tta(model))?;
+        let Some(other) = baseline else {
+            let n_abstained_positives = first.n_abstained_positives;
+            return Ok(Tables { candidate: first.table, baseline: None, calibration, audit, n_abstained_positives });
+        };
+        let second = scoring.score(&measured, other, self.tta(other))?;
+        let (candidate, baseline) = in_common(first.table, second.table);
+        let n_abstained_positives = positives(&measured) - positives(&candidate);
+        Ok(Tables { candidate, baseline: Some(baseline), calibration, audit, n_abstained_positives })
+    }
+
+    fn given_tables(
+        &self,
+        model: &Model,
+        baseline: Option<&Model>,
+        labels: &Labels,
+        bounds: &Bounds,
+    ) -> Result<Tables> {
+        let read = |path: &Path, model: &Model| -> Result<Labelled> {
+            let table = Labelled::read_scores(path, labels, bounds)?;
+            check_model(&table, model).map_err(|error| error.context(path.display()))?;
+            Ok(table)
+        };
+        let scores = self.scores.as_deref().ok_or_else(|| Error::usage("give --manifest or --scores"))?;
+        let candidate = read(scores, model)?;
+        let baseline = match (&self.baseline_scores, baseline) {
+            (Some(path), Some(model)) => {
+                let table = read(path, model)?;
+                Some(same_tiles(&candidate, table).map_err(|error| error.context(path.display()))?)
+            }
+            _ => None,
+        };
+        let audit = self.audit(&candidate, None, labels, bounds)?;
+        Ok(Tables { candidate, baseline, calibration: None, audit, n_abstained_positives: 0 })
+    }
+
+    /// The split that measures; none where all tiles do.
+    fn split(&self, table: &Labelled, manifest: &Path) -> Result<Option<String>> {
+        let splits = table.splits();
+        let wrong = |what: &str| {
+            let names: Vec<&str> = splits.iter().map(|name| &**name).collect();
+            Err(Error::usage(format!("{}: {what}; it has {}: give --split", manifest.display(), names.join(", "))))
+        };
+        match &self.split {
+            Some(name) if !splits.iter().any(|split| **split == **name) => wrong(&format!("no tile of split {name:?}")),
+            Some(name) => Ok(Some(name.clone())),
+            None if splits.is_empty() => Ok(None),
+            None => match USUAL_SPLITS.iter().find(|usual| splits.iter().any(|split| **split == ***usual)) {
+                Some(usual) => Ok(Some((*usual).to_owned())),
+                None => wrong("no split measurement or test"),
+            },
+        }
+    }
+
+    /// Looks for what the measured tiles share with the other splits, the calibration tables and `--against`.
+    fn audit(
+        &self,
+        measured: &Labelled,
+        manifest: Option<(&Labelled, Option<&str>)>,
+        labels: &Labels,
+        bounds: &Bounds,
+    ) -> Result<Audit> {
+        let mut tables: Vec<(String, Labelled)> = Vec::new();
+        let mut add = |table: Labelled, name: &str, measuring: Option<&str>| {
+            let splits = table.splits();
+            if splits.is_empty() {
+                tables.push((name.to_owned(), table));
+                return;
+            }
+            for split in splits.iter().filter(|split| Some(&***split) != measuring) {
+                let part = table.clone().filtered(|row| row.split.as_deref() == Some(split));
+                let name = if FITTING.contains(&&**split) { FITTING.join(" and ") } else { split.to_string() };
+                tables.push((name, part));
+            }
+        };
+        if let Some((all, split)) = manifest {
+            if split.is_some() {
+                add(all.clone(), "manifest", split);
+            }
+        }
+        let measuring = measured.splits().first().map(|split| split.to_string());
+        for path in &self.against {
+            add(read_any(path, labels, bounds)?, &path.display().to_string(), measuring.as_deref());
+        }
+        // Both models were calibrated on the same tiles, or on tiles of the same kind: one of the tables will do.
+        if let Some(path) = self.calibration.as_ref().or(self.baseline_calibration.as_ref()) {
+            add(Labelled::read_scores(path, labels, bounds)?, CALIBRATION, None);
+        }
+        // Several tables may hold the same split; it is then one part.
+        let mut parts: Vec<Part<'_>> = vec![Part { name: "measured".into(), rows: measured.rows.iter().collect() }];
+        for (name, table) in &tables {
+            match parts.iter_mut().find(|part| part.name == *name) {
+                Some(part) => part.rows.extend(&table.rows),
+                None => parts.push(Part { name: name.clone(), rows: table.rows.iter().collect() }),
+            }
+        }
+        let audit = audit(&parts, self.place_gap_km);
+        match audit.first() {
+            Some(leak) if !self.despite_leaks => Err(Error::refused(format!(
+                "the splits leak: {leak}; figures would be too good: mend the splits, or give --despite-leaks for a report \
+                 that says so"
+            ))),
+            _ => Ok(audit),
+        }
+    }
+
+    fn contestant(&self, model: &Model, tables: &Tables, scoring: &Scoring, is_baseline: bool) -> Result<Contestant> {
+        let (table, profile, calibration) = match (is_baseline, &tables.baseline) {
+            (true, Some(table)) => (table, &self.baseline_profile, &self.baseline_calibration),
+            _ => (&tables.candidate, &self.profile, &self.calibration),
+        };
+        let tta = self.tta(model);
+        let profile = self.profile_of(model, profile.as_deref(), tta)?;
+        let bounds = Bounds::default();
+        let scores = match (calibration, &tables.calibration) {
+            (Some(path), _) => {
+                let table = Labelled::read_scores(path, &Labels::binary(), &bounds)?;
+                check_model(&table, model).map_err(|error| error.context(path.display()))?;
+                Some(Scores::of(table)?)
+            }
+            (None, Some(table)) => Some(Scores::of(scoring.score(table, model, tta)?.table)?),
+            (None, None) => None,
+        };
+        let (one, per_group) = match scores {
+            Some(scores) => self.thresholds(&scores, model, tta, &profile)?,
+            None => (None, None),
+        };
+        Ok(Contestant {
+            name: model.manifest.name.clone(),
+            model_sha256: model.sha256.clone(),
+            precision: model.manifest.precision.clone(),
+            profile,
+            one,
+            per_group,
+            scores: table.rows.iter().filter_map(|row| row.score).collect(),
+        })
+    }
+
+    /// One threshold for all groups and thresholds per group, from calibration scores; as the profile was made where it
+    /// is of that kind.
+    fn thresholds(
+        &self,
+        scores: &Scores,
+        model: &Model,
+        tta: Tta,
+        profile: &Profile,
+    ) -> Result<(Option<f64>, Option<Thresholds>)> {
+        let request = CalibrateRequest {
+            target_recall: self.target_recall,
+            confidence: profile.confidence.unwrap_or(0.9),
+            site_correlation: profile.site_correlation,
+            spare_alarms: profile.spare_alarms,
+            ..calibration::request(model, tta, Rule::Exact)
+        };
+        let budget =
+            CalibrateRequest { rule: Rule::Budget, site_correlation: None, spare_alarms: None, ..request.clone() };
+        let one = calibrate(scores, &budget)?.profile.groups.first().map(|group| group.threshold);
+        let groups = calibrate(scores, &request)?.profile.groups;
+        Ok((one, Some(groups.into_iter().map(|group| (group.group, group.threshold)).collect())))
+    }
+
+    fn profile_of(&self, model: &Model, path: Option<&Path>, tta: Tta) -> Result<Profile> {
+        let (bytes, name) = match path {
+            Some(path) => (read_bounded(path, CONFIG_BYTES_MAX)?, path.display().to_string()),
+            None => {
+                let bytes = model.profile.clone().ok_or_else(|| {
+                    Error::refused(format!(
+                        "model {} has no threshold profile: give --profile or --baseline-profile FILE, made by `s2infer \
+                         calibrate`",
+                        model.manifest.name
+                    ))
+                })?;
+                (bytes, format!("{}/profile.json", model.manifest.name))
+            }
+        };
+        let profile = Profile::parse(&bytes, &name)?;
+        profile.check(&calibration::binding(model, tta)).map_err(|error| error.context(name))?;
+        Ok(profile)
+    }
+
+    fn tta(&self, model: &Model) -> Tta {
+        self.tta.map_or(model.manifest.tta, Tta::from)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            prevalence: self.prevalence,
+            operational: self.operational.clone(),
+            target_recall: self.target_recall,
+            resamples: self.resamples as usize,
+            permutations: self.resamples as usize,
+            seed: self.seed,
+        }
+    }
+
+    fn requirements(&self) -> Result<Vec<Requirement>> {
+        if !self.require.is_empty() {
+            return Ok(self.require.clone());
+        }
+        let mut usual: Vec<Requirement> = vec![format!("recall>={} in every group", self.target_recall).parse()?];
+        if self.baseline.is_some() {
+            usual.push("precision drop<=0.05".parse()?);
+        }
+        Ok(usual)
+    }
+
+    fn frame(&self) -> Frame {
+        let words: Vec<String> = std::env::args().skip(1).map(|word| quoted(&word)).collect();
+        Frame {
+            note: self.note.clone(),
+            command: format!("s2infer {}", words.join(" ")),
+            created: Timestamp::now().strftime("%Y-%m-%d").to_string(),
+        }
+    }
+
+    /// A picture of a tile that is there; a report without one is still a report.
+    fn paint(&self, tile: &str, model: &Model, scoring: &Scoring) -> Option<Picture> {
+        let folder = self.manifest.as_deref().map(|manifest| manifest.parent().unwrap_or(Path::new("")));
+        let folder = folder.or(self.tiles.as_deref())?;
+        match paint(&folder.join(tile), &model.manifest, scoring.scene()) {
+            Ok(picture) => Some(picture),
+            Err(error) => {
+                tracing::warn!("no picture of {tile}: {error}");
+                None
+            }
+        }
+    }
+
+    fn write(&self, document: &Document, json: &str, tables: &Tables, labels: &Labels) -> Result<()> {
+        std::fs::create_dir_all(&self.out)
+            .map_err(|e| Error::output(e).context(format!("--out {}", self.out.display())))?;
+        if self.manifest.is_some() {
+            write(&self.out.join("scores-candidate.csv"), &tables.candidate, labels)?;
+            if let Some(baseline) = &tables.baseline {
+                write(&self.out.join("scores-baseline.csv"), baseline, labels)?;
+            }
+        }
+        let files =
+            [("report.json", json), ("report.md", &document.to_markdown()), ("report.html", &document.to_html())];
+        for (name, text) in files {
+            let path = self.out.join(name);
+            let mut file = AtomicFile::create(&path)?;
+            file.write_all(text.as_bytes()).map_err(|error| Error::output(error).context(path.display()))?;
+            file.commit()?;
+        }
+        Ok(())
+    }
+}
+
+fn class_contestant(model: &Model, table: &Labelled) -> Result<ClassContestant> {
+    let predicted = table.rows.iter().map(|row| {
+        row.predicted.ok_or_else(|| {
+            Error::usage(format!("{}: no decision; the table needs a column decision with the class", row.tile))
+        })
+    });
+    Ok(ClassContestant {
+        name: model.manifest.name.clone(),
+        model_sha256: model.sha256.clone(),
+        precision: model.manifest.precision.clone(),
+        predicted: predicted.collect::<Result<_>>()?,
+        scores: table.rows.iter().map(|row| row.score).collect(),
+    })
+}
+
+/// A manifest or a table of scores.
+fn read_any(path: &Path, labels: &Labels, bounds: &Bounds) -> Result<Labelled> {
+    Labelled::read_manifest(path, labels, bounds).map_err(|error| error.context("--against"))
+}
+
+/// Refuses scores that say they are another model's.
+fn check_model(table: &Labelled, model: &Model) -> Result<()> {
+    let differs = table.model_sha256.as_ref().is_some_and(|sha256| *sha256 != model.sha256);
+    if differs {
+        return Err(Error::refused(format!(
+            "the scores are another model's, not those of {} (model_sha256)",
+            model.manifest.name
+        )));
+    }
+    Ok(())
+}
+
+/// The second table in the order of the first.
+fn same_tiles(first: &Labelled, second: Labelled) -> Result<Labelled> {
+    let key = |row: &LabelledRow| (row.tile.clone(), row.group.clone());
+    let mut rows: std::collections::HashMap<_, LabelledRow> =
+        second.rows.into_iter().map(|row| (key(&row), row)).collect();
+    let ordered = first.rows.iter().map(|row| {
+        let other = rows.remove(&key(row)).filter(|other| other.label == row.label);
+        other.ok_or_else(|| Error::usage(format!("has no {} with the same label and group", row.tile)))
+    });
+    let ordered: Vec<LabelledRow> = ordered.collect::<Result<_>>()?;
+    if let Some(row) = rows.values().next() {
+        return Err(Error::usage(format!("{}: not among the candidate's tiles", row.tile)));
+    }
+    Ok(Labelled { rows: ordered, further: Vec::new(), ..second })
+}
+
+/// The tiles that both models decided.
+fn in_common(first: Labelled, second: Labelled) -> (Labelled, Labelled) {
+    let keys = |table: &Labelled| -> std::collections::HashSet<_> {
+        table.rows.iter().map(|row| (row.tile.clone(), row.group.clone())).collect()
+    };
+    let (a, b) = (keys(&first), keys(&second));
+    let is_common = |row: &LabelledRow| {
+        let key = (row.tile.clone(), row.group.clone());
+        a.contains(&key) && b.contains(&key)
+    };
+    (first.filtered(is_common), second.filtered(is_common))
+}
+
+fn positives(table: &Labelled) -> u64 {
+    table.rows.iter().filter(|row| row.is_positive()).count() as u64
+}
+
+fn json(found: &impl serde::Serialize) -> Result<String> {
+    Ok(serde_json::to_string_pretty(found).map_err(Error::output)? + "\n")
+}
+
+/// A distance, 0 or more.
+fn kilometres(text: &str) -> Result<f64, String> {
+    finite(text).ok().filter(|km| *km >= 0.0).ok_or_else(|| "give a number of at least 0".into())
+}
+
+/// A word as a shell would need it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}

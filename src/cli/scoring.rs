@@ -1,0 +1,94 @@
+//! Running a model over labelled tiles.
+
+use std::sync::Arc;
+
+use s2infer::infer::engine::{self, Device, Engine};
+use s2infer::labelled::{Labelled, Outcome, predict};
+use s2infer::model::Model;
+use s2infer::model::manifest::{Head, Tta};
+use s2infer::output::signal;
+use s2infer::pipeline::{Input, Job, Thresholds};
+use s2infer::scene::SceneOptions;
+use s2infer::{Error, Result};
+
+use super::flags::EngineArgs;
+use super::{Common, logging};
+
+/// What a model runs with.
+pub struct Scoring<'a> {
+    scene: SceneOptions,
+    engine: &'a EngineArgs,
+    common: &'a Common,
+}
+
+/// A table with the scores of a model, and what is not in it any more.
+pub struct Scored {
+    /// The tiles that the model decided.
+    pub table: Labelled,
+    /// Positives among those that it abstained on.
+    pub n_abstained_positives: u64,
+}
+
+impl<'a> Scoring<'a> {
+    /// With these flags; from here on a signal ends the run in order.
+    pub fn new(scene: SceneOptions, engine: &'a EngineArgs, common: &'a Common) -> Result<Self> {
+        signal::install()?;
+        Ok(Self { scene, engine, common })
+    }
+
+    /// How tiles are read.
+    pub fn scene(&self) -> &SceneOptions {
+        &self.scene
+    }
+
+    /// Runs the model over the tiles of a manifest and puts its scores into the table. Tiles on which it abstains are
+    /// left out and counted.
+    pub fn score(&self, table: &Labelled, model: &Model, tta: Tta) -> Result<Scored> {
+        if model.manifest.head == Head::Segmentation {
+            return Err(Error::usage(format!(
+                "{}: gives maps, and labelled tiles have one label each; give a model with a binary or multiclass head",
+                model.manifest.name
+            )));
+        }
+        let engine: Arc<dyn Engine> = engine::open(&self.engine.request())?.into();
+        let is_gpu = matches!(self.engine.device.0, Device::Cuda(_) | Device::TensorRt(_));
+        let threads = self.engine.threads();
+        let inputs: Vec<Input> =
+            table.rows.iter().map(|row| Input { path: table.folder.join(&row.tile), problem: None }).collect();
+        let bar = logging::progress(self.common, inputs.len());
+        bar.set_message(model.manifest.name.clone());
+        let job = Job {
+            overlap_px: 0,
+            batch: self.engine.batch_rows(model.manifest.tile_px, inputs.len(), is_gpu),
+            sessions: if is_gpu { 1 } else { threads },
+            readers: threads,
+            inputs,
+            engine,
+            thresholds: match model.manifest.head {
+                Head::Binary => Thresholds::Fixed(0.5),
+                _ => Thresholds::ArgMax,
+            },
+            scene: self.scene.clone(),
+            tta,
+            model: model.clone(),
+        };
+        let outcomes = predict(job, &mut |done| bar.set_position(done));
+        bar.finish_and_clear();
+        Ok(with_scores(table, outcomes?, &model.sha256))
+    }
+}
+
+fn with_scores(table: &Labelled, outcomes: Vec<Outcome>, model_sha256: &str) -> Scored {
+    let mut scored = Labelled { model_sha256: Some(model_sha256.to_owned()), ..table.clone() };
+    let mut abstained = Vec::new();
+    for (row, outcome) in scored.rows.iter_mut().zip(&outcomes) {
+        match outcome {
+            Outcome::Score(score) => row.score = Some(f64::from(*score)),
+            Outcome::Class(class, score) => (row.predicted, row.score) = (Some(*class), Some(f64::from(*score))),
+            Outcome::Abstained(_) => abstained.push(row.is_positive()),
+        }
+    }
+    let n_abstained_positives = abstained.iter().filter(|positive| **positive).count() as u64;
+    scored.n_undecided += abstained.len() as u64;
+    Scored { table: scored.filtered(|row| row.score.is_some()), n_abstained_positives }
+}
