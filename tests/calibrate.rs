@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::fs;
 use std::process::Command;
 
-use s2infer::calibrate::{CalibrateRequest, Calibration, Scores, calibrate};
+use s2infer::calibrate::{CalibrateRequest, Calibration, Scores, Sites, calibrate};
 use s2infer::decide::{Bounds, Decision, Group, ModelRef, Observation, Profile, Resolution, Rule, threshold_rule};
 use s2infer::model::manifest::Tta;
 use s2infer::{Kind, Result};
@@ -20,7 +20,8 @@ fn request(rule: Rule, joint: bool) -> CalibrateRequest {
         target_recall: 0.8,
         confidence: 0.9,
         joint,
-        site_correlation: None,
+        sites: Sites::Independent,
+        unseen_region: false,
         spare_alarms: None,
         bounds: Bounds::default(),
         command: "s2infer calibrate --scores scores.csv".into(),
@@ -415,11 +416,11 @@ fn correlated_positives_count_as_fewer_and_the_profile_says_so() {
         table += &format!("t{index},1,{score},summer,clear,site-{site}\n");
     }
     let scores = scores(&table);
-    let of = |site_correlation| {
-        let request = CalibrateRequest { site_correlation, ..request(Rule::Exact, false) };
+    let of = |sites| {
+        let request = CalibrateRequest { sites, ..request(Rule::Exact, false) };
         calibrate(&scores, &request).unwrap().profile
     };
-    let (independent, correlated) = (of(None), of(Some(0.3)));
+    let (independent, correlated) = (of(Sites::Independent), of(Sites::Correlation(0.3)));
     // binom.cdf(26, 170, 0.2) = 0.0719, binom.cdf(27, 170, 0.2) = 0.1041
     assert_eq!(independent.groups[0].rank, Some(27));
     assert_eq!(correlated.groups[0].rank, Some(22));
@@ -428,7 +429,7 @@ fn correlated_positives_count_as_fewer_and_the_profile_says_so() {
     assert_eq!(correlated.site_correlation, Some(0.3));
     assert!(correlated.guarantee.contains("0.3") && correlated.warnings.is_empty(), "{:?}", correlated.warnings);
     assert!(independent.warnings[0].contains("--site-correlation"));
-    let everything_alike = CalibrateRequest { site_correlation: Some(1.5), ..request(Rule::Exact, false) };
+    let everything_alike = CalibrateRequest { sites: Sites::Correlation(1.5), ..request(Rule::Exact, false) };
     assert!(calibrate(&scores, &everything_alike).is_err());
 }
 
@@ -459,4 +460,113 @@ fn spare_alarms_lower_a_threshold_to_where_negatives_begin() {
         let message = calibrate(&scores(&table), &with(rule, Some(spare))).unwrap_err().to_string();
         assert!(message.contains("--spare-alarms"), "{message}");
     }
+}
+
+/// 17 sites with ten positives each; the k-th positive of a site has rank 17 k + site.
+fn of_sites() -> String {
+    let mut table = String::from("tile,label,score,season,cloud,site\n");
+    for index in 0..170 {
+        let (score, site) = (f64::from(index + 1) / 200.0, index % 17);
+        table += &format!("t{index},1,{score},summer,clear,site-{site}\n");
+    }
+    table
+}
+
+// BinCDF(0; 17, 0.2) = 0.0225, BinCDF(1; 17, 0.2) = 0.1182: rank 1 of 17.
+#[test]
+fn one_positive_of_each_site_is_chosen_by_its_name_and_not_by_its_score() {
+    let request = CalibrateRequest { sites: Sites::OnePerSite, ..request(Rule::Exact, false) };
+    let of = |table: &str| calibrate(&scores(table), &request).unwrap().profile;
+    let profile = of(&of_sites());
+    assert_eq!((profile.groups[0].n_positives, profile.groups[0].rank), (17, Some(1)));
+    assert!(profile.guarantee.contains("sites, of each of which one positive was taken"));
+    // Scores turned round: the same tiles, so the score at rank 1 is that of the other end.
+    let turned = of_sites().lines().enumerate().fold(String::new(), |text, (i, line)| {
+        let cells: Vec<&str> = line.split(',').collect();
+        let score = if i == 0 { "score".into() } else { (1.0 - cells[2].parse::<f64>().unwrap()).to_string() };
+        text + &format!("{},{},{score},{},{},{}\n", cells[0], cells[1], cells[3], cells[4], cells[5])
+    });
+    let turned = of(&turned);
+    assert_eq!(turned.groups[0].n_positives, 17);
+    assert_ne!(turned.groups[0].threshold, 1.0 - profile.groups[0].threshold, "the highest and not the lowest");
+    assert!(turned.groups[0].threshold < 0.4);
+}
+
+#[test]
+fn a_measured_correlation_counts_as_if_it_were_given() {
+    // Two kinds of sites, low and high scores: positives of one site are alike.
+    let mut table = String::from("tile,label,score,season,cloud,site\n");
+    for index in 0..200 {
+        let (site, within) = (index % 20, f64::from(index / 20) / 40.0);
+        let score = if site % 2 == 0 { 0.2 + within } else { 0.6 + within };
+        table += &format!("t{index},1,{score},winter,clear,site-{site}\n");
+    }
+    let of = |sites| calibrate(&scores(&table), &CalibrateRequest { sites, ..request(Rule::Exact, false) }).unwrap();
+    let measured = group(&of(Sites::MeasuredCorrelation), "winter-clear").clone();
+    let correlation = measured.intraclass_correlation.unwrap();
+    assert!(correlation > 0.5, "{correlation}");
+    let given = group(&of(Sites::Correlation(correlation)), "winter-clear").clone();
+    assert_eq!((measured.rank, measured.threshold), (given.rank, given.threshold));
+    let independent = group(&of(Sites::Independent), "winter-clear").clone();
+    assert!(measured.threshold < independent.threshold);
+    assert!(of(Sites::Independent).to_text().contains(&format!("{correlation:.2}")), "the correlation is printed");
+}
+
+fn regions(number: usize) -> String {
+    let row = |index: usize| {
+        let (region, score) = (index % number, 0.1 + 0.05 * (index % number) as f64 + 0.001 * index as f64);
+        format!("t{index},1,{score},summer,clear,region-{region}\n")
+    };
+    let rows: String = (0..20 * number).map(row).collect();
+    format!("tile,label,score,season,cloud,region\n{rows}")
+}
+
+// Nine regions: rank floor(0.1 × 10) = 1, the lowest of the regions' own thresholds.
+#[test]
+fn nine_regions_bear_a_threshold_for_a_tenth_and_eight_do_not() {
+    let request = CalibrateRequest { unseen_region: true, ..request(Rule::Exact, false) };
+    let profile = calibrate(&scores(&regions(9)), &request).unwrap().profile;
+    let unseen = profile.unseen_region.clone().unwrap();
+    assert_eq!((unseen.n_regions, unseen.rank), (9, 1));
+    // Region 0 has the lowest scores; of 20 positives the exact rule takes the second: index 9.
+    assert!((unseen.threshold - (0.1 + 0.009)).abs() < 1e-12, "{unseen:?}");
+    let lowered = profile.for_unseen_region().unwrap();
+    assert!(lowered.groups.iter().all(|group| group.threshold <= unseen.threshold));
+    let error = calibrate(&scores(&regions(8)), &request).unwrap_err();
+    assert_eq!(error.kind(), Kind::Refused);
+    assert!(error.to_string().contains("needs 9 such regions"), "{error}");
+    let without = calibrate(&scores(&of_sites()), &CalibrateRequest { unseen_region: false, ..request }).unwrap();
+    assert_eq!(without.profile.for_unseen_region().unwrap_err().kind(), Kind::Refused);
+}
+
+// scikit-learn's LogisticRegression without penalty on the log-odds (fixture of the statistics): 1.195340, -0.403122.
+#[test]
+fn scores_become_probabilities_by_platts_map_fitted_to_other_tiles() {
+    let negatives = [0.02, 0.05, 0.07, 0.10, 0.12, 0.15, 0.18, 0.22, 0.25, 0.28, 0.33, 0.40, 0.45, 0.55, 0.62, 0.71];
+    let positives = [0.18, 0.36, 0.52, 0.64, 0.73, 0.81, 0.90, 0.95];
+    let row = |label: u8, score: &f64| format!("{label},{score},summer,clear\n");
+    let rows: String = negatives.iter().map(|s| row(0, s)).chain(positives.iter().map(|s| row(1, s))).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let (table, other, out) =
+        (folder.path().join("p.csv"), folder.path().join("s.csv"), folder.path().join("profile.json"));
+    fs::write(&table, format!("label,score,season,cloud\n{rows}")).unwrap();
+    fs::write(&other, of_sites()).unwrap();
+    let run = |scores: &std::path::Path| {
+        Command::new(env!("CARGO_BIN_EXE_s2infer"))
+            .args(["calibrate", "--probability", "platt", "--scores"])
+            .arg(scores)
+            .arg("--probability-scores")
+            .arg(&table)
+            .arg("--out")
+            .arg(&out)
+            .output()
+            .unwrap()
+    };
+    assert!(run(&other).status.success());
+    let profile = Profile::parse(&fs::read(&out).unwrap(), "profile.json").unwrap();
+    let probability = profile.probability.unwrap();
+    assert!((probability.a - 1.195_340).abs() < 1e-5 && (probability.c + 0.403_122).abs() < 1e-5, "{probability:?}");
+    assert_eq!(probability.a, probability.b);
+    let same = run(&table);
+    assert_eq!(same.status.code(), Some(4), "8 positives calibrate nothing");
 }

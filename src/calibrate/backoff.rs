@@ -2,27 +2,53 @@
 
 use super::binomial::{Choice, Level};
 use crate::decide::{SEASON_SKY_GROUPS, group_name};
+use crate::statistics::correlation::{design_effect, intraclass, mean_cluster_size};
 
 /// A group with its positives.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
-    /// Its name.
+    /// Its name; `REGION/winter-cloudy` is a part of `winter-cloudy`.
     pub(super) group: String,
-    /// Scores of its positives, ascending.
-    pub(super) positives: Vec<f64>,
+    /// Scores of its positives, ascending, each with the number of its site; one without a site has a number of its own.
+    pub(super) positives: Vec<(f64, u32)>,
     /// Scores of its negatives, ascending.
     pub(super) negatives: Vec<f64>,
-    /// Different sites among them, where known.
+    /// Different sites among the positives, where all are known.
     pub(super) n_sites: Option<u64>,
-    /// Positives of the same site as a positive, itself among them, on average over positives; 1 where sites are
-    /// unknown.
-    pub(super) site_size: f64,
 }
 
-/// Kish's design effect: positives with `site_size` of them in a site and a correlation within sites tell as much as
-/// so many times fewer independent ones.
-pub(super) fn design_effect(site_size: f64, correlation: f64) -> f64 {
-    1.0 + (site_size - 1.0) * correlation
+/// How much positives of one site are alike.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Correlation {
+    /// So much.
+    Given(f64),
+    /// As much as is measured.
+    Measured,
+}
+
+impl Correlation {
+    /// Kish's design effect: positives tell as much as so many times fewer independent ones.
+    pub(super) fn design_effect(self, positives: &[(f64, u32)]) -> f64 {
+        let correlation = match self {
+            Self::Given(correlation) => correlation,
+            Self::Measured => measured(positives).unwrap_or(0.0).clamp(0.0, 1.0),
+        };
+        let sites: Vec<u32> = positives.iter().map(|(_, site)| *site).collect();
+        design_effect(mean_cluster_size(&sites).unwrap_or(1.0), correlation)
+    }
+}
+
+/// The intraclass correlation of the log-odds of positives' scores; none where no site has two of them.
+pub(super) fn measured(positives: &[(f64, u32)]) -> Option<f64> {
+    /// Scores of 0 and 1 are taken for the nearest that `f32` tells from them.
+    const HELD: f64 = 1.0 / 33_554_432.0;
+    let log_odds = |score: f64| {
+        let held = score.clamp(HELD, 1.0 - HELD);
+        held.ln() - (-held).ln_1p()
+    };
+    let values: Vec<f64> = positives.iter().map(|(score, _)| log_odds(*score)).collect();
+    let sites: Vec<u32> = positives.iter().map(|(_, site)| *site).collect();
+    intraclass(&values, &sites)
 }
 
 /// The threshold that `node` inherits and the larger group it is from: the smallest one that contains the node
@@ -33,29 +59,64 @@ pub(super) fn inherit(
     nodes: &[Node],
     choices: &[Option<Choice>],
     level: &Level,
-    correlation: f64,
+    correlation: Correlation,
 ) -> (f64, String) {
-    let parents = sky_of(&node.group).map(|sky| (Some(sky), sky)).into_iter().chain([(None, "all")]);
-    for (sky, name) in parents {
-        let member = |other: &Node| sky.is_none_or(|sky| sky_of(&other.group) == Some(sky));
-        let mut pooled: Vec<f64> =
-            nodes.iter().filter(|other| member(other)).flat_map(|other| other.positives.iter().copied()).collect();
-        pooled.sort_by(f64::total_cmp);
-        // The groups may hold the same sites.
-        let site_size: f64 = nodes.iter().filter(|other| member(other)).map(|other| other.site_size).sum();
-        let Some(own) = level.choose(&pooled, design_effect(site_size, correlation)) else { continue };
-        let members = nodes.iter().zip(choices).filter(|(other, _)| member(other));
-        let lowest =
-            members.filter_map(|(_, choice)| *choice).map(|choice| choice.threshold).fold(own.threshold, f64::min);
-        return (lowest, name.to_owned());
+    for parent in parents(&node.group) {
+        let members = || nodes.iter().zip(choices).filter(|(other, _)| parent.holds(&other.group));
+        let mut pooled: Vec<(f64, u32)> = members().flat_map(|(other, _)| other.positives.iter().copied()).collect();
+        pooled.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let Some(own) = level.choose(&pooled, correlation.design_effect(&pooled)) else { continue };
+        let thresholds = members().filter_map(|(_, choice)| *choice).map(|choice| choice.threshold);
+        return (thresholds.fold(own.threshold, f64::min), parent.name());
     }
     // Not reached with a feasible choice; the threshold that misses nothing if it were.
     (0.0, "all".to_owned())
 }
 
+/// A group that holds others.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Parent<'a> {
+    /// A season and a sky over all regions.
+    Shift(&'a str),
+    /// A sky over all seasons and regions.
+    Sky(&'static str),
+    All,
+}
+
+impl Parent<'_> {
+    fn holds(&self, group: &str) -> bool {
+        match self {
+            Self::Shift(shift) => shift_of(group) == *shift,
+            Self::Sky(sky) => sky_of(group) == Some(*sky),
+            Self::All => true,
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Shift(name) => (*name).to_owned(),
+            Self::Sky(name) => (*name).to_owned(),
+            Self::All => "all".to_owned(),
+        }
+    }
+}
+
+/// From the smallest.
+fn parents(group: &str) -> Vec<Parent<'_>> {
+    let shift = shift_of(group);
+    let region = (shift != group).then_some(Parent::Shift(shift));
+    region.into_iter().chain(sky_of(group).map(Parent::Sky)).chain([Parent::All]).collect()
+}
+
+/// The name without its region.
+fn shift_of(group: &str) -> &str {
+    group.rsplit_once('/').map_or(group, |(_, shift)| shift)
+}
+
 /// `clear` or `cloudy` for a group of season × sky.
 fn sky_of(group: &str) -> Option<&'static str> {
-    SEASON_SKY_GROUPS.iter().find(|&&(season, sky)| group_name(season, sky) == group).map(|(_, sky)| sky.name())
+    let shift = shift_of(group);
+    SEASON_SKY_GROUPS.iter().find(|&&(season, sky)| group_name(season, sky) == shift).map(|(_, sky)| sky.name())
 }
 
 #[cfg(test)]
@@ -63,16 +124,16 @@ mod tests {
     use super::*;
 
     fn node(group: &str, positives: &[f64]) -> Node {
-        let mut positives = positives.to_vec();
-        positives.sort_by(f64::total_cmp);
-        Node { group: group.into(), positives, negatives: Vec::new(), n_sites: None, site_size: 1.0 }
+        let mut positives: Vec<(f64, u32)> = positives.iter().copied().zip(0..).collect();
+        positives.sort_by(|a, b| a.0.total_cmp(&b.0));
+        Node { group: group.into(), positives, negatives: Vec::new(), n_sites: None }
     }
 
     fn inherited(nodes: &[Node], which: usize) -> (f64, String) {
         let level = Level { recall: 0.8, miss: Some(0.1) };
         let choices: Vec<_> = nodes.iter().map(|node| level.choose(&node.positives, 1.0)).collect();
         assert!(choices[which].is_none());
-        inherit(&nodes[which], nodes, &choices, &level, 0.0)
+        inherit(&nodes[which], nodes, &choices, &level, Correlation::Given(0.0))
     }
 
     #[test]
@@ -90,6 +151,16 @@ mod tests {
     fn without_enough_of_its_sky_it_takes_the_lowest_of_all() {
         let nodes = [node("summer-clear", &[0.5; 20]), node("winter-clear", &[0.1; 11]), node("winter-cloudy", &[0.9])];
         assert_eq!(inherited(&nodes, 2), (0.1, "all".into()));
+    }
+
+    #[test]
+    fn a_small_region_takes_the_threshold_of_its_season_and_sky_over_all_regions() {
+        let nodes = [
+            node("delta/winter-cloudy", &[0.6; 20]),
+            node("fjord/winter-cloudy", &[0.7; 3]),
+            node("fjord/summer-cloudy", &[0.1; 20]),
+        ];
+        assert_eq!(inherited(&nodes, 1), (0.6, "winter-cloudy".into()));
     }
 
     #[test]

@@ -26,15 +26,15 @@ pub(super) struct Choice {
 }
 
 impl Level {
-    /// The threshold for positives' scores in ascending order that tell as much as `1 / design_effect` times as many
+    /// The threshold for positives' scores in ascending order (each with its site) that tell as much as `1 / design_effect` times as many
     /// independent ones; none if they are too few. The rank is the same share of the positives as the effective
     /// number's rank is of that number.
-    pub(super) fn choose(&self, ascending: &[f64], design_effect: f64) -> Option<Choice> {
+    pub(super) fn choose(&self, ascending: &[(f64, u32)], design_effect: f64) -> Option<Choice> {
         let n = ascending.len() as u64;
         let effective = ((n as f64 / design_effect.max(1.0)) * (1.0 + ROUNDING)).floor() as u64;
         let (rank, confidence) = self.rank(effective)?;
         let rank = n * rank / effective;
-        let threshold = *ascending.get(usize::try_from(rank).ok()?.checked_sub(1)?)?;
+        let (threshold, _) = *ascending.get(usize::try_from(rank).ok()?.checked_sub(1)?)?;
         Some(Choice { rank, threshold, confidence })
     }
 
@@ -130,10 +130,11 @@ mod tests {
     fn ties_keep_the_rank_and_catch_more() {
         let scores =
             [0.1, 0.2, 0.2, 0.2, 0.3, 0.3, 0.4, 0.5, 0.5, 0.6, 0.6, 0.7, 0.7, 0.8, 0.8, 0.8, 0.9, 0.9, 0.95, 0.99];
-        let at_90 = exact(0.8, 0.1).choose(&scores, 1.0).unwrap();
+        let numbered: Vec<(f64, u32)> = scores.into_iter().zip(0..).collect();
+        let at_90 = exact(0.8, 0.1).choose(&numbered, 1.0).unwrap();
         assert_eq!((at_90.rank, at_90.threshold), (2, 0.2));
         assert_eq!(scores.iter().filter(|score| **score >= at_90.threshold).count(), 19);
-        let at_95 = exact(0.8, 0.05).choose(&scores, 1.0).unwrap();
+        let at_95 = exact(0.8, 0.05).choose(&numbered, 1.0).unwrap();
         assert_eq!((at_95.rank, at_95.threshold), (1, 0.1));
     }
 }

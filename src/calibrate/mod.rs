@@ -4,17 +4,19 @@
 mod backoff;
 mod binomial;
 mod budget;
+mod probability;
+mod region;
 mod scores;
 mod table;
 mod warnings;
 
 pub use scores::{ScoreRow, Scores};
 
-use crate::decide::{Bounds, Group, ModelRef, PROFILE_FORMAT, PROFILE_VERSION, Profile, Rule, ScoresRef};
+use crate::decide::{Bounds, Group, ModelRef, PROFILE_FORMAT, PROFILE_VERSION, Profile, Rule, SiteRule};
 use crate::model::manifest::Tta;
 use crate::{Error, Result};
 
-use backoff::Node;
+use backoff::{Correlation, Node};
 use binomial::{Choice, Level};
 
 /// What is asked of a calibration, and what the scores came from.
@@ -34,9 +36,10 @@ pub struct CalibrateRequest {
     pub confidence: f64,
     /// Whether the confidence is for all groups at once.
     pub joint: bool,
-    /// Correlation of positives of one site, 0 to 1: the exact rule then counts them as fewer (Kish's design effect).
-    /// None takes all positives for independent.
-    pub site_correlation: Option<f64>,
+    /// How positives of one site are treated; the exact rule's matter alone.
+    pub sites: Sites,
+    /// Whether to find a threshold for regions that calibrated nothing, by the column `region`.
+    pub unseen_region: bool,
     /// Share of a group's calibration negatives, 0 to 1, that may alert where that catches more positives than the rule
     /// demands; none lowers no threshold.
     pub spare_alarms: Option<f64>,
@@ -46,6 +49,39 @@ pub struct CalibrateRequest {
     pub command: String,
     /// The time, for the profile.
     pub created: jiff::Timestamp,
+}
+
+/// How positives of one site, which are alike, are counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sites {
+    /// All are taken for independent.
+    Independent,
+    /// As fewer (Kish's design effect), with this correlation among them, 0 to 1.
+    Correlation(f64),
+    /// As fewer, with the correlation measured in each group.
+    MeasuredCorrelation,
+    /// One of each site, chosen by its name and not by its score.
+    OnePerSite,
+}
+
+impl Sites {
+    /// As a profile says it.
+    pub fn of(profile: &Profile) -> Self {
+        match (profile.site_rule, profile.site_correlation) {
+            (Some(SiteRule::MeasuredCorrelation), _) => Self::MeasuredCorrelation,
+            (Some(SiteRule::OnePerSite), _) => Self::OnePerSite,
+            (None, Some(correlation)) => Self::Correlation(correlation),
+            (None, None) => Self::Independent,
+        }
+    }
+
+    fn correlation(self) -> Correlation {
+        match self {
+            Self::Independent | Self::OnePerSite => Correlation::Given(0.0),
+            Self::Correlation(correlation) => Correlation::Given(correlation),
+            Self::MeasuredCorrelation => Correlation::Measured,
+        }
+    }
 }
 
 /// A finished calibration.
@@ -84,15 +120,15 @@ impl Calibration {
 /// has enough positives, saying how many are needed.
 pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibration> {
     validate(request)?;
-    let nodes = scores.nodes();
+    let nodes = scores.nodes(request.sites == Sites::OnePerSite);
     if request.rule == Rule::Budget {
         return by_budget(scores, &nodes, request);
     }
     let present = nodes.iter().filter(|node| !node.positives.is_empty()).count();
     let level = level(request, present);
-    let correlation = request.site_correlation.unwrap_or(0.0);
+    let correlation = request.sites.correlation();
     let choose = |node: &Node| {
-        let choice = level.choose(&node.positives, backoff::design_effect(node.site_size, correlation))?;
+        let choice = level.choose(&node.positives, correlation.design_effect(&node.positives))?;
         Some(request.spare_alarms.map_or(choice, |spare| lowered(node, choice, spare)))
     };
     let choices: Vec<_> = nodes.iter().map(choose).collect();
@@ -119,7 +155,9 @@ pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibrat
         });
     }
     let warnings = warnings::of(scores, &nodes, request);
-    finish(profile(scores, request, level.miss.map(|miss| 1.0 - miss), groups, warnings))
+    let unseen_region = request.unseen_region.then(|| region::unseen(scores, request)).transpose()?;
+    let profile = profile(scores, request, level.miss.map(|miss| 1.0 - miss), groups, warnings);
+    finish(Profile { unseen_region, ..profile })
 }
 
 /// The choice, or the lowest positive's score at which no more than `spare` of the group's negatives alert, where that is
@@ -127,9 +165,9 @@ pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibrat
 fn lowered(node: &Node, choice: Choice, spare: f64) -> Choice {
     let allowed = (spare * node.negatives.len() as f64).floor() as usize;
     let loudest = node.negatives.iter().rev().nth(allowed).copied().unwrap_or(f64::NEG_INFINITY);
-    let below = node.positives.partition_point(|score| *score <= loudest);
+    let below = node.positives.partition_point(|(score, _)| *score <= loudest);
     match node.positives.get(below) {
-        Some(&threshold) if threshold < choice.threshold => Choice { rank: below as u64 + 1, threshold, ..choice },
+        Some(&(threshold, _)) if threshold < choice.threshold => Choice { rank: below as u64 + 1, threshold, ..choice },
         _ => choice,
     }
 }
@@ -156,9 +194,18 @@ fn validate(request: &CalibrateRequest) -> Result<()> {
     if request.joint && request.rule != Rule::Exact {
         return Err(Error::usage("--joint: only the exact rule has a confidence to divide; use --rule exact"));
     }
-    let is_wrong = |correlation: &f64| request.rule != Rule::Exact || !(0.0..=1.0).contains(correlation);
-    if let Some(correlation) = request.site_correlation.filter(is_wrong) {
-        return Err(Error::usage(format!("--site-correlation {correlation}: give 0 to 1, with --rule exact")));
+    if request.sites != Sites::Independent && request.rule != Rule::Exact {
+        return Err(Error::usage(
+            "--site-correlation and --one-per-site: they change the exact rule alone; use --rule exact",
+        ));
+    }
+    if let Sites::Correlation(correlation) = request.sites
+        && !(0.0..=1.0).contains(&correlation)
+    {
+        return Err(Error::usage(format!("--site-correlation {correlation}: give 0 to 1, or `measured`")));
+    }
+    if request.unseen_region && request.rule != Rule::Exact {
+        return Err(Error::usage("--unseen-region: it needs the exact rule's thresholds of regions; use --rule exact"));
     }
     let is_wrong = |spare: &f64| request.rule == Rule::Budget || !(0.0..1.0).contains(spare);
     if let Some(spare) = request.spare_alarms.filter(is_wrong) {
@@ -183,7 +230,7 @@ fn level(request: &CalibrateRequest, present: usize) -> Level {
 /// A group that is infeasible so far.
 fn entry(node: &Node, threshold: f64) -> Group {
     let n_positives = node.positives.len() as u64;
-    let caught = node.positives.iter().filter(|score| **score >= threshold).count();
+    let caught = node.positives.iter().filter(|(score, _)| *score >= threshold).count();
     Group {
         group: node.group.clone(),
         n_positives,
@@ -194,6 +241,7 @@ fn entry(node: &Node, threshold: f64) -> Group {
         feasible: false,
         inherited_from: None,
         n_sites: node.n_sites,
+        intraclass_correlation: backoff::measured(&node.positives),
         n_positives_needed: None,
     }
 }
@@ -226,17 +274,21 @@ fn profile(
         target_recall: (request.rule != Rule::Budget).then_some(request.target_recall),
         confidence: exact.then_some(request.confidence),
         joint: request.joint,
-        site_correlation: request.site_correlation,
+        site_correlation: match request.sites {
+            Sites::Correlation(correlation) => Some(correlation),
+            _ => None,
+        },
+        site_rule: match request.sites {
+            Sites::MeasuredCorrelation => Some(SiteRule::MeasuredCorrelation),
+            Sites::OnePerSite => Some(SiteRule::OnePerSite),
+            _ => None,
+        },
+        unseen_region: None,
+        probability: None,
         spare_alarms: request.spare_alarms,
         group_confidence,
         bounds: request.bounds.clone(),
-        scores: ScoresRef {
-            file: scores.file.clone(),
-            sha256: scores.sha256.clone(),
-            n_rows: scores.rows.len() as u64,
-            n_positives: scores.rows.iter().filter(|row| row.positive).count() as u64,
-            n_sites: scores.n_sites(),
-        },
+        scores: scores.reference(),
         command: request.command.clone(),
         created: request.created,
         guarantee: table::guarantee(request),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::backoff::Node;
-use crate::decide::{Bounds, SEASON_SKY_GROUPS, group_name};
+use crate::decide::{Bounds, SEASON_SKY_GROUPS, group_name, sha256};
 use crate::labelled::{Labelled, Labels};
 use crate::{Error, Result};
 
@@ -89,28 +89,55 @@ impl Scores {
 
     /// The groups with their positives: the four of season × sky, whether they have rows or not, or the names
     /// of the column `group` in order of appearance.
-    pub(super) fn nodes(&self) -> Vec<Node> {
-        let names = self.group_names();
-        let mut rows_of: HashMap<(&str, bool), Vec<&ScoreRow>> = HashMap::new();
-        for row in &self.rows {
-            rows_of.entry((&row.group, row.positive)).or_default().push(row);
+    pub(super) fn nodes(&self, one_per_site: bool) -> Vec<Node> {
+        let mut rows_of: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            rows_of.entry(&row.group).or_default().push(index);
         }
+        let sites = self.site_numbers();
         let node = |group: String| {
-            let rows = |positive| rows_of.get(&(group.as_str(), positive)).map(Vec::as_slice).unwrap_or_default();
-            let ascending = |positive| {
-                let mut scores: Vec<f64> = rows(positive).iter().map(|row| row.score).collect();
-                scores.sort_by(f64::total_cmp);
-                scores
-            };
-            Node {
-                positives: ascending(true),
-                negatives: ascending(false),
-                n_sites: count_sites(rows(true).iter().copied()),
-                site_size: site_size(rows(true)),
-                group: group.clone(),
-            }
+            let rows = rows_of.get(group.as_str()).map(Vec::as_slice).unwrap_or_default();
+            let (positives, negatives): (Vec<usize>, Vec<usize>) =
+                rows.iter().copied().partition(|&row| self.rows[row].positive);
+            let positives = if one_per_site { self.one_of_each_site(positives, &sites) } else { positives };
+            let mut scored: Vec<(f64, u32)> = positives.iter().map(|&row| (self.rows[row].score, sites[row])).collect();
+            scored.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let mut negatives: Vec<f64> = negatives.into_iter().map(|row| self.rows[row].score).collect();
+            negatives.sort_by(f64::total_cmp);
+            let n_sites = count_sites(positives.iter().map(|&row| &self.rows[row]));
+            Node { positives: scored, negatives, n_sites, group }
         };
-        names.into_iter().map(node).collect()
+        self.group_names().into_iter().map(node).collect()
+    }
+
+    /// A number for the site of each row; rows without a site have numbers of their own.
+    pub(super) fn site_numbers(&self) -> Vec<u32> {
+        let mut of_site: HashMap<&str, u32> = HashMap::new();
+        let mut next = 0;
+        let mut fresh = || {
+            next += 1;
+            next - 1
+        };
+        let number = self.rows.iter().map(|row| match row.site.as_deref() {
+            Some(site) => *of_site.entry(site).or_insert_with(&mut fresh),
+            None => fresh(),
+        });
+        number.collect()
+    }
+
+    /// Of each site the row whose tile's name has the lowest hash: a choice that knows no score.
+    pub(super) fn one_of_each_site(&self, rows: Vec<usize>, sites: &[u32]) -> Vec<usize> {
+        let mut chosen: HashMap<u32, (String, usize)> = HashMap::new();
+        for row in rows {
+            let candidate = (sha256(self.rows[row].tile.as_bytes()), row);
+            let kept = chosen.entry(sites[row]).or_insert_with(|| candidate.clone());
+            if candidate < *kept {
+                *kept = candidate;
+            }
+        }
+        let mut rows: Vec<usize> = chosen.into_values().map(|(_, row)| row).collect();
+        rows.sort_unstable();
+        rows
     }
 
     fn group_names(&self) -> Vec<String> {
@@ -127,14 +154,4 @@ impl Scores {
 fn count_sites<'a>(rows: impl Iterator<Item = &'a ScoreRow>) -> Option<u64> {
     let sites: Option<HashSet<_>> = rows.map(|row| row.site.as_deref()).collect();
     sites.map(|sites| sites.len() as u64)
-}
-
-/// Rows of the same site as a row, itself among them, on average over rows: Σ m² / Σ m over the sites' sizes m. Rows
-/// without a site stand alone.
-fn site_size(rows: &[&ScoreRow]) -> f64 {
-    let mut sizes: HashMap<&str, usize> = HashMap::new();
-    let alone = rows.iter().filter(|row| row.site.is_none()).count();
-    rows.iter().filter_map(|row| row.site.as_deref()).for_each(|site| *sizes.entry(site).or_default() += 1);
-    let squares = alone + sizes.values().map(|size| size * size).sum::<usize>();
-    squares as f64 / rows.len().max(1) as f64
 }

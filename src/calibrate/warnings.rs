@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::CalibrateRequest;
-use super::backoff::{Node, design_effect};
+use super::backoff::{Correlation, Node};
 use super::scores::Scores;
+use super::{CalibrateRequest, Sites};
 
 /// A correlation within sites that is often met, to show what it does.
 const TYPICAL_CORRELATION: f64 = 0.3;
@@ -18,7 +18,7 @@ pub(super) fn of(scores: &Scores, nodes: &[Node], request: &CalibrateRequest) ->
     if scores.n_undecided > 0 {
         warnings.push(format!("{} rows left out: a run did not decide them", scores.n_undecided));
     }
-    if request.site_correlation.is_none() {
+    if request.sites == Sites::Independent {
         warnings.extend(nodes.iter().filter_map(clustered));
     }
     if request.joint {
@@ -33,10 +33,10 @@ fn clustered(node: &Node) -> Option<String> {
     if n <= sites {
         return None;
     }
-    let effective = n / design_effect(node.site_size, TYPICAL_CORRELATION);
+    let effective = n / Correlation::Given(TYPICAL_CORRELATION).design_effect(&node.positives);
     Some(format!(
         "group {}: {n} positives from {sites} sites are not independent, as the guarantee assumes; with a \
-         correlation of {TYPICAL_CORRELATION} within sites they count as {effective:.0}: keep one positive per site, or give --site-correlation",
+         correlation of {TYPICAL_CORRELATION} within sites they count as {effective:.0}: give --one-per-site or --site-correlation",
         node.group
     ))
 }

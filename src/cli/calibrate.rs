@@ -4,17 +4,19 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use s2infer::calibrate::{CalibrateRequest, Scores, calibrate};
-use s2infer::decide::{Bounds, Rule};
-use s2infer::model::manifest::Tta;
+use s2infer::calibrate::{CalibrateRequest, Scores, Sites, calibrate};
+use s2infer::decide::{Bounds, Probability, Rule};
+use s2infer::labelled::{Labelled, Labels, write};
+use s2infer::model::manifest::{Head, Tta};
 use s2infer::model::{Model, Role};
 use s2infer::output::AtomicFile;
 use s2infer::{Error, Result};
 
 use super::calibration;
 use super::claims::Claims;
-use super::flags::BUILT_IN;
-use super::values::{TtaArg, open_share};
+use super::flags::{BUILT_IN, EngineArgs, SceneArgs};
+use super::scoring::{Scoring, check_model};
+use super::values::{TtaArg, finite, open_share};
 use super::{Common, logging, shell};
 
 const EXAMPLES: &str = "\
@@ -27,15 +29,29 @@ A table that s2infer wrote, with a column label added, will do as well: without 
 
 Examples:
   s2infer calibrate --scores scores.csv --target-recall 0.8 --confidence 0.9 --out profile.json
+  s2infer calibrate --manifest tiles.csv --model models/my-model --one-per-site --out profile.json
   s2infer calibrate --scores scores.csv --joint --model models/my-model --format json";
+
+/// The split that calibrates where --split does not say.
+const CALIBRATION: &str = "calibration";
 
 /// Calibrating thresholds.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Calibrate {
     /// Labelled scores.
+    #[arg(long, value_name = "CSV", required_unless_present = "manifest", conflicts_with = "manifest")]
+    scores: Option<PathBuf>,
+    /// Labelled tiles, which the model is run over: a CSV with the columns path,label,season,cloud and optionally split,
+    /// site, region.
     #[arg(long, value_name = "CSV")]
-    scores: PathBuf,
+    manifest: Option<PathBuf>,
+    /// The split of the manifest that calibrates [default: calibration, where the manifest has splits].
+    #[arg(long, value_name = "NAME", requires = "manifest")]
+    split: Option<String>,
+    /// Where the scores of the manifest's tiles go.
+    #[arg(long, value_name = "CSV", requires = "manifest")]
+    scores_out: Option<PathBuf>,
     /// Share of the real positives to be caught in every group.
     #[arg(long, value_name = "SHARE", default_value = "0.8", value_parser = open_share)]
     target_recall: f64,
@@ -45,10 +61,23 @@ pub struct Calibrate {
     /// The confidence is for all groups at once (Šidák).
     #[arg(long)]
     joint: bool,
-    /// Positives of one site are correlated by this much, 0 to 1, and count as fewer (exact rule): thresholds fall. 0.3
-    /// is often met; without it all positives are taken for independent.
-    #[arg(long, value_name = "RHO")]
-    site_correlation: Option<f64>,
+    /// Positives of one site are correlated by this much, 0 to 1 or `measured`, and count as fewer (exact rule): thresholds
+    /// fall. 0.3 is often met; without it all positives are taken for independent.
+    #[arg(long, value_name = "RHO|measured", value_parser = site_correlation)]
+    site_correlation: Option<Sites>,
+    /// Of each site one positive counts, chosen by its name: sites are then all that needs to be independent.
+    #[arg(long, conflicts_with = "site_correlation")]
+    one_per_site: bool,
+    /// Find a threshold for regions that calibrated nothing (column `region`): nine regions bear a confidence of 90 %. Used
+    /// by `s2infer --unseen-region`.
+    #[arg(long)]
+    unseen_region: bool,
+    /// Fit what turns scores into probabilities, for reports; decisions do not change.
+    #[arg(long, value_enum, requires = "probability_scores")]
+    probability: Option<ProbabilityArg>,
+    /// Labelled scores to fit it to, of tiles that calibrate no threshold.
+    #[arg(long, value_name = "CSV", requires = "probability")]
+    probability_scores: Option<PathBuf>,
     /// Lower a group's threshold further while no more than this share of its negatives alert, as 0.005: where the model
     /// hardly errs, more positives than demanded are caught for next to nothing, and the promise holds all the more.
     #[arg(long, value_name = "SHARE")]
@@ -70,7 +99,18 @@ pub struct Calibrate {
     #[arg(long, value_enum, default_value = "text")]
     format: FormatArg,
     #[command(flatten)]
+    scene: SceneArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
     common: Common,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ProbabilityArg {
+    Temperature,
+    Platt,
+    Beta,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -93,8 +133,9 @@ impl Calibrate {
         let model = Model::resolve(&self.model)?;
         self.check_out(&model)?;
         let bounds = Bounds::default();
-        let scores = Scores::read(&self.scores, &bounds)?;
-        let calibration = calibrate(&scores, &self.request(&model, bounds))?;
+        let scores = Scores::of(self.table(&model, &bounds)?)?;
+        let mut calibration = calibrate(&scores, &self.request(&model, bounds.clone()))?;
+        calibration.profile.probability = self.probability(&scores, &bounds)?;
         if let Some(path) = &self.out {
             let mut file = AtomicFile::create(path)?;
             file.write_all(calibration.to_json().as_bytes())
@@ -115,8 +156,71 @@ impl Calibrate {
         let Some(path) = &self.out else { return Ok(()) };
         let mut claims = Claims::default();
         claims.output("--out", path)?;
-        claims.input("--scores", &self.scores)?;
+        if let Some(path) = &self.scores_out {
+            claims.output("--scores-out", path)?;
+        }
+        let read = [
+            ("--scores", &self.scores),
+            ("--manifest", &self.manifest),
+            ("--probability-scores", &self.probability_scores),
+        ];
+        read.into_iter().try_for_each(|(flag, path)| path.iter().try_for_each(|path| claims.input(flag, path)))?;
         claims.model(&self.model, model, |asset| asset.role != Role::Profile)
+    }
+
+    /// The labelled scores: a table's, or the model's of a manifest's tiles.
+    fn table(&self, model: &Model, bounds: &Bounds) -> Result<Labelled> {
+        let (labels, tta) = (Labels::binary(), self.tta.map_or(model.manifest.tta, Tta::from));
+        let Some(manifest) = &self.manifest else {
+            let path = self.scores.as_deref().ok_or_else(|| Error::usage("give --scores or --manifest"))?;
+            let table = Labelled::read_scores(path, &labels, bounds)?;
+            return check_model(table, model).map_err(|error| error.context(path.display()));
+        };
+        if model.manifest.head != Head::Binary {
+            return Err(Error::usage(format!("{}: thresholds are for models with two classes", model.manifest.name)));
+        }
+        let all = Labelled::read_manifest(manifest, &labels, bounds)?;
+        let splits = all.splits();
+        let chosen = self.split.clone().or_else(|| (!splits.is_empty()).then(|| CALIBRATION.to_owned()));
+        let table = match &chosen {
+            Some(name) => all.filtered(|row| row.split.as_deref() == Some(name)),
+            None => all,
+        };
+        if table.rows.is_empty() {
+            return Err(Error::usage(format!(
+                "{}: no tile of split {:?}; it has {}: give --split",
+                manifest.display(),
+                chosen.unwrap_or_default(),
+                splits.join(", ")
+            )));
+        }
+        let scored = Scoring::new(self.scene.options()?, &self.engine, &self.common)?.score(&table, model, tta)?.table;
+        if let Some(path) = &self.scores_out {
+            write(path, &scored, &labels)?;
+            // The profile names the scores that anybody can look at.
+            return Labelled::read_scores(path, &labels, bounds);
+        }
+        Ok(scored)
+    }
+
+    fn probability(&self, thresholds: &Scores, bounds: &Bounds) -> Result<Option<Probability>> {
+        let (Some(method), Some(path)) = (self.probability, &self.probability_scores) else { return Ok(None) };
+        let scores = Scores::read(path, bounds)?;
+        if scores.sha256 == thresholds.sha256 {
+            return Err(Error::usage(
+                "--probability-scores: give other tiles than those that calibrate the thresholds",
+            ));
+        }
+        let method = match method {
+            ProbabilityArg::Temperature => "temperature",
+            ProbabilityArg::Platt => "platt",
+            ProbabilityArg::Beta => "beta",
+        };
+        scores.probability(method).map(Some)
+    }
+
+    fn sites(&self) -> Sites {
+        if self.one_per_site { Sites::OnePerSite } else { self.site_correlation.unwrap_or(Sites::Independent) }
     }
 
     fn request(&self, model: &Model, bounds: Bounds) -> CalibrateRequest {
@@ -129,10 +233,18 @@ impl Calibrate {
             target_recall: self.target_recall,
             confidence: self.confidence,
             joint: self.joint,
-            site_correlation: self.site_correlation,
+            sites: self.sites(),
+            unseen_region: self.unseen_region,
             spare_alarms: self.spare_alarms,
             bounds,
             ..calibration::request(model, self.tta.map_or(model.manifest.tta, Tta::from), rule)
         }
     }
+}
+
+fn site_correlation(text: &str) -> Result<Sites, String> {
+    if text == "measured" {
+        return Ok(Sites::MeasuredCorrelation);
+    }
+    finite(text).map(Sites::Correlation).map_err(|_| "give a number from 0 to 1, or `measured`".into())
 }

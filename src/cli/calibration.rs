@@ -1,6 +1,6 @@
 //! What a calibration and a threshold profile are bound to.
 
-use s2infer::calibrate::CalibrateRequest;
+use s2infer::calibrate::{CalibrateRequest, Sites};
 use s2infer::decide::{Binding, Bounds, ModelRef, Rule};
 use s2infer::infer::preprocess::preprocessing_id;
 use s2infer::model::Model;
@@ -31,7 +31,8 @@ pub fn request(model: &Model, tta: Tta, rule: Rule) -> CalibrateRequest {
         target_recall: 0.8,
         confidence: 0.9,
         joint: false,
-        site_correlation: None,
+        sites: Sites::Independent,
+        unseen_region: false,
         spare_alarms: None,
         bounds: Bounds::default(),
         command: format!("s2infer {}", arguments.join(" ")),

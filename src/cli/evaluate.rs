@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
-use s2infer::calibrate::{CalibrateRequest, Scores, calibrate};
+use s2infer::calibrate::{CalibrateRequest, Scores, Sites, calibrate};
 use s2infer::decide::{Bounds, Profile, Rule};
 use s2infer::evaluate::{
     ClassContestant, Contestant, Frame, Picture, Requirement, Settings, Thresholds, evaluate, evaluate_classes, paint,
@@ -19,7 +19,7 @@ use s2infer::page::Document;
 use s2infer::{Error, Result};
 
 use super::flags::{BUILT_IN, EngineArgs, SceneArgs};
-use super::scoring::Scoring;
+use super::scoring::{Scoring, check_model};
 use super::values::{TtaArg, finite, open_share};
 use super::{Common, calibration, logging};
 
@@ -236,8 +236,7 @@ impl Evaluate {
     ) -> Result<Tables> {
         let read = |path: &Path, model: &Model| -> Result<Labelled> {
             let table = Labelled::read_scores(path, labels, bounds)?;
-            check_model(&table, model).map_err(|error| error.context(path.display()))?;
-            Ok(table)
+            check_model(table, model).map_err(|error| error.context(path.display()))
         };
         let scores = self.scores.as_deref().ok_or_else(|| Error::usage("give --manifest or --scores"))?;
         let candidate = read(scores, model)?;
@@ -333,7 +332,7 @@ impl Evaluate {
         let scores = match (calibration, &tables.calibration) {
             (Some(path), _) => {
                 let table = Labelled::read_scores(path, &Labels::binary(), &bounds)?;
-                check_model(&table, model).map_err(|error| error.context(path.display()))?;
+                let table = check_model(table, model).map_err(|error| error.context(path.display()))?;
                 Some(Scores::of(table)?)
             }
             (None, Some(table)) => Some(Scores::of(scoring.score(table, model, tta)?.table)?),
@@ -366,12 +365,12 @@ impl Evaluate {
         let request = CalibrateRequest {
             target_recall: self.target_recall,
             confidence: profile.confidence.unwrap_or(0.9),
-            site_correlation: profile.site_correlation,
+            sites: Sites::of(profile),
             spare_alarms: profile.spare_alarms,
             ..calibration::request(model, tta, Rule::Exact)
         };
         let budget =
-            CalibrateRequest { rule: Rule::Budget, site_correlation: None, spare_alarms: None, ..request.clone() };
+            CalibrateRequest { rule: Rule::Budget, sites: Sites::Independent, spare_alarms: None, ..request.clone() };
         let one = calibrate(scores, &budget)?.profile.groups.first().map(|group| group.threshold);
         let groups = calibrate(scores, &request)?.profile.groups;
         Ok((one, Some(groups.into_iter().map(|group| (group.group, group.threshold)).collect())))
@@ -483,18 +482,6 @@ fn class_contestant(model: &Model, table: &Labelled) -> Result<ClassContestant> 
 /// A manifest or a table of scores.
 fn read_any(path: &Path, labels: &Labels, bounds: &Bounds) -> Result<Labelled> {
     Labelled::read_manifest(path, labels, bounds).map_err(|error| error.context("--against"))
-}
-
-/// Refuses scores that say they are another model's.
-fn check_model(table: &Labelled, model: &Model) -> Result<()> {
-    let differs = table.model_sha256.as_ref().is_some_and(|sha256| *sha256 != model.sha256);
-    if differs {
-        return Err(Error::refused(format!(
-            "the scores are another model's, not those of {} (model_sha256)",
-            model.manifest.name
-        )));
-    }
-    Ok(())
 }
 
 /// The second table in the order of the first.

@@ -51,8 +51,11 @@ pub struct DecideArgs {
     /// each tile's date, place and cloudiness; what stays unknown takes the lowest threshold still possible.
     #[arg(long, value_name = "SHIFT", default_value = "auto")]
     pub threshold_profile: ShiftChoice,
+    /// The tiles are of regions that calibrated nothing: no threshold above the one that the profile has for those.
+    #[arg(long)]
+    pub unseen_region: bool,
     /// One threshold for all tiles, without any guarantee, instead of a profile.
-    #[arg(long, value_name = "SCORE", value_parser = threshold, conflicts_with_all = ["profile", "threshold_profile"])]
+    #[arg(long, value_name = "SCORE", value_parser = threshold, conflicts_with_all = ["profile", "threshold_profile", "unseen_region"])]
     pub threshold: Option<f32>,
 }
 

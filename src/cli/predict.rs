@@ -168,6 +168,7 @@ impl Predict {
             "profile": profile.map(|profile| &profile.sha256),
             "threshold_profile": self.decide.threshold_profile.to_string(),
             "threshold": self.decide.threshold,
+            "unseen_region": self.decide.unseen_region,
             "tta": job.tta,
             "overlap_px": job.overlap_px,
             "bands": job.scene.bands,
@@ -260,6 +261,7 @@ impl Predict {
         profile.check(&binding(model, tta))?;
         profile.check_choice(&self.decide.threshold_profile)?;
         let file = NamedFile { name, sha256: profile.sha256() };
+        let profile = if self.decide.unseen_region { profile.for_unseen_region()? } else { profile };
         Ok((Thresholds::Profile(Box::new(profile), self.decide.threshold_profile.clone()), Some(file)))
     }
 

@@ -92,3 +92,14 @@ fn with_scores(table: &Labelled, outcomes: Vec<Outcome>, model_sha256: &str) -> 
     scored.n_undecided += abstained.len() as u64;
     Scored { table: scored.filtered(|row| row.score.is_some()), n_abstained_positives }
 }
+
+/// Refuses scores that say they are another model's.
+pub fn check_model(table: Labelled, model: &Model) -> Result<Labelled> {
+    if table.model_sha256.as_ref().is_some_and(|sha256| *sha256 != model.sha256) {
+        return Err(Error::refused(format!(
+            "the scores are another model's, not those of {} (model_sha256)",
+            model.manifest.name
+        )));
+    }
+    Ok(table)
+}

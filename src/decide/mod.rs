@@ -6,7 +6,10 @@ mod profile;
 mod resolve;
 mod shift;
 
-pub use profile::{Binding, Group, ModelRef, PROFILE_FORMAT, PROFILE_VERSION, Profile, Rule, ScoresRef};
+pub use profile::{
+    Binding, Group, ModelRef, PROFILE_FORMAT, PROFILE_VERSION, Probability, Profile, Rule, ScoresRef, SiteRule,
+    UnseenRegion,
+};
 pub(crate) use profile::{sha256, validate_group_name};
 pub use resolve::{Observation, Resolution};
 pub use shift::{Bounds, SEASON_SKY_GROUPS, Season, ShiftChoice, Sky, group_name};

@@ -38,10 +38,20 @@ pub struct Profile {
     /// The correlation of positives of one site that was allowed for; none where all were taken for independent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site_correlation: Option<f64>,
+    /// How positives of one site were treated otherwise; none where `site_correlation` says it, or they were taken for
+    /// independent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site_rule: Option<SiteRule>,
     /// Share of the calibration negatives of a group that was allowed to alert for more positives than the target demands;
     /// none where thresholds are as high as the rule lets them be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spare_alarms: Option<f64>,
+    /// The threshold for regions that calibrated nothing; none where it was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_region: Option<UnseenRegion>,
+    /// What turns a score into a probability; none where scores are taken for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<Probability>,
     /// Confidence that each group had to reach on its own; above `confidence` where `joint`.
     pub group_confidence: Option<f64>,
     /// What a season and a sky are.
@@ -104,6 +114,49 @@ pub enum Rule {
     Budget,
 }
 
+/// How positives of one site are treated that are not independent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SiteRule {
+    /// They count as fewer, by the correlation measured among them.
+    MeasuredCorrelation,
+    /// One of each site counts, chosen by its name and not by its score.
+    OnePerSite,
+}
+
+/// The threshold for a region that calibrated nothing: regions are taken for draws from one population, and this is the
+/// order statistic of their own thresholds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnseenRegion {
+    /// Used where it is lower than the group's.
+    pub threshold: f64,
+    /// Regions with enough positives for a threshold of their own.
+    pub n_regions: u64,
+    /// Rank of the threshold among theirs, from below, from 1.
+    pub rank: u64,
+    /// Confidence that a new region's positives reach the target, were the regions' own thresholds exact.
+    pub confidence: f64,
+}
+
+/// What turns a score p into a probability: σ(a ln p − b ln(1 − p) + c) (Kull et al. 2017).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probability {
+    /// `temperature`, `platt` or `beta`
+    pub method: String,
+    /// Weight of ln p; 0 or more.
+    pub a: f64,
+    /// Weight of −ln(1 − p); 0 or more.
+    pub b: f64,
+    /// Added.
+    pub c: f64,
+    /// Mean log loss in nats of the scores it was fitted to, before and after.
+    pub log_loss: [f64; 2],
+    /// Those scores; not the ones that thresholds come from.
+    pub scores: ScoresRef,
+}
+
 /// One group's threshold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,6 +181,9 @@ pub struct Group {
     /// Different sites among its positives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_sites: Option<u64>,
+    /// Correlation measured among positives of one site (ICC of their log-odds); none where no site has two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intraclass_correlation: Option<f64>,
     /// Positives it would have needed, where it had too few.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_positives_needed: Option<u64>,
@@ -196,6 +252,13 @@ impl Profile {
             return Err("a budget profile has no target_recall, any other states it".into());
         }
         self.bounds.validate()?;
+        if self.unseen_region.as_ref().is_some_and(|unseen| !(0.0..=1.0).contains(&unseen.threshold)) {
+            return Err("unseen_region: the threshold must lie in 0..=1".into());
+        }
+        let is_wrong = |p: &Probability| !(p.a >= 0.0 && p.b >= 0.0 && [p.a, p.b, p.c].iter().all(|v| v.is_finite()));
+        if self.probability.as_ref().is_some_and(is_wrong) {
+            return Err("probability: a, b and c must be finite, a and b 0 or more".into());
+        }
         if self.groups.is_empty() {
             return Err("it has no groups".into());
         }
@@ -231,6 +294,21 @@ impl Profile {
             "the threshold profile was calibrated for {difference}; its thresholds do not hold here: run with what it \
              names, or calibrate anew with `s2infer calibrate`"
         )))
+    }
+
+    /// The profile for regions that calibrated nothing: no group's threshold above the one found for those.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Refused`] where the calibration found none.
+    pub fn for_unseen_region(mut self) -> Result<Self> {
+        let unseen = self.unseen_region.as_ref().map(|unseen| unseen.threshold).ok_or_else(|| {
+            Error::refused(
+                "--unseen-region: the threshold profile has no threshold for unseen regions; make one with `s2infer \
+                 calibrate --unseen-region`",
+            )
+        })?;
+        self.groups.iter_mut().for_each(|group| group.threshold = group.threshold.min(unseen));
+        Ok(self)
     }
 
     /// Whether `choice` names something that this profile can resolve.

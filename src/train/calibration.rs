@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::patches::{Patch, Split};
-use crate::calibrate::{CalibrateRequest, Scores, calibrate};
+use crate::calibrate::{CalibrateRequest, Scores, Sites, calibrate};
 use crate::decide::{Bounds, ModelRef, Rule};
 use crate::infer::engine::{Device, EngineChoice, EngineRequest, open};
 use crate::infer::preprocess::preprocessing_id;
@@ -69,7 +69,8 @@ pub fn run(folder: &Path, model: &Model, patches: &[Patch], root: &Path, request
             target_recall: request.target_recall,
             confidence: request.confidence,
             joint: false,
-            site_correlation: None,
+            sites: Sites::Independent,
+            unseen_region: false,
             spare_alarms: None,
             bounds,
             command: request.command.clone(),
