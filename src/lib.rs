@@ -20,6 +20,8 @@
 //! | [`output`] | one file per format, atomic writes, the resume journal, the run record |
 //! | [`pipeline`] | the only room where all the others meet; it sequences and computes nothing |
 //! | [`inspect`] | what a tile is and what a model would be fed of it; beside the street |
+//! | [`drift`] | whether tiles and scores are still those that the model was calibrated on; beside the street |
+//! | [`statistics`] | tests and sequential evidence, pure numbers |
 //! | [`calibrate`] | scores to thresholds with a guarantee; stands beside the street |
 //! | [`simulate`] | simulated seasons, skies and coasts; beside the street |
 //!
@@ -35,6 +37,7 @@
 
 pub mod calibrate;
 pub mod decide;
+pub mod drift;
 pub mod error;
 pub mod infer;
 pub mod inspect;
@@ -46,6 +49,7 @@ pub mod pipeline;
 pub mod raster;
 pub mod scene;
 pub mod simulate;
+pub mod statistics;
 #[cfg(feature = "train")]
 pub mod train;
 
