@@ -10,16 +10,29 @@ use statrs::function::beta::{checked_beta_reg, checked_ln_beta};
 pub struct EProcess {
     null: f64,
     alternative: f64,
-    /// Positives so far.
-    pub n: u64,
-    /// Missed among them.
-    pub misses: u64,
+    n: u64,
+    misses: u64,
 }
 
 impl EProcess {
     /// Before the first observation. None unless 0 < `null` < `alternative` < 1.
     pub fn new(null: f64, alternative: f64) -> Option<Self> {
         (0.0 < null && null < alternative && alternative < 1.0).then_some(Self { null, alternative, n: 0, misses: 0 })
+    }
+
+    /// After `n` positives, of which `misses` were missed. None where these are more.
+    pub fn with_counts(self, n: u64, misses: u64) -> Option<Self> {
+        (misses <= n).then_some(Self { n, misses, ..self })
+    }
+
+    /// Positives so far.
+    pub fn n(&self) -> u64 {
+        self.n
+    }
+
+    /// Missed among them.
+    pub fn misses(&self) -> u64 {
+        self.misses
     }
 
     /// Adds one audited positive.
@@ -127,8 +140,9 @@ mod tests {
 
     #[test]
     fn long_streams_without_a_miss_stay_numbers() {
-        let process = EProcess { n: 1_000_000, misses: 0, ..EProcess::new(0.2, 0.35).unwrap() };
+        let process = EProcess::new(0.2, 0.35).unwrap().with_counts(1_000_000, 0).unwrap();
         assert!(process.ln_average() < -1000.0);
+        assert_eq!(process.with_counts(1, 2), None);
         assert_eq!(EProcess::new(0.35, 0.2), None);
         assert_eq!(EProcess::new(0.2, f64::NAN), None);
     }

@@ -31,7 +31,8 @@ pub fn two_sample(a: &[f64], b: &[f64]) -> Option<KolmogorovSmirnov> {
 }
 
 /// The test of two histograms over the same bins. The distance is the largest at the edges of bins, so at most that of
-/// the values themselves, and the p-value at least theirs: the level is kept. None where one is empty.
+/// the values themselves, and the p-value at least theirs: the level is kept. None where one
+/// is empty, or both together are too many for 64 bits.
 pub fn binned(a: &[u64], b: &[u64]) -> Option<KolmogorovSmirnov> {
     let cumulative = a.iter().zip(b).scan((0, 0), |sum, (a, b)| {
         *sum = (sum.0 + a, sum.1 + b);
@@ -42,14 +43,11 @@ pub fn binned(a: &[u64], b: &[u64]) -> Option<KolmogorovSmirnov> {
 
 /// From the counts at or below each value.
 fn of_steps(steps: impl Iterator<Item = (u64, u64)>, n: u64, m: u64) -> Option<KolmogorovSmirnov> {
-    if n == 0 || m == 0 {
-        return None;
-    }
+    let product = n.checked_mul(m).filter(|product| *product > 0)?;
     // In units of 1 / (n · m), so that comparisons are exact.
     let apart = steps.map(|(i, j)| (i * m).abs_diff(j * n)).max()?;
-    let distance = apart as f64 / (n as f64 * m as f64);
-    let is_small = n.checked_mul(m).is_some_and(|product| product <= EXACT_PRODUCT_MAX);
-    let p_value = if is_small { exact(apart, n, m) } else { asymptotic(distance, n as f64, m as f64) };
+    let distance = apart as f64 / product as f64;
+    let p_value = if product <= EXACT_PRODUCT_MAX { exact(apart, n, m) } else { asymptotic(distance, n as f64, m as f64) };
     Some(KolmogorovSmirnov { distance, p_value })
 }
 
