@@ -131,9 +131,11 @@ impl Audit {
         for (key, missed) in &table.positives {
             match self.seen.insert(key.clone(), *missed) {
                 Some(before) if before == *missed => continue,
-                Some(_) => return Err(Error::usage(
-                    "a tile has another result than when it was counted; evidence cannot be taken back: start another state",
-                )),
+                Some(_) => {
+                    return Err(Error::usage(
+                        "a tile has another result than when it was counted; evidence cannot be taken back: start another state",
+                    ));
+                }
                 None => process.observe(*missed),
             }
             trace.push(process.ln_average().exp());

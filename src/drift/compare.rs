@@ -113,7 +113,8 @@ fn univariate(group: &str, quantity: String, reference: &Histogram, values: &[f6
 /// The shares of the groups among the tiles whose group is known; none for a reference of one group.
 fn mix(reference: &Reference, groups: &Groups) -> Option<Finding> {
     let known: Vec<&ReferenceGroup> = reference.groups.iter().filter(|group| group.group != ALL).collect();
-    let tiles_of = |name: &str| groups.iter().find(|(group, _)| group.group == name).map_or(0, |(_, tiles)| tiles.len());
+    let tiles_of =
+        |name: &str| groups.iter().find(|(group, _)| group.group == name).map_or(0, |(_, tiles)| tiles.len());
     let counts: Vec<u64> = known.iter().map(|group| tiles_of(&group.group) as u64).collect();
     let reference: Vec<u64> = known.iter().map(|group| group.n_tiles).collect();
     let (n, n_reference) = (counts.iter().sum::<u64>(), reference.iter().sum::<u64>());
@@ -124,7 +125,16 @@ fn mix(reference: &Reference, groups: &Groups) -> Option<Finding> {
     let psi = psi::psi(&merged_reference, &merged).filter(|_| n.min(n_reference) >= TILES_MIN);
     let tests = psi.map(|psi| test("psi", psi.value, PSI_EFFECT_MIN, psi.p_value_pearson)).into_iter().collect();
     let (group, quantity) = (ALL.to_owned(), "group_mix".to_owned());
-    Some(Finding { group, quantity, n, n_reference, median: None, median_reference: None, tests, status: Status::Stable })
+    Some(Finding {
+        group,
+        quantity,
+        n,
+        n_reference,
+        median: None,
+        median_reference: None,
+        tests,
+        status: Status::Stable,
+    })
 }
 
 /// All means and deviations of a group at once, on subsamples.
@@ -148,7 +158,16 @@ fn bands(
         tests.push(test("mmd", mmd.value, MMD_EFFECT_MIN, mmd.p_value));
     }
     let (group, quantity) = (group.group.clone(), "bands".to_owned());
-    Some(Finding { group, quantity, n, n_reference, median: None, median_reference: None, tests, status: Status::Stable })
+    Some(Finding {
+        group,
+        quantity,
+        n,
+        n_reference,
+        median: None,
+        median_reference: None,
+        tests,
+        status: Status::Stable,
+    })
 }
 
 /// Both samples over the standard deviation of both together, column by column: which tile is whose plays no part, as

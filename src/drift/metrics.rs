@@ -24,9 +24,8 @@ pub fn drift_metrics(report: &Report, metrics: &mut Metrics) {
             .map(|finding| (labels(finding), number(finding.is_alarm()))),
     );
     let mut tests = |name: &str, help: &str, value: fn(&Test) -> f64| {
-        let of_finding = |finding: &'_ Finding| {
-            finding.tests.iter().map(|test| (test.statistic, value(test))).collect::<Vec<_>>()
-        };
+        let of_finding =
+            |finding: &'_ Finding| finding.tests.iter().map(|test| (test.statistic, value(test))).collect::<Vec<_>>();
         let samples = report.findings.iter().flat_map(|finding| {
             of_finding(finding).into_iter().map(|(statistic, value)| {
                 let mut labels = labels(finding);
@@ -37,7 +36,9 @@ pub fn drift_metrics(report: &Report, metrics: &mut Metrics) {
         metrics.gauge(name, help, samples);
     };
     tests("s2infer_drift_effect", "How large a difference is: PSI, KS distance or MMD squared.", |test| test.effect);
-    tests("s2infer_drift_p_value", "Probability of it by chance, corrected for all tests.", |test| test.p_value_adjusted);
+    tests("s2infer_drift_p_value", "Probability of it by chance, corrected for all tests.", |test| {
+        test.p_value_adjusted
+    });
 }
 
 /// Adds what an audit came to.

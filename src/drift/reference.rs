@@ -115,7 +115,9 @@ impl Reference {
     /// [`crate::Kind::Refused`] for what is no such file.
     pub fn parse(bytes: &[u8], name: &str) -> Result<Self> {
         let refused = |what: String| {
-            Error::refused(format!("{name}: not a valid drift reference: {what}; write one with `s2infer drift reference`"))
+            Error::refused(format!(
+                "{name}: not a valid drift reference: {what}; write one with `s2infer drift reference`"
+            ))
         };
         if bytes.len() as u64 > REFERENCE_BYTES_MAX {
             return Err(refused(format!("{} bytes, at most {REFERENCE_BYTES_MAX} are read", bytes.len())));

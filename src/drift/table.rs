@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use super::ALL;
 use super::middle::Middle;
 use super::observation::{Observation, Quantity};
 use super::reference::Reference;
-use super::ALL;
 use crate::calibrate::scores::{season, sky};
 use crate::decide::{Bounds, SEASON_SKY_GROUPS, group_name};
 use crate::infer::summary::{BandSummary, WindowSummary};
@@ -103,7 +103,9 @@ impl Columns {
         Ok(Self {
             tile: find("tile")?,
             score: find("score")?.ok_or_else(|| {
-                Error::usage("no column score; give a result table of s2infer, or one of `s2infer drift reference --table`")
+                Error::usage(
+                    "no column score; give a result table of s2infer, or one of `s2infer drift reference --table`",
+                )
             })?,
             group: find("group")?,
             season: find("season")?,
@@ -123,9 +125,11 @@ impl Columns {
         }
         let score = match cell(Some(self.score)) {
             "" => None,
-            text => Some(number(text).filter(|score| (0.0..=1.0).contains(score)).ok_or_else(|| {
-                Error::usage(format!("score {text:?} is not a number from 0 to 1"))
-            })?),
+            text => Some(
+                number(text)
+                    .filter(|score| (0.0..=1.0).contains(score))
+                    .ok_or_else(|| Error::usage(format!("score {text:?} is not a number from 0 to 1")))?,
+            ),
         };
         Ok(Some(Observation { group: self.group(&cell, reference)?, score, summary: self.summary(&cell)? }))
     }

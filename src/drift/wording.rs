@@ -111,7 +111,12 @@ impl Report {
     pub fn verdict(&self) -> String {
         if self.alarm {
             let drifted = self.findings.iter().filter(|finding| finding.is_alarm()).count();
-            return format!("drift: {drifted} of {} quantities, level {} over {} tests", self.findings.len(), self.level, self.tests);
+            return format!(
+                "drift: {drifted} of {} quantities, level {} over {} tests",
+                self.findings.len(),
+                self.level,
+                self.tests
+            );
         }
         if self.tests == 0 {
             return "too few tiles in every group to say whether anything drifted".into();

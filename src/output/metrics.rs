@@ -31,7 +31,7 @@ impl Metrics {
         let lines: Vec<String> = samples
             .into_iter()
             .filter(|(_, value)| value.is_finite())
-            .map(|(labels, value)| format!("{name}{{{}}} {value}\n", self.labels(&labels)))
+            .map(|(labels, value)| format!("{name}{} {value}\n", self.labels(&labels)))
             .collect();
         if !lines.is_empty() {
             self.text += &format!("# HELP {name} {}\n# TYPE {name} gauge\n", help.replace('\\', "\\\\"));
@@ -91,7 +91,8 @@ impl Metrics {
     fn labels(&self, own: &[(&'static str, &str)]) -> String {
         let common = self.common.iter().map(|(name, value)| (*name, value.as_str()));
         let labels = common.chain(own.iter().copied()).map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
-        labels.collect::<Vec<_>>().join(",")
+        let labels = labels.collect::<Vec<_>>().join(",");
+        if labels.is_empty() { labels } else { format!("{{{labels}}}") }
     }
 }
 

@@ -143,8 +143,10 @@ impl<'a> Collector<'a> {
     fn resumed(&mut self, rows: &Rows) -> Result<()> {
         self.summary.counts.tiles_resumed += 1;
         rows.iter().try_for_each(|row| self.emit(row))?;
-        if let (Some(observe), Some(tile)) = (&mut self.observe, resumed(&self.shared.job, rows)) {
-            observe(&rows[0].tile, tile);
+        if let (Some(observe), Some(row)) = (&mut self.observe, rows.first())
+            && let Some(tile) = resumed(&self.shared.job, rows)
+        {
+            observe(&row.tile, tile);
         }
         self.tile_done();
         Ok(())
@@ -210,7 +212,13 @@ impl<'a> Collector<'a> {
                 Some(MaskWriter::create(folder, &tile.name, header.width, header.height, header.geo.as_ref())?)
             }
         };
-        self.open = Some(OpenTile { rows: Vec::new(), has_failed: false, mask, shares: Shares::default(), middle: Middle::default() });
+        self.open = Some(OpenTile {
+            rows: Vec::new(),
+            has_failed: false,
+            mask,
+            shares: Shares::default(),
+            middle: Middle::default(),
+        });
         Ok(())
     }
 

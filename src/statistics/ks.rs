@@ -47,7 +47,8 @@ fn of_steps(steps: impl Iterator<Item = (u64, u64)>, n: u64, m: u64) -> Option<K
     // In units of 1 / (n · m), so that comparisons are exact.
     let apart = steps.map(|(i, j)| (i * m).abs_diff(j * n)).max()?;
     let distance = apart as f64 / product as f64;
-    let p_value = if product <= EXACT_PRODUCT_MAX { exact(apart, n, m) } else { asymptotic(distance, n as f64, m as f64) };
+    let p_value =
+        if product <= EXACT_PRODUCT_MAX { exact(apart, n, m) } else { asymptotic(distance, n as f64, m as f64) };
     Some(KolmogorovSmirnov { distance, p_value })
 }
 
@@ -115,7 +116,8 @@ mod tests {
     #[test]
     fn large_samples_take_kolmogorovs_distribution() {
         // scipy 1.17: kstwobign.sf([0.3, 0.5, 1.0, 2.0, 5.0])
-        let expected = [0.9999906941986655, 0.9639452436648751, 0.26999967167735456, 0.0006709252557796953, 3.85749970e-22];
+        let expected =
+            [0.9999906941986655, 0.9639452436648751, 0.26999967167735456, 0.0006709252557796953, 3.85749970e-22];
         for (x, expected) in [0.3, 0.5, 1.0, 2.0, 5.0].into_iter().zip(expected) {
             let p = asymptotic(x, 2.0, 2.0);
             assert!((p / expected - 1.0).abs() < 1e-4, "{x}: {p}");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use s2infer::calibrate::temperature;
 use s2infer::model::manifest::Head;
-use s2infer::model::{Manifest, Model, seal};
+use s2infer::model::{Manifest, Model, REFERENCE, seal};
 use s2infer::train::scored::{self, Scored};
 use s2infer::{Error, Result};
 
@@ -43,9 +43,12 @@ impl Temperature {
         let rows: Vec<Scored> = scored::read(&self.scores, 2)?;
         let scores: Vec<(f64, bool)> = rows.iter().map(|row| (f64::from(row.score), row.label == 1)).collect();
         let fit = temperature::fit(&scores).map_err(|error| error.context(self.scores.display()))?;
-        let profile = self.model.join("profile.json");
-        if profile.exists() {
-            std::fs::remove_file(&profile).map_err(|e| Error::output(e).context(profile.display()))?;
+        // Both are of the scores that were.
+        for stale in ["profile.json", REFERENCE] {
+            let stale = self.model.join(stale);
+            if stale.exists() {
+                std::fs::remove_file(&stale).map_err(|e| Error::output(e).context(stale.display()))?;
+            }
         }
         let temperature = (f64::from(manifest.temperature) * fit.temperature) as f32;
         seal(&self.model, &Manifest { temperature, ..manifest })?;

@@ -48,7 +48,9 @@ fn contradictions_and_other_targets_are_refused() {
     audit.add(&table(0..5), 0.05).unwrap();
     let other = AuditTable::parse(b"tile,missed\nt0,1\n").unwrap();
     assert!(audit.clone().add(&other, 0.05).unwrap_err().to_string().contains("another result"));
-    assert!(Audit::parse(audit.to_json().as_bytes(), "s", 0.9).unwrap_err().to_string().contains("--target-recall 0.8"));
+    assert!(
+        Audit::parse(audit.to_json().as_bytes(), "s", 0.9).unwrap_err().to_string().contains("--target-recall 0.8")
+    );
     assert!(Audit::parse(audit.to_json().replace("\"n\": 5", "\"n\": 6").as_bytes(), "s", 0.8).is_err());
     for wrong in ["tile\na\n", "tile,missed\na,2\n", "tile,missed\na,0\na,0\n", "tile,missed\n,0\n"] {
         assert!(AuditTable::parse(wrong.as_bytes()).is_err(), "{wrong:?}");
