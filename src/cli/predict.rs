@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use s2infer::decide::Profile;
-use s2infer::drift::{Observation, Report, drift_metrics};
+use s2infer::drift::{Report, drift_metrics};
 use s2infer::infer::engine::{self, Device, Engine};
 use s2infer::limits::{CONFIG_BYTES_MAX, read_bounded};
 use s2infer::model::Model;
@@ -16,7 +16,7 @@ use s2infer::output::{
     self, AtomicFile, DistributionWriter, Format, Journal, Lock, Metrics, NamedFile, RunRecord, Target, journal_path,
     mask_path, signal, tile_text,
 };
-use s2infer::pipeline::{self, Input, Job, Outputs, Summary, Thresholds};
+use s2infer::pipeline::{self, Input, Job, Observer, Outputs, Summary, Thresholds};
 use s2infer::{Error, Result};
 
 use super::claims::Claims;
@@ -163,7 +163,7 @@ impl Predict {
             masks: arguments.masks.clone(),
             distributions,
             progress: &mut |done| bar.set_position(done),
-            observe: observe.as_mut().map(|observe| observe as &mut dyn FnMut(&str, Observation)),
+            observe: observe.as_mut().map(|observe| observe as Observer),
         };
         let summary = pipeline::run(job, outputs);
         bar.finish_and_clear();

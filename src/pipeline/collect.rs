@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::batch::{Batch, Slot, State, Tile, WindowSlot};
 use super::observe::{group, resumed};
-use super::{Rows, Shared, Timers};
+use super::{Observer, Rows, Shared, Timers};
 use crate::decide::{Decision, threshold_rule};
 use crate::drift::{Middle, Observation};
 use crate::infer::head::{ClassMap, Prediction};
@@ -41,7 +41,7 @@ pub(super) struct Collector<'a> {
     masks: Option<PathBuf>,
     distributions: Option<DistributionWriter>,
     progress: &'a mut dyn FnMut(u64),
-    observe: Option<&'a mut dyn FnMut(&str, Observation)>,
+    observe: Option<Observer<'a>>,
     summary: Summary,
     /// Tiles that an unremoved offset is suspected in.
     offset_hints: usize,
@@ -73,7 +73,7 @@ impl<'a> Collector<'a> {
         masks: Option<PathBuf>,
         distributions: Option<DistributionWriter>,
         progress: &'a mut dyn FnMut(u64),
-        observe: Option<&'a mut dyn FnMut(&str, Observation)>,
+        observe: Option<Observer<'a>>,
     ) -> Self {
         Self {
             shared,

@@ -82,6 +82,9 @@ pub struct Job {
     pub readers: usize,
 }
 
+/// Takes a tile's name and what was seen of it.
+pub type Observer<'a> = &'a mut dyn FnMut(&str, Observation);
+
 /// Where results go.
 pub struct Outputs<'a> {
     /// The table.
@@ -98,7 +101,7 @@ pub struct Outputs<'a> {
     pub progress: &'a mut dyn FnMut(u64),
     /// Called with every tile that was decided or abstained, and its name: what comparing it with others takes. Without
     /// it no pixel is summarised.
-    pub observe: Option<&'a mut dyn FnMut(&str, Observation)>,
+    pub observe: Option<Observer<'a>>,
 }
 
 /// What all threads of a run share.
@@ -218,7 +221,7 @@ pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
     drop((batch_in, tensor_out, tensor_in, scored_out, buffer_in, buffer_out));
 
     // Behind an option the compiler does not shorten the closure's own lifetime by itself.
-    let observe = observe.map(|observe| observe as &mut dyn FnMut(&str, Observation));
+    let observe = observe.map(|observe| observe as Observer);
     let collector = collect::Collector::new(&shared, sink, masks, distributions, progress, observe);
     let result = collector.collect(&scored_in, &token_in);
     shared.stop.store(true, Ordering::Relaxed);
