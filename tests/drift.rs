@@ -32,13 +32,15 @@ fn write_model(place: &Place, folder: &str, name: &str, bias: f32) {
     let mut graph = model_folders::linear_graph();
     graph.input = vec![model_folders::value("input", &[-1, 4, SIDE as i64, SIDE as i64])];
     graph.initializer[1] = model_folders::tensor("fc.bias", &[1], &[bias]);
-    let input = Array4::from_shape_fn((2, 4, SIDE, SIDE), |(n, c, y, x)| ((n * 7 + c * 5 + y * 3 + x) % 11) as f32 / 5.0);
+    let input =
+        Array4::from_shape_fn((2, 4, SIDE, SIDE), |(n, c, y, x)| ((n * 7 + c * 5 + y * 3 + x) % 11) as f32 / 5.0);
     let mut output = Array2::zeros((2, 1));
     for (n, window) in input.axis_iter(Axis(0)).enumerate() {
         let mean = |c: usize| window.index_axis(Axis(0), c).mean().unwrap();
         output[[n, 0]] = mean(0) - mean(1) + 0.5 * mean(2) + 0.25 * mean(3) + bias;
     }
-    let manifest = s2infer::model::Manifest { name: name.into(), tile_px: SIDE as u32, clip: None, ..model_folders::manifest() };
+    let manifest =
+        s2infer::model::Manifest { name: name.into(), tile_px: SIDE as u32, clip: None, ..model_folders::manifest() };
     let golden = Golden { input, output: output.into_dyn() };
     let onnx = model_folders::encode(graph);
     model_folders::write_folder_with(&place.path(folder), &manifest, &onnx, &golden).unwrap();
@@ -192,7 +194,10 @@ fn resumed_tiles_count_with_their_scores_and_are_said_to() {
     let (_, first) = run(&place, &["tonight/train", "--drift", "--resume"]);
     let (_, again) = run(&place, &["tonight/train", "--drift", "--resume"]);
     assert_eq!(first["tiles"], again["tiles"]);
-    assert_eq!((again["tiles_scored"].clone(), again["tiles_with_bands"].as_u64()), (first["tiles_scored"].clone(), Some(0)));
+    assert_eq!(
+        (again["tiles_scored"].clone(), again["tiles_with_bands"].as_u64()),
+        (first["tiles_scored"].clone(), Some(0))
+    );
     assert!(again["remarks"].to_string().contains("count with their scores alone"), "{again}");
 }
 
@@ -222,7 +227,8 @@ fn an_audit_goes_on_from_night_to_night_and_alarms_once_there_is_evidence() {
     // The worked stream of the e-process.
     let stream = [0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 0, 1];
     let night = |rows: usize| {
-        let rows: String = stream.iter().take(rows).enumerate().map(|(row, missed)| format!("t{row},{missed}\n")).collect();
+        let rows: String =
+            stream.iter().take(rows).enumerate().map(|(row, missed)| format!("t{row},{missed}\n")).collect();
         std::fs::write(place.path("audited.csv"), format!("tile,missed\n{rows}")).unwrap();
         let audit = ["drift", "audit", "--labels", "audited.csv", "--state", "audit.json", "--fail-on-drift"];
         place.run_subcommand(&[&audit[..], &["--format", "json", "--metrics-file", "audit.prom"]].concat())

@@ -17,12 +17,13 @@ const PERMUTATIONS_MAX: usize = 100_000;
 /// Everything is drawn from this: the same tiles give the same report.
 const SEED: u64 = 11;
 
-/// Compares each group with its like, tiles of unknown group with all, and the mix of groups. Groups that the run has no
-/// tile of appear in the mix alone.
+/// Compares each group with its like, tiles of unknown group with all, and of all tiles together the mix of groups and how
+/// many abstain. Groups that the run has no tile of appear in the mix alone.
 pub fn compare(reference: &Reference, tiles: &[Observation], level: f64) -> Report {
     let groups = by_group(reference, tiles);
     let univariate = groups.par_iter().flat_map_iter(|(group, tiles)| quantities(reference, group, tiles));
     let mut findings: Vec<Finding> = univariate.collect();
+    findings.extend(abstained(reference, tiles));
     findings.extend(mix(reference, &groups));
     // A permutation's p-value is no smaller than its number allows, and must be able to reach the level.
     let tests = findings.iter().map(|finding| finding.tests.len()).sum::<usize>() + groups.len();
@@ -51,12 +52,14 @@ pub fn compare(reference: &Reference, tiles: &[Observation], level: f64) -> Repo
 
 type Groups<'a> = Vec<(&'a ReferenceGroup, Vec<&'a Observation>)>;
 
-/// The groups that have tiles, in the reference's order.
+/// The groups that have tiles, in the reference's order. A tile of unknown group that nothing was read of (its sky was
+/// overcast) is in none.
 fn by_group<'a>(reference: &'a Reference, tiles: &'a [Observation]) -> Groups<'a> {
     let known: HashMap<&str, usize> =
         reference.groups.iter().enumerate().map(|(index, group)| (group.group.as_str(), index)).collect();
     let mut groups: Groups = reference.groups.iter().map(|group| (group, Vec::new())).collect();
-    for tile in tiles {
+    let is_seen = |tile: &&Observation| tile.group.is_some() || tile.score.is_some() || tile.summary.is_some();
+    for tile in tiles.iter().filter(is_seen) {
         let index = tile.group.as_deref().and_then(|group| known.get(group)).or_else(|| known.get(ALL));
         if let Some((_, members)) = index.and_then(|&index| groups.get_mut(index)) {
             members.push(tile);
@@ -83,9 +86,19 @@ fn remarks(groups: &Groups, tiles: usize, with_bands: usize) -> Vec<String> {
     remarks
 }
 
+/// How many of all tiles abstain, whatever their group: an overcast sky leaves it unknown.
+fn abstained(reference: &Reference, tiles: &[Observation]) -> Option<Finding> {
+    let group = reference.groups.iter().find(|group| group.group == ALL)?;
+    let all = Quantity::all(reference.bands.len()).into_iter().zip(&group.histograms);
+    let (quantity, histogram) = all.into_iter().find(|(quantity, _)| *quantity == Quantity::Abstained)?;
+    let values: Vec<f64> = tiles.iter().filter_map(|tile| quantity.value(tile)).collect();
+    (!values.is_empty()).then(|| univariate(ALL, quantity.name(&reference.bands), histogram, &values))
+}
+
 /// The quantities of one group that any of its tiles has.
 fn quantities(reference: &Reference, group: &ReferenceGroup, tiles: &[&Observation]) -> Vec<Finding> {
     let all = Quantity::all(reference.bands.len()).into_iter().zip(&group.histograms);
+    let all = all.filter(|(quantity, _)| group.group != ALL || *quantity != Quantity::Abstained);
     let finding = |(quantity, histogram): (Quantity, &Histogram)| {
         let values: Vec<f64> = tiles.iter().filter_map(|tile| quantity.value(tile)).collect();
         (!values.is_empty()).then(|| univariate(&group.group, quantity.name(&reference.bands), histogram, &values))
@@ -189,3 +202,6 @@ fn standardised(a: &[Vec<f32>], b: &[Vec<f32>]) -> Option<(Array2<f64>, Array2<f
 fn test(statistic: &'static str, effect: f64, effect_min: f64, p_value: f64) -> Test {
     Test { statistic, effect, effect_min, p_value, p_value_adjusted: 1.0, is_alarm: false }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ pub struct Report {
 /// One quantity of one group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
-    /// Season and sky, or `all` for tiles whose group is not known and for the mix of groups.
+    /// Season and sky, or `all` for tiles whose group is not known, and for the mix of groups and the abstentions of all.
     pub group: String,
     /// `score`, `abstained`, `valid_share`, `mean_B04`, `deviation_B04`, `bands` (all means and deviations at once) or
     /// `group_mix`.

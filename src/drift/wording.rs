@@ -121,6 +121,8 @@ impl Report {
         if self.tests == 0 {
             return "too few tiles in every group to say whether anything drifted".into();
         }
-        format!("no drift found, level {} over {} tests", self.level, self.tests)
+        let few = self.findings.iter().filter(|finding| finding.status == Status::Insufficient).count();
+        let few = if few == 0 { String::new() } else { format!("; {few} quantities have too few tiles to say") };
+        format!("no drift found, level {} over {} tests{few}", self.level, self.tests)
     }
 }
