@@ -44,6 +44,7 @@ ROLES = {
     "golden.safetensors": ("golden", ["s2infer:golden"], "application/octet-stream"),
     "card.md": ("card", ["metadata"], "text/markdown"),
     "profile.json": ("profile", ["s2infer:profile"], "application/json"),
+    "reference.json": ("reference", ["s2infer:reference"], "application/json"),
 }
 
 

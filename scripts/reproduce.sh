@@ -177,6 +177,7 @@ profile() {
     score "$model" "$data" calibration "$folder/scores.csv"
     "$s2infer" calibrate --scores "$folder/scores.csv" --rule "$3" "${@:4}" --target-recall 0.8 --confidence 0.9 \
         --model "$models/$model" --out "$models/$model/profile.json"
+    "$s2infer" drift reference "$data/calibration" --model "$models/$model" --table "$work/$model-reference.csv"
     score "$model" "$data" measurement "$folder/measured.csv"
 }
 
@@ -387,8 +388,10 @@ if $force && ! $by_name; then
     rm -rf "${work:?}"/{checkpoints,ladders}
 fi
 mkdir -p "$work/stamps" "$models" "$calibration"
-# The binary holds this file, which a training removes; empty, it counts as absent.
-[ -e models/construction/profile.json ] || : > models/construction/profile.json
+# The binary holds these files, which a training removes; empty, they count as absent.
+for file in profile.json reference.json; do
+    [ -e "models/construction/$file" ] || : > "models/construction/$file"
+done
 cargo build --release --locked --quiet --features train
 
 for stage in "${stages[@]}"; do

@@ -21,6 +21,7 @@
 //! | [`pipeline`] | the only room where all the others meet; it sequences and computes nothing |
 //! | [`inspect`] | what a tile is and what a model would be fed of it; beside the street |
 //! | [`labelled`] | labelled tiles: manifests, tables of scores, the scores of a model; beside the street |
+//! | [`drift`] | whether tiles and scores are still those that the model was calibrated on; beside the street |
 //! | [`calibrate`] | scores to thresholds with a guarantee; stands beside the street |
 //! | [`evaluate`] | two models side by side on labelled tiles, and the report of it; beside the street |
 //! | [`page`] | documents with tables and plots, as HTML and Markdown |
@@ -39,6 +40,7 @@
 
 pub mod calibrate;
 pub mod decide;
+pub mod drift;
 pub mod error;
 pub mod evaluate;
 pub mod infer;

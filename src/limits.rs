@@ -30,6 +30,8 @@ pub fn read_bounded_from(stream: impl Read, bytes_max: u64) -> Result<Vec<u8>> {
 
 /// Bytes of a JSON, CSV side table or profile that is read whole: 1 MiB for a profile or manifest.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of a drift reference: one of six bands and five groups has about 100 KB.
+pub const REFERENCE_BYTES_MAX: u64 = 16 << 20;
 /// Bytes of a side table such as `--metadata`: 256 MiB holds more than three million tiles.
 pub const TABLE_BYTES_MAX: u64 = 256 << 20;
 /// Columns of a table of labelled tiles.

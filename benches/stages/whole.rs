@@ -46,6 +46,7 @@ pub fn benches(criterion: &mut Criterion) {
                     masks: None,
                     distributions: None,
                     progress: &mut |_| {},
+                    observe: None,
                 };
                 let summary = pipeline::run(job, outputs).unwrap();
                 assert_eq!(summary.counts.tiles_failed, 0);

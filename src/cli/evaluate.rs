@@ -290,10 +290,10 @@ impl Evaluate {
                 tables.push((name, part));
             }
         };
-        if let Some((all, split)) = manifest {
-            if split.is_some() {
-                add(all.clone(), "manifest", split);
-            }
+        if let Some((all, split)) = manifest
+            && split.is_some()
+        {
+            add(all.clone(), "manifest", split);
         }
         let measuring = measured.splits().first().map(|split| split.to_string());
         for path in &self.against {

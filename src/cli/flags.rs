@@ -131,6 +131,10 @@ pub struct OutputArgs {
     /// The run record: versions, hashes, engine, counts, timings, errors.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// Metrics of the run for Prometheus, as node_exporter's textfile collector reads them: counts, seconds, and what
+    /// --drift found.
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
     /// Take over what an earlier run with the same model, profile and options already decided, by content, and keep
     /// the journal (OUTPUT.journal) for the next.
     #[arg(long, requires = "output", conflicts_with_all = ["masks", "distributions"])]
@@ -139,7 +143,9 @@ pub struct OutputArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub wait: u64,
     /// List each tile's shift and threshold, and decide nothing.
-    #[arg(long, conflicts_with_all = ["output", "masks", "distributions", "record", "resume"])]
+    #[arg(long, conflicts_with_all = [
+        "output", "masks", "distributions", "record", "metrics_file", "resume", "drift", "drift_reference", "fail_on_drift",
+    ])]
     pub dry_run: bool,
 }
 
@@ -150,7 +156,12 @@ impl OutputArgs {
     /// [`s2infer::Kind::Usage`] for another output there, and for what needs a file.
     pub fn resolve_standard_output(&mut self) -> Result<()> {
         let is_stream = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
-        for (flag, path) in [("--record", &self.record), ("--distributions", &self.distributions)] {
+        let files = [
+            ("--record", &self.record),
+            ("--metrics-file", &self.metrics_file),
+            ("--distributions", &self.distributions),
+        ];
+        for (flag, path) in files {
             if is_stream(path) {
                 return Err(Error::usage(format!("{flag} -: standard output is the table's; give a file")));
             }

@@ -3,6 +3,7 @@
 mod calibrate;
 mod calibration;
 mod claims;
+mod drift;
 mod dry_run;
 mod evaluate;
 mod flags;
@@ -30,11 +31,12 @@ Examples:
   s2infer inspect tiles/a.tif --format json
   s2infer calibrate --scores scores.csv --target-recall 0.8 --confidence 0.9 --out profile.json
   s2infer evaluate --manifest tiles.csv --model models/new --baseline models/old --out report
+  s2infer drift --reference construction --scores run.csv
   s2infer simulate --profile small --out coasts
 
 Exit codes:
   0 all done        1 some tiles failed        2 usage            3 nothing could run (engine, device)
-  4 model or profile refused     5 output failed     75 another run holds the lock     130/143 stopped";
+  4 model or profile refused, or drift with --fail-on-drift     5 output failed     75 another run holds the lock     130/143 stopped";
 
 /// Sentinel-2 tiles in, decisions at thresholds calibrated per season and sky out.
 ///
@@ -60,6 +62,8 @@ enum Command {
     Calibrate(calibrate::Calibrate),
     /// Measure a model, and compare it with another, on labelled tiles: a report with a verdict.
     Evaluate(Box<evaluate::Evaluate>),
+    /// Compare scores with a model's reference, make references, and follow audited labels.
+    Drift(drift::Drift),
     /// Write simulated tiles of coasts with and without construction.
     Simulate(simulate::Simulate),
     /// Print a completion script for a shell.
@@ -100,6 +104,7 @@ pub fn main() -> ExitCode {
         Some(Command::Inspect(inspect)) => inspect.run(),
         Some(Command::Calibrate(calibrate)) => calibrate.run(),
         Some(Command::Evaluate(evaluate)) => evaluate.run(),
+        Some(Command::Drift(drift)) => drift.run(),
         Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Completions(completions)) => completions.run(&mut Cli::command()),
         Some(Command::Man) => shell::man(Cli::command()),

@@ -7,19 +7,21 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use s2infer::decide::Profile;
+use s2infer::drift::{Report, drift_metrics};
 use s2infer::infer::engine::{self, Device, Engine};
 use s2infer::limits::{CONFIG_BYTES_MAX, read_bounded};
 use s2infer::model::Model;
 use s2infer::model::manifest::{Head, Tta};
 use s2infer::output::{
-    self, AtomicFile, DistributionWriter, Format, Journal, Lock, NamedFile, RunRecord, Target, journal_path, mask_path,
-    signal, tile_text,
+    self, AtomicFile, DistributionWriter, Format, Journal, Lock, Metrics, NamedFile, RunRecord, Target, journal_path,
+    mask_path, signal, tile_text,
 };
-use s2infer::pipeline::{self, Input, Job, Outputs, Summary, Thresholds};
+use s2infer::pipeline::{self, Input, Job, Observer, Outputs, Summary, Thresholds};
 use s2infer::{Error, Result};
 
 use super::calibration::binding;
 use super::claims::Claims;
+use super::drift::{ALARM, DriftArgs, Watch};
 use super::flags::{DecideArgs, EngineArgs, ModelArgs, OutputArgs, SceneArgs};
 use super::{Common, dry_run, inputs, logging};
 
@@ -39,6 +41,8 @@ pub struct Predict {
     scene: SceneArgs,
     #[command(flatten)]
     engine: EngineArgs,
+    #[command(flatten)]
+    drift: DriftArgs,
     #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
@@ -70,6 +74,7 @@ impl Predict {
         let mut claims = self.claims(&model)?;
         let tta = self.model.tta.map_or(model.manifest.tta, Tta::from);
         let (thresholds, profile) = self.thresholds(&model, tta)?;
+        let mut watch = self.drift.watch(&model, tta)?;
         let inputs = inputs::expand(&self.inputs, self.files_from.as_deref())?;
         self.claim_tiles(&mut claims, &inputs)?;
         let scene = self.scene.options()?;
@@ -101,21 +106,27 @@ impl Predict {
         }
         let mut record = self.record(&job, profile.as_ref(), started);
         let record_file = self.output.record.as_deref().map(AtomicFile::create).transpose()?;
-        let mut summary = self.execute(job, profile.as_ref())?;
+        let metrics_file = self.output.metrics_file.as_deref().map(AtomicFile::create).transpose()?;
+        let mut summary = self.execute(job, profile.as_ref(), watch.as_mut())?;
         for warning in &summary.warnings.listed {
             tracing::warn!("{warning}");
         }
-        let code = u8::from(summary.counts.tiles_failed > 0);
+        let drift = watch.map(|watch| watch.report());
+        let is_alarm = self.drift.fail_on_drift && drift.as_ref().is_some_and(|report| report.alarm);
+        let code = if is_alarm { ALARM } else { u8::from(summary.counts.tiles_failed > 0) };
+        remarks.into_iter().for_each(|remark| summary.warnings.push(format!("--metadata: {remark}")));
+        record.complete(summary, drift.as_ref(), code)?;
+        if let Some(file) = metrics_file {
+            record.metrics(drift.as_ref()).write(file)?;
+        }
         if let Some(file) = record_file {
-            remarks.into_iter().for_each(|remark| summary.warnings.push(format!("--metadata: {remark}")));
-            record.complete(summary, code);
             record.0.write(file)?;
         }
         Ok(code)
     }
 
     /// Under the lock: opens the outputs, runs, and settles the journal.
-    fn execute(&self, job: Job, profile: Option<&NamedFile>) -> Result<Summary> {
+    fn execute(&self, job: Job, profile: Option<&NamedFile>, watch: Option<&mut Watch>) -> Result<Summary> {
         let arguments = &self.output;
         let _lock = match &arguments.output {
             Some(path) => {
@@ -145,6 +156,7 @@ impl Predict {
                 .map_err(|error| Error::output(format!("--masks {}: {error}", folder.display())))?;
         }
         let bar = logging::progress(&self.common, job.inputs.len());
+        let mut observe = watch.map(|watch| |_: &str, tile| watch.add(tile));
         let outputs = Outputs {
             sink: output::open(format, target, &classes)?,
             journal,
@@ -152,6 +164,7 @@ impl Predict {
             masks: arguments.masks.clone(),
             distributions,
             progress: &mut |done| bar.set_position(done),
+            observe: observe.as_mut().map(|observe| observe as Observer),
         };
         let summary = pipeline::run(job, outputs);
         bar.finish_and_clear();
@@ -185,7 +198,11 @@ impl Predict {
         if let Some(path) = &self.output.output {
             claims.table(path)?;
         }
-        let others = [("--record", &self.output.record), ("--distributions", &self.output.distributions)];
+        let others = [
+            ("--record", &self.output.record),
+            ("--metrics-file", &self.output.metrics_file),
+            ("--distributions", &self.output.distributions),
+        ];
         for (flag, path) in others {
             path.iter().try_for_each(|path| claims.output(flag, path))?;
         }
@@ -194,6 +211,7 @@ impl Predict {
             ("--files-from", &self.files_from),
             ("--metadata", &self.scene.metadata),
             ("--profile", &self.decide.profile),
+            ("--drift-reference", &self.drift.drift_reference),
             ("--ort-lib", &self.engine.ort_lib),
         ];
         read.into_iter().try_for_each(|(flag, path)| path.iter().try_for_each(|path| claims.input(flag, path)))?;
@@ -280,6 +298,7 @@ impl Predict {
             seconds: Default::default(),
             warnings: Default::default(),
             errors: Default::default(),
+            drift: None,
             exit_code: 0,
         })
     }
@@ -289,7 +308,7 @@ impl Predict {
 struct Record(RunRecord);
 
 impl Record {
-    fn complete(&mut self, summary: Summary, exit_code: u8) {
+    fn complete(&mut self, summary: Summary, drift: Option<&Report>, exit_code: u8) -> Result<()> {
         let record = &mut self.0;
         record.finished = Timestamp::now();
         record.counts = summary.counts;
@@ -298,6 +317,15 @@ impl Record {
         record.warnings = summary.warnings;
         record.errors = summary.errors;
         record.exit_code = exit_code;
+        record.drift = drift.map(serde_json::to_value).transpose().map_err(Error::output)?;
+        Ok(())
+    }
+
+    fn metrics(&self, drift: Option<&Report>) -> Metrics {
+        let mut metrics = Metrics::new(vec![("model", self.0.model.name.clone())]);
+        metrics.run(&self.0);
+        drift.iter().for_each(|report| drift_metrics(report, &mut metrics));
+        metrics
     }
 }
 

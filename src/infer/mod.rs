@@ -4,4 +4,5 @@ pub mod augment;
 pub mod engine;
 pub mod head;
 pub mod preprocess;
+pub mod summary;
 pub mod windows;

@@ -44,7 +44,15 @@ pub(super) struct Builder {
     /// Until a cell is no number.
     numbers: Option<Vec<f32>>,
     /// Until there are too many words.
-    words: Option<(Vec<Arc<str>>, HashMap<Arc<str>, u32>, Vec<u32>)>,
+    words: Option<Dictionary>,
+}
+
+/// Words, each once, and the word of every row.
+#[derive(Debug, Default)]
+struct Dictionary {
+    words: Vec<Arc<str>>,
+    indices: HashMap<Arc<str>, u32>,
+    of: Vec<u32>,
 }
 
 impl Builder {
@@ -60,7 +68,7 @@ impl Builder {
                 (_, Err(_)) => self.numbers = None,
             }
         }
-        if let Some((words, indices, of)) = &mut self.words {
+        if let Some(Dictionary { words, indices, of }) = &mut self.words {
             if let Some(&index) = indices.get(cell) {
                 of.push(index);
             } else if words.len() < WORDS_MAX {
@@ -79,7 +87,9 @@ impl Builder {
         let numbers = self.numbers.filter(|numbers| numbers.iter().any(|number| number.is_finite()));
         let values = match (numbers, self.words) {
             (Some(numbers), _) => Values::Numbers(numbers),
-            (None, Some((words, _, of))) if words.iter().any(|word| !word.is_empty()) => Values::Words(words, of),
+            (None, Some(Dictionary { words, of, .. })) if words.iter().any(|word| !word.is_empty()) => {
+                Values::Words(words, of)
+            }
             _ => return None,
         };
         Some(Further { name: self.name, values })

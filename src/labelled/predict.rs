@@ -35,6 +35,7 @@ pub fn predict(job: Job, progress: &mut dyn FnMut(u64)) -> Result<Vec<Outcome>> 
         masks: None,
         distributions: None,
         progress,
+        observe: None,
     };
     let inputs = job.inputs.len();
     let summary = pipeline::run(job, outputs)?;

@@ -16,6 +16,8 @@ pub enum Role {
     Golden,
     /// The threshold profile.
     Profile,
+    /// The drift reference.
+    Reference,
     /// The model card.
     Card,
     /// An example tile. Takes no part in a run and is not checked when the model is loaded.
@@ -25,10 +27,11 @@ pub enum Role {
 }
 
 /// Role, STAC roles (the first one identifies it), media type and title.
-const ROLES: [(Role, &[&str], &str, &str); 5] = [
+const ROLES: [(Role, &[&str], &str, &str); 6] = [
     (Role::Model, &["mlm:model", "mlm:weights"], "application/onnx", "ONNX graph"),
     (Role::Golden, &["s2infer:golden"], "application/octet-stream", "Golden batch (safetensors)"),
     (Role::Profile, &["s2infer:profile"], "application/json", "Threshold profile"),
+    (Role::Reference, &["s2infer:reference"], "application/json", "Drift reference"),
     (Role::Card, &["metadata"], "text/markdown", "Model card"),
     (Role::Example, &["s2infer:example"], "image/tiff; application=geotiff", "Example tile"),
 ];

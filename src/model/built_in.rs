@@ -11,4 +11,4 @@ macro_rules! files {
 
 /// Its files; an empty one counts as absent.
 pub(super) static FILES: &[(&str, &[u8])] =
-    files!["model.json", "model.onnx", "golden.safetensors", "card.md", "profile.json"];
+    files!["model.json", "model.onnx", "golden.safetensors", "card.md", "profile.json", "reference.json"];

@@ -52,6 +52,7 @@ pub fn describe(model: &Model) -> Value {
             "tolerance": decimal(m.golden_tolerance),
         },
         "profile": model.profile.as_deref().map(summarise_profile),
+        "reference": model.reference.as_deref().map(summarise_reference),
     })
 }
 
@@ -65,6 +66,18 @@ fn summarise_profile(bytes: &[u8]) -> Value {
         .filter_map(|entry| Some((entry.get("group")?.as_str()?.to_owned(), entry.get("threshold")?.clone())))
         .collect();
     json!({"sha256": super::sha256(bytes), "thresholds": thresholds})
+}
+
+/// Its hash and the tiles of each of its groups.
+fn summarise_reference(bytes: &[u8]) -> Value {
+    let reference: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let groups = reference.get("groups").and_then(Value::as_array);
+    let tiles: Map<String, Value> = groups
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some((entry.get("group")?.as_str()?.to_owned(), entry.get("n_tiles")?.clone())))
+        .collect();
+    json!({"sha256": super::sha256(bytes), "tiles": tiles})
 }
 
 /// The shortest decimal that reads back to the same f32.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::assets::{Asset, Role, describe_accident};
 use super::files::Files;
 use super::{Manifest, Model, built_in, golden, graph};
-use crate::limits::{CARD_BYTES_MAX, CONFIG_BYTES_MAX, GOLDEN_BYTES_MAX, MODEL_BYTES_MAX};
+use crate::limits::{CARD_BYTES_MAX, CONFIG_BYTES_MAX, GOLDEN_BYTES_MAX, MODEL_BYTES_MAX, REFERENCE_BYTES_MAX};
 use crate::{Error, Kind, Result};
 
 const MANIFEST: &str = "model.json";
@@ -75,14 +75,8 @@ fn check_all(files: &Files) -> Result<Model> {
     golden_asset.verify(&bytes)?;
     let golden = golden::parse(&golden_asset.href, &bytes)?;
     golden::check_shapes(&golden, &manifest)?;
-    let profile = match at_most_one(&manifest, Role::Profile)? {
-        Some(asset) => {
-            let bytes = files.read(&asset.href, CONFIG_BYTES_MAX)?;
-            asset.verify(&bytes)?;
-            Some(bytes.into_owned())
-        }
-        None => None,
-    };
+    let profile = optional(files, &manifest, Role::Profile, CONFIG_BYTES_MAX)?;
+    let reference = optional(files, &manifest, Role::Reference, REFERENCE_BYTES_MAX)?;
     let asset = one(&manifest, Role::Model)?;
     let bytes = files.read(&asset.href, MODEL_BYTES_MAX)?;
     // Hashing and scanning take about as long as each other, and either may refuse.
@@ -94,7 +88,7 @@ fn check_all(files: &Files) -> Result<Model> {
     verified.unwrap_or_else(|_| Err(Error::refused(format!("{}: hashing panicked", asset.href))))?;
     let scanned = scanned.map_err(|error| error.context(&asset.href))?;
     let sha256 = asset.sha256.clone();
-    Ok(Model { manifest, sha256, graph: scanned.graph, facts: scanned.facts, golden, profile })
+    Ok(Model { manifest, sha256, graph: scanned.graph, facts: scanned.facts, golden, profile, reference })
 }
 
 /// Hash and size of the files that are listed but not used here.
@@ -104,6 +98,14 @@ fn check_others(files: &Files, manifest: &Manifest) -> Result<()> {
         asset.verify(&files.read(&asset.href, bytes_max)?)?;
     }
     Ok(())
+}
+
+/// A file that a model can do without, where the manifest lists it.
+fn optional(files: &Files, manifest: &Manifest, role: Role, bytes_max: u64) -> Result<Option<Vec<u8>>> {
+    let Some(asset) = at_most_one(manifest, role)? else { return Ok(None) };
+    let bytes = files.read(&asset.href, bytes_max)?;
+    asset.verify(&bytes)?;
+    Ok(Some(bytes.into_owned()))
 }
 
 fn at_most_one(manifest: &Manifest, role: Role) -> Result<Option<&Asset>> {

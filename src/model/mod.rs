@@ -15,7 +15,7 @@ pub use describe::describe;
 pub use golden::{check_golden, write_golden};
 pub use graph::Facts;
 pub use manifest::Manifest;
-pub use seal::seal;
+pub use seal::{REFERENCE, seal};
 
 /// A verified model: its manifest, and a graph that was scanned and re-encoded from what was scanned.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Model {
     pub golden: Golden,
     /// The model's own threshold profile (`profile.json`), if it has one.
     pub profile: Option<Vec<u8>>,
+    /// The model's own drift reference (`reference.json`), if it has one.
+    pub reference: Option<Vec<u8>>,
 }
 
 /// The golden batch: `input` as the model sees it (after preprocessing), NCHW, and the raw `output` for it.

@@ -6,19 +6,24 @@ use std::path::{Path, PathBuf};
 use super::assets::{Asset, Role};
 use super::files::Files;
 use super::{Manifest, Model};
-use crate::limits::{CARD_BYTES_MAX, CONFIG_BYTES_MAX, GOLDEN_BYTES_MAX, MODEL_ASSETS_MAX, MODEL_BYTES_MAX};
+use crate::limits::{
+    CARD_BYTES_MAX, CONFIG_BYTES_MAX, GOLDEN_BYTES_MAX, MODEL_ASSETS_MAX, MODEL_BYTES_MAX, REFERENCE_BYTES_MAX,
+};
 use crate::{Error, Result};
 
+/// What the drift reference of a model folder is called.
+pub const REFERENCE: &str = "reference.json";
 /// Key, file name, role, size limit, and whether a model can do without it.
-const KNOWN: [(&str, &str, Role, u64, bool); 4] = [
+const KNOWN: [(&str, &str, Role, u64, bool); 5] = [
     ("model", "model.onnx", Role::Model, MODEL_BYTES_MAX, false),
     ("golden", "golden.safetensors", Role::Golden, GOLDEN_BYTES_MAX, false),
     ("card", "card.md", Role::Card, CARD_BYTES_MAX, false),
     ("profile", "profile.json", Role::Profile, CONFIG_BYTES_MAX, true),
+    ("reference", REFERENCE, Role::Reference, REFERENCE_BYTES_MAX, true),
 ];
 
 /// Hashes what lies in `folder` (`model.onnx`, `golden.safetensors`, `card.md`, if there
-/// `profile.json` and the files in `examples/`) and writes `model.json`, which says what `manifest`
+/// `profile.json`, `reference.json` and the files in `examples/`) and writes `model.json`, which says what `manifest`
 /// says; the assets listed in `manifest` are replaced. Called again after a file has changed, it
 /// seals the new state. Returns the model as it then loads.
 ///

@@ -40,6 +40,9 @@ pub struct RunRecord {
     pub warnings: Listing<String>,
     /// The tiles that failed.
     pub errors: Listing<TileError>,
+    /// What `--drift` found, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<serde_json::Value>,
     /// The exit code of the process.
     pub exit_code: u8,
 }

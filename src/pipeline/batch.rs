@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use super::Rows;
 use crate::Error;
 use crate::infer::head::Prediction;
+use crate::infer::summary::WindowSummary;
 use crate::infer::windows::Windows;
 use crate::scene::Scene;
 
@@ -30,6 +31,8 @@ pub(super) struct WindowSlot {
     /// Whether the profile's guarantee holds at this threshold.
     pub guaranteed: bool,
     pub hints_at_offset: bool,
+    /// What its pixels were like, where that is asked for.
+    pub summary: Option<WindowSummary>,
     pub state: State,
 }
 

@@ -8,8 +8,10 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::batch::{Batch, Slot, State, Tile, WindowSlot};
-use super::{Rows, Shared, Timers};
+use super::observe::{group, resumed};
+use super::{Observer, Rows, Shared, Timers};
 use crate::decide::{Decision, threshold_rule};
+use crate::drift::{Middle, Observation};
 use crate::infer::head::{ClassMap, Prediction};
 use crate::model::manifest::Head;
 use crate::output::{Counts, DistributionWriter, Listing, MaskWriter, NO_CLASS, Row, Sink, TileError, signal};
@@ -39,6 +41,7 @@ pub(super) struct Collector<'a> {
     masks: Option<PathBuf>,
     distributions: Option<DistributionWriter>,
     progress: &'a mut dyn FnMut(u64),
+    observe: Option<Observer<'a>>,
     summary: Summary,
     /// Tiles that an unremoved offset is suspected in.
     offset_hints: usize,
@@ -53,6 +56,7 @@ struct OpenTile {
     has_failed: bool,
     mask: Option<MaskWriter>,
     shares: Shares,
+    middle: Middle,
 }
 
 /// Class probabilities summed over the valid pixels of a tile.
@@ -69,6 +73,7 @@ impl<'a> Collector<'a> {
         masks: Option<PathBuf>,
         distributions: Option<DistributionWriter>,
         progress: &'a mut dyn FnMut(u64),
+        observe: Option<Observer<'a>>,
     ) -> Self {
         Self {
             shared,
@@ -76,6 +81,7 @@ impl<'a> Collector<'a> {
             masks,
             distributions,
             progress,
+            observe,
             summary: Summary::default(),
             offset_hints: 0,
             first_offset_hint: None,
@@ -137,6 +143,11 @@ impl<'a> Collector<'a> {
     fn resumed(&mut self, rows: &Rows) -> Result<()> {
         self.summary.counts.tiles_resumed += 1;
         rows.iter().try_for_each(|row| self.emit(row))?;
+        if let (Some(observe), Some(row)) = (&mut self.observe, rows.first())
+            && let Some(tile) = resumed(&self.shared.job, rows)
+        {
+            observe(&row.tile, tile);
+        }
         self.tile_done();
         Ok(())
     }
@@ -152,7 +163,7 @@ impl<'a> Collector<'a> {
         (self.progress)(self.summary.counts.tiles);
     }
 
-    fn window(&mut self, slot: WindowSlot) -> Result<()> {
+    fn window(&mut self, mut slot: WindowSlot) -> Result<()> {
         if slot.index == 0 {
             self.start_tile(&slot.tile)?;
         }
@@ -169,7 +180,16 @@ impl<'a> Collector<'a> {
             self.failed(&tile.name, error);
         }
         let guaranteed = slot.guaranteed;
+        let observed = self.observe.is_some().then(|| Observation {
+            group: group(&self.shared.job, &slot),
+            score: None,
+            summary: slot.summary.take(),
+        });
+        let index = slot.index;
         let row = self.row(slot)?;
+        if let (Some(observed), Some(open)) = (observed, &mut self.open) {
+            open.middle.offer(index, tile.windows.count(), Observation { score: row.score, ..observed });
+        }
         if !guaranteed && matches!(row.decision, Decision::Positive | Decision::Negative) {
             self.summary.counts.without_guarantee += 1;
         }
@@ -192,7 +212,13 @@ impl<'a> Collector<'a> {
                 Some(MaskWriter::create(folder, &tile.name, header.width, header.height, header.geo.as_ref())?)
             }
         };
-        self.open = Some(OpenTile { rows: Vec::new(), has_failed: false, mask, shares: Shares::default() });
+        self.open = Some(OpenTile {
+            rows: Vec::new(),
+            has_failed: false,
+            mask,
+            shares: Shares::default(),
+            middle: Middle::default(),
+        });
         Ok(())
     }
 
@@ -209,6 +235,9 @@ impl<'a> Collector<'a> {
     fn keep(&mut self, tile: &Tile, open: OpenTile) -> Result<()> {
         if let Some(mask) = open.mask {
             mask.finish()?;
+        }
+        if let (Some(observe), Some(observed)) = (&mut self.observe, open.middle.chosen()) {
+            observe(&tile.name, observed);
         }
         if let Some(distributions) = &mut self.distributions {
             distributions.write(&tile.name, open.shares.means().as_deref())?;

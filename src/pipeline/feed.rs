@@ -54,6 +54,7 @@ impl Feeder<'_> {
                         threshold: None,
                         guaranteed: false,
                         hints_at_offset: false,
+                        summary: None,
                         state: State::Planned,
                     }))?;
                 }

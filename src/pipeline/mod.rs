@@ -12,6 +12,7 @@
 mod batch;
 mod collect;
 mod feed;
+mod observe;
 mod prepare;
 mod score;
 
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::bounded;
 
 use crate::decide::{Profile, ShiftChoice};
+use crate::drift::Observation;
 use crate::infer::augment::{View, views};
 use crate::infer::engine::{Engine, SafeBatch};
 use crate::infer::head::OutputReader;
@@ -80,6 +82,9 @@ pub struct Job {
     pub readers: usize,
 }
 
+/// Takes a tile's name and what was seen of it.
+pub type Observer<'a> = &'a mut dyn FnMut(&str, Observation);
+
 /// Where results go.
 pub struct Outputs<'a> {
     /// The table.
@@ -94,6 +99,9 @@ pub struct Outputs<'a> {
     pub distributions: Option<DistributionWriter>,
     /// Called after every tile with the number done.
     pub progress: &'a mut dyn FnMut(u64),
+    /// Called with every tile that was decided or abstained, and its name: what comparing it with others takes. Without
+    /// it no pixel is summarised.
+    pub observe: Option<Observer<'a>>,
 }
 
 /// What all threads of a run share.
@@ -107,6 +115,8 @@ struct Shared {
     journal: Option<Mutex<Journal>>,
     /// Whether a map's validity must be kept until the end.
     keeps_validity: bool,
+    /// Whether windows are summarised.
+    summarises: bool,
     stop: AtomicBool,
     timers: Timers,
 }
@@ -164,7 +174,7 @@ impl Timers {
 /// be written, a signal. A tile that fails is a row and a count in the [`Summary`].
 pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
     let views = views(job.tta);
-    let Outputs { sink, journal, keep_journal, masks, distributions, progress } = outputs;
+    let Outputs { sink, journal, keep_journal, masks, distributions, progress, observe } = outputs;
     let shared = Arc::new(Shared {
         graph: std::mem::take(&mut job.model.graph).into(),
         views,
@@ -173,6 +183,7 @@ pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
         reader: OutputReader::new(&job.model.manifest, views),
         journal: journal.map(Mutex::new),
         keeps_validity: job.model.manifest.head == Head::Segmentation,
+        summarises: observe.is_some(),
         stop: AtomicBool::new(false),
         timers: Timers::default(),
         job,
@@ -209,7 +220,9 @@ pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
     }
     drop((batch_in, tensor_out, tensor_in, scored_out, buffer_in, buffer_out));
 
-    let collector = collect::Collector::new(&shared, sink, masks, distributions, progress);
+    // Behind an option the compiler does not shorten the closure's own lifetime by itself.
+    let observe = observe.map(|observe| observe as Observer);
+    let collector = collect::Collector::new(&shared, sink, masks, distributions, progress, observe);
     let result = collector.collect(&scored_in, &token_in);
     shared.stop.store(true, Ordering::Relaxed);
     drop((scored_in, token_in));

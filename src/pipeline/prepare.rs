@@ -5,6 +5,7 @@ use crossbeam_channel::{Receiver, Sender};
 use super::batch::{Batch, Prepared, Slot, State, WindowSlot};
 use super::{Shared, Timers, feed};
 use crate::decide::Resolution;
+use crate::infer::summary::WindowSummary;
 use crate::raster::Planes;
 
 /// Prepares batches until there are no more or nobody listens.
@@ -85,6 +86,9 @@ impl<'a> Preparer<'a> {
         slot.hints_at_offset = scene.radiometry.is_offset_assumed && census.hints_at_offset();
         if let Err(error) = census.check_plausible(&scene.radiometry) {
             return State::Failed(error);
+        }
+        if self.shared.summarises {
+            slot.summary = Some(WindowSummary::of(&self.planes, &scene.radiometry, &self.valid, self.side_px));
         }
         let (share, needed) =
             (census.valid_share(self.side_px * self.side_px), self.shared.job.model.manifest.minimum_valid_share);

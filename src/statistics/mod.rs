@@ -9,6 +9,7 @@
 //! | [`probability`], [`calibrator`] | how honest scores are as probabilities, maps that make them so |
 //! | [`bootstrap`], [`correlation`] | intervals where places are drawn whole; how alike a place's samples are |
 //! | [`paired`], [`delong`] | whether one of two models is better by more than chance |
+//! | [`psi`], [`ks`], [`mmd`], [`e_process`] | whether a population has moved; evidence that may be looked at every night |
 //! | [`beta_binomial`], [`ltt`], [`prior_shift`] | small groups, tests of a threshold, another prevalence |
 
 pub mod beta;
@@ -19,17 +20,21 @@ pub mod calibrator;
 pub mod classes;
 pub mod correlation;
 pub mod delong;
+pub mod e_process;
 #[cfg(test)]
 mod fixture;
 pub mod interval;
 mod isotonic;
+pub mod ks;
 mod logistic;
 pub mod ltt;
 mod mid_ranks;
+pub mod mmd;
 mod normal;
 pub mod paired;
 mod permutation;
 pub mod prior_shift;
 pub mod probability;
+pub mod psi;
 mod ranked;
 pub mod ranking;

@@ -120,6 +120,7 @@ fn score(model: &Model, patches: &[&Patch], root: &Path, threads: usize) -> Resu
                 tracing::info!("{done} of {} calibration patches scored", patches.len());
             }
         },
+        observe: None,
     };
     pipeline::run(job, outputs)?;
     let rows = std::mem::take(&mut *rows.0.lock().unwrap_or_else(PoisonError::into_inner));

@@ -10,13 +10,13 @@ use super::export;
 use super::parameters::{Parameters, values};
 use crate::infer::engine::{Device, EngineChoice, EngineRequest, open};
 use crate::model::manifest::WeightsStorage;
-use crate::model::{Golden, Manifest, Model, seal, write_golden};
+use crate::model::{Golden, Manifest, Model, REFERENCE, seal, write_golden};
 use crate::onnx::Weights;
 use crate::{Error, Result};
 
 /// Writes `model.onnx`, `golden.safetensors`, `card.md` and `model.json` into `folder`, which appears if need be;
-/// `golden` is a small batch of network inputs, whose outputs come from the exported graph. A profile from before
-/// would be of another model and is removed.
+/// `golden` is a small batch of network inputs, whose outputs come from the exported graph. A profile and a drift
+/// reference from before would be of another model and are removed.
 pub fn write(
     folder: &Path,
     manifest: &Manifest,
@@ -34,9 +34,11 @@ pub fn write(
         let path = folder.join(name);
         std::fs::write(&path, bytes).map_err(|e| Error::output(e).context(path.display()))
     };
-    let profile = folder.join("profile.json");
-    if profile.exists() {
-        std::fs::remove_file(&profile).map_err(|e| Error::output(e).context(profile.display()))?;
+    for stale in ["profile.json", REFERENCE] {
+        let stale = folder.join(stale);
+        if stale.exists() {
+            std::fs::remove_file(&stale).map_err(|e| Error::output(e).context(stale.display()))?;
+        }
     }
     write("model.onnx", &graph)?;
     write("card.md", card::render(manifest, story).as_bytes())?;

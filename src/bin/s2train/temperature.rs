@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use s2infer::model::manifest::Head;
-use s2infer::model::{Manifest, Model, seal};
+use s2infer::model::{Manifest, Model, REFERENCE, seal};
 use s2infer::statistics::calibrator::{self, Method};
 use s2infer::train::scored::{self, Scored};
 use s2infer::{Error, Result};
@@ -45,9 +45,12 @@ impl Temperature {
         let refused = |why: String| Error::refused(format!("{}: {why}", self.scores.display()));
         let fit = calibrator::fit(Method::Temperature, &scores).map_err(refused)?;
         let relative = fit.calibrator.temperature().ok_or_else(|| refused("no temperature fits".into()))?;
-        let profile = self.model.join("profile.json");
-        if profile.exists() {
-            std::fs::remove_file(&profile).map_err(|e| Error::output(e).context(profile.display()))?;
+        // Both are of the scores that were.
+        for stale in ["profile.json", REFERENCE] {
+            let stale = self.model.join(stale);
+            if stale.exists() {
+                std::fs::remove_file(&stale).map_err(|e| Error::output(e).context(stale.display()))?;
+            }
         }
         let temperature = (f64::from(manifest.temperature) * relative) as f32;
         seal(&self.model, &Manifest { temperature, ..manifest })?;
