@@ -11,8 +11,8 @@
 # (SIMULATED, at a fixed seed), and the incumbent at its one threshold is compared with the candidate at its own
 # thresholds. Ten classes: the patches as they are. Nothing is fitted to the patches.
 #
-# Results in $OUT (default target/evaluation): report.md, report.json, and the tables of scores behind them. Takes
-# minutes. The models: $INCUMBENT, $CANDIDATE, $CLASSES (the last is left out where there is no such folder).
+# Results in $OUT (default target/evaluation), in construction and in classes: report.html, report.md, report.json and
+# the tables of scores behind them. Takes minutes. The models: $INCUMBENT, $CANDIDATE, $CLASSES (the last is left out where there is no such folder).
 # S2INFER and S2TRAIN name programs that are built already.
 set -euo pipefail
 . "$(dirname "$0")/lib/common.sh"
@@ -50,20 +50,11 @@ if [ -z "${ORT_DYLIB_PATH:-}" ]; then
 fi
 
 mkdir -p "$out"
-rm -rf "${out:?}"/{tiles,report.md,report.json}
+rm -rf "${out:?}"/{tiles,construction,classes}
 
 say "construction: drawing patches and rendering them in four groups …"
 "$s2train" prepare-eurosat --folder "$folder" ${index:+--index "$index"} --seed "$seed" --out "$out/patches.csv"
 "$s2train" render --patches "$out/patches.csv" --split measurement --seed "$seed" --out "$out/tiles"
-
-# NAME MODEL: scores of the tiles by the model's own augmentation and thresholds.
-score() {
-    say "construction: scoring with $2 …"
-    "$s2infer" "$out/tiles" --model "$2" --output "$out/$1-run.csv"
-    "$s2train" scores --run "$out/$1-run.csv" --tiles "$out/tiles/tiles.csv" --out "$out/$1-scores.csv"
-}
-score incumbent "$incumbent"
-score candidate "$candidate"
 
 if [ -n "$index" ]; then
     where="Places and latitudes are those of \`${index##*/}\`."
@@ -71,31 +62,34 @@ else
     where="No index was given: every patch is taken for a place of its own at 47° N, so that intervals are too narrow."
 fi
 count=$(($(wc -l < "$out/patches.csv") - 1))
-"$s2train" compare --incumbent "$incumbent" --incumbent-scores "$out/incumbent-scores.csv" \
-    --candidate "$candidate" --candidate-scores "$out/candidate-scores.csv" \
-    --note "$count patches of \`${folder##*/}\`, one positive to ten negatives, each rendered in four groups.
-**Seasons and skies are simulated** (seed $seed). $where" --out "$out/construction.md" --json "$out/construction.json"
 
-parts=("$out/construction.md")
-json="{\"construction\": $(cat "$out/construction.json")"
+# measure NAME NOTE OPTION…: the report $out/NAME. Patches are 640 m wide: nearer ones overlap. Leaks are in the report.
+measure() {
+    local status=0
+    "$s2infer" evaluate --place-gap-km 0.64 --despite-leaks --note "$2" --out "$out/$1" "${@:3}" || status=$?
+    [ $status -eq 0 ] || { [ $status -eq 4 ] && [ -f "$out/$1/report.json" ]; } || exit $status
+}
+# The calibration scores of a model, for thresholds of other kinds than the profile's.
+scores_of() {
+    echo "$(dirname "$1")/../calibration/$(basename "$1")/scores.csv"
+}
+options=()
+if [ -f "$(scores_of "$candidate")" ] && [ -f "$(scores_of "$incumbent")" ]; then
+    options=(--calibration "$(scores_of "$candidate")" --baseline-calibration "$(scores_of "$incumbent")")
+fi
+say "construction: deciding with $candidate and $incumbent …"
+measure construction "$count patches of \`${folder##*/}\`, one positive to ten negatives, each rendered in four groups. \
+**Seasons and skies are simulated** (seed $seed). $where" --manifest "$out/tiles/tiles.csv" --model "$candidate" \
+    --baseline "$incumbent" "${options[@]}"
+parts=(construction)
+
 if [ -f "$classes/model.json" ]; then
     say "ten classes: deciding with $classes …"
     "$s2train" prepare-eurosat --folder "$folder" ${index:+--index "$index"} --task classes --out "$out/classes.csv"
-    case $folder in *[,\"]*) fail "$folder: a path without commas and quotes, please" ;; esac
-    tail -n +2 "$out/classes.csv" | cut -d , -f 1 > "$out/classes.txt"
-    "$s2infer" --files-from "$out/classes.txt" --model "$classes" --output "$out/classes-run.csv"
-    "$s2train" report-classes --model "$classes" --run "$out/classes-run.csv" --patches "$out/classes.csv" \
-        --note "All $(wc -l < "$out/classes.txt") patches of \`${folder##*/}\` as they are." \
-        --out "$out/classes.md" --json "$out/classes.json"
-    parts+=("$out/classes.md")
-    json+=", \"classes\": $(cat "$out/classes.json")"
+    measure classes "All $(($(wc -l < "$out/classes.csv") - 1)) patches of \`${folder##*/}\` as they are." \
+        --manifest "$out/classes.csv" --model "$classes"
+    parts+=(classes)
 else
     say "ten classes: left out, there is no $classes"
 fi
-
-for part in "${parts[@]}"; do
-    cat "$part"
-    echo
-done > "$out/report.md"
-printf '%s}\n' "$json" > "$out/report.json"
-say "wrote $out/report.md and report.json"
+say "wrote$(printf " $out/%s/report.html" "${parts[@]}")"

@@ -20,6 +20,7 @@ use tract_onnx::pb;
 
 const SIDE: usize = 64;
 const PATCHES_A_CLASS: usize = 12;
+const GROUPS: [&str; 4] = ["summer-clear", "summer-cloudy", "winter-clear", "winter-cloudy"];
 
 /// A patch of one class: its red tells the class, its green whether it is construction, with some noise.
 fn write_patch(path: &Path, class: usize, index: usize) {
@@ -105,9 +106,7 @@ fn write_construction(root: &Path, name: &str, weights: [f32; 3], bias: f32, rul
     let manifest = manifest_of(name, Head::Binary, &["other", "construction"]);
     write_linear(&folder, &manifest, &weights, &[bias]);
     let mut table = "tile,label,score,season,cloud,site\n".to_owned();
-    for (group, (season, cloud)) in
-        [("summer", "clear"), ("summer", "cloudy"), ("winter", "clear"), ("winter", "cloudy")].into_iter().enumerate()
-    {
+    for (group, (season, cloud)) in GROUPS.map(|group| group.split_once('-').unwrap()).into_iter().enumerate() {
         for i in 0..220 {
             let label = u8::from(i < 20);
             // The further the group from the clear summer, the lower its positives.
@@ -167,21 +166,33 @@ fn one_command_measures_a_folder_of_patches_and_counts_what_s2infer_decides() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("wrote"), "no word of what was written");
 
     let out = root.path().join("out");
-    let report = json(&out.join("report.json"));
-    for (index, run, thresholds) in [(0, "incumbent-run.csv", "one_threshold"), (1, "candidate-run.csv", "per_group")] {
-        for group in ["summer-clear", "summer-cloudy", "winter-clear", "winter-cloudy"] {
-            let outcome = &report["construction"]["models"][index][thresholds]["groups"][group]["outcome"];
-            assert_eq!([&outcome["positives"], &outcome["negatives"]], [8, 80], "{group}");
-            let counts = [&outcome["caught"], &outcome["alarms"]].map(|count| count.as_u64().unwrap());
-            assert_eq!(counts, decided_positive(&out.join(run), group), "{run} {group}");
+    let report = json(&out.join("construction/report.json"));
+    for (of, name) in [("baseline", "incumbent"), ("candidate", "candidate")] {
+        let run = root.path().join(format!("{name}.csv"));
+        let mut s2infer = Command::new(env!("CARGO_BIN_EXE_s2infer"));
+        s2infer.arg(out.join("tiles")).arg("--model").arg(root.path().join("models").join(name));
+        succeed(s2infer.arg("--output").arg(&run));
+        for (index, group) in GROUPS.into_iter().enumerate() {
+            let measured = &report[of]["own"]["groups"][index];
+            assert_eq!(measured["group"], group);
+            let shares = [&measured["recall"], &measured["false_alarms"]];
+            assert_eq!(shares.map(|share| share["n"].as_u64().unwrap()), [8, 80], "{group}");
+            let counts = shares.map(|share| share["hits"].as_u64().unwrap());
+            assert_eq!(counts, decided_positive(&run, group), "{name} {group}");
         }
     }
-    let clear = &report["construction"]["models"][1]["per_group"]["groups"]["summer-clear"];
-    assert_eq!((&clear["recall"], &clear["precision"]), (&1.0.into(), &1.0.into()), "separable in clear summers");
-    assert!((report["classes"]["accuracy"].as_f64().unwrap() - 119.0 / 120.0).abs() < 1e-12);
-    assert_eq!(report["classes"]["confusion"][1][8], 1);
-    let text = std::fs::read_to_string(out.join("report.md")).unwrap();
+    let clear = &report["candidate"]["own"]["groups"][0];
+    assert_eq!(
+        (&clear["recall"]["hits"], &clear["false_alarms"]["hits"]),
+        (&8.into(), &0.into()),
+        "separable in clear summers"
+    );
+    assert!(report["candidate"]["one"].is_object() && report["baseline"]["per_group"].is_object());
+    let text = std::fs::read_to_string(out.join("construction/report.md")).unwrap();
     assert!(text.contains("No index was given") && text.contains("simulated"), "{text}");
+    let classes = &json(&out.join("classes/report.json"))["candidate"];
+    assert_eq!([&classes["accuracy"]["hits"], &classes["accuracy"]["n"]], [119, 120]);
+    assert_eq!(classes["confusion"][1][8], 1);
 }
 
 #[test]
@@ -194,9 +205,10 @@ fn an_index_gives_places_and_countries() {
     let index = root.path().join("index.csv");
     std::fs::write(&index, format!("file,longitude,latitude,country_id\n{rows}")).unwrap();
     succeed(&mut evaluate(root.path(), &patches, Some(&index)));
-    let report = json(&root.path().join("out/report.json"));
-    assert_eq!(report["construction"]["precision_difference"]["places"], 4);
-    assert_eq!(report["classes"]["countries"]["Belgium"], serde_json::json!([60, 60]));
+    let report = json(&root.path().join("out/construction/report.json"));
+    assert_eq!(report["data"]["sites"], 4);
+    let belgium = &json(&root.path().join("out/classes/report.json"))["candidate"]["regions"]["Belgium"];
+    assert_eq!([&belgium["hits"], &belgium["n"]], [60, 60]);
 }
 
 #[test]
@@ -214,7 +226,7 @@ fn a_folder_that_cannot_be_measured_is_refused_by_name() {
         std::fs::write(patches.join(format!("SeaLake/SeaLake_{n}.jpg")), "no image").unwrap();
     }
     assert!(why(&patches).contains("SeaLake_"), "the unreadable patch is named");
-    assert!(!root.path().join("out/report.md").exists());
+    assert!(!root.path().join("out/construction").exists());
     std::fs::remove_dir_all(patches.join("River")).unwrap();
     assert!(why(&patches).contains("River"), "the missing class is named");
 }

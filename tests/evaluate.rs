@@ -224,9 +224,9 @@ fn tiles_of_a_manifest_give_figures_pictures_and_tables_that_give_the_same_figur
     let [new, old] = ["models/coast", "models/coast-incumbent"].map(shipped);
     let models = ["evaluate", "--model", &new, "--baseline", &old, "--resamples", "100"];
     let run = |arguments: &[&str]| succeed(&place.run_subcommand(&[&models[..], arguments].concat()));
-    run(&["--manifest", "tiny/manifest.csv", "--split", "measurement", "--tta", "none", "--out", "first"]);
+    run(&["--manifest", "tiny/manifest.csv", "--split", "measurement", "--out", "first"]);
     let [scores, baseline] = ["first/scores-candidate.csv", "first/scores-baseline.csv"];
-    run(&["--scores", scores, "--baseline-scores", baseline, "--tiles", "tiny", "--tta", "none", "--out", "second"]);
+    run(&["--scores", scores, "--baseline-scores", baseline, "--tiles", "tiny", "--out", "second"]);
     let [first, second] = ["first", "second"].map(|folder| report(&place.path(folder)));
     for what in ["candidate", "baseline", "paired", "transfer", "regions", "slices", "failures"] {
         assert_eq!(first[what], second[what], "{what}");
@@ -391,7 +391,7 @@ fn profiles_and_scores_of_another_model_are_refused() {
         "--out",
         "report",
     ]);
-    refused(&place, &output, 4, &["profile.json", "construction", "test-model"]);
+    refused(&place, &output, 4, &["profile.json", "another model", "construction"]);
     let marked = table(0.5).replace("site\n", "site,model_sha256\n");
     let marked: Vec<String> = marked
         .lines()
@@ -417,7 +417,7 @@ fn a_baseline_with_other_tiles_is_refused() {
         (others, &["winter-clear-7.tif"][..]),
         (relabelled, &["summer-clear-0.tif", "label"]),
         (fewer, &["winter-cloudy"]),
-        (nameless, &["tile"]),
+        (nameless, &["summer-clear-0.tif"]),
     ] {
         std::fs::write(place.path("other.csv"), table).unwrap();
         let baseline = ["--baseline", "model", "--baseline-profile", "profile.json", "--baseline-scores", "other.csv"];
@@ -450,7 +450,7 @@ fn a_manifest_with_leaks_or_without_its_tiles_is_refused() {
     let leaky = manifest(&place, |i| i % 15);
     refused(&place, &run(&leaky, &[]), 4, &["site 0 is in", "train", "--despite-leaks"]);
     let missing = apart.replace("t0015", "t9999");
-    refused(&place, &run(&missing, &[]), 2, &["t9999.tif", "every labelled tile"]);
+    refused(&place, &run(&missing, &[]), 2, &["manifest.csv", "t9999.tif", "1 of 8 tiles"]);
     refused(
         &place,
         &run(&apart, &["--split", "holdout"]),

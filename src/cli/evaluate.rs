@@ -16,7 +16,7 @@ use s2infer::model::Model;
 use s2infer::model::manifest::{Head, Tta};
 use s2infer::output::AtomicFile;
 use s2infer::page::Document;
-use s2infer::{Error, Result};
+use s2infer::{Error, Kind, Result};
 
 use super::flags::{BUILT_IN, EngineArgs, SceneArgs};
 use super::scoring::{Scoring, check_model};
@@ -160,9 +160,11 @@ impl Evaluate {
         let spinner = logging::spinner(&self.common);
         let (document, json, unmet) = match model.manifest.head {
             Head::Binary => {
-                let candidate = self.contestant(&model, &tables, &scoring, false)?;
-                let other =
-                    baseline.as_ref().map(|model| self.contestant(model, &tables, &scoring, true)).transpose()?;
+                let candidate = self.contestant(&model, &tables, &scoring, None)?;
+                let other = baseline.as_ref();
+                let other = other
+                    .map(|model| self.contestant(model, &tables, &scoring, Some(&candidate.profile)))
+                    .transpose()?;
                 let mut progress = |what: &str| spinner.set_message(what.to_owned());
                 let mut found = evaluate(
                     &tables.candidate,
@@ -321,9 +323,16 @@ impl Evaluate {
         }
     }
 
-    fn contestant(&self, model: &Model, tables: &Tables, scoring: &Scoring, is_baseline: bool) -> Result<Contestant> {
-        let (table, profile, calibration) = match (is_baseline, &tables.baseline) {
-            (true, Some(table)) => (table, &self.baseline_profile, &self.baseline_calibration),
+    /// The candidate, or with the candidate's profile the baseline.
+    fn contestant(
+        &self,
+        model: &Model,
+        tables: &Tables,
+        scoring: &Scoring,
+        candidates: Option<&Profile>,
+    ) -> Result<Contestant> {
+        let (table, profile, calibration) = match (candidates, &tables.baseline) {
+            (Some(_), Some(table)) => (table, &self.baseline_profile, &self.baseline_calibration),
             _ => (&tables.candidate, &self.profile, &self.calibration),
         };
         let tta = self.tta(model);
@@ -338,9 +347,14 @@ impl Evaluate {
             (None, Some(table)) => Some(Scores::of(scoring.score(table, model, tta)?.table)?),
             (None, None) => None,
         };
-        let (one, per_group) = match scores {
-            Some(scores) => self.thresholds(&scores, model, tta, &profile)?,
-            None => (None, None),
+        let thresholds = scores.map(|scores| self.thresholds(&scores, model, tta, candidates.unwrap_or(&profile)));
+        let (one, per_group) = match thresholds {
+            // Nobody asked for those of the manifest's split.
+            Some(Err(error)) if calibration.is_none() && error.kind() == Kind::Refused => {
+                tracing::warn!("no thresholds from the split {CALIBRATION}: {error}");
+                (None, None)
+            }
+            thresholds => thresholds.transpose()?.unwrap_or_default(),
         };
         Ok(Contestant {
             name: model.manifest.name.clone(),
@@ -353,8 +367,8 @@ impl Evaluate {
         })
     }
 
-    /// One threshold for all groups and thresholds per group, from calibration scores; as the profile was made where it
-    /// is of that kind.
+    /// One threshold for all groups and thresholds per group, from calibration scores; those as the candidate's profile
+    /// was made, for both models, that they differ in nothing else.
     fn thresholds(
         &self,
         scores: &Scores,

@@ -50,11 +50,21 @@ impl<'a> Scoring<'a> {
                 model.manifest.name
             )));
         }
+        let inputs: Vec<Input> =
+            table.rows.iter().map(|row| Input { path: table.folder.join(&row.tile), problem: None }).collect();
+        let mut missing = inputs.iter().filter(|input| !input.path.exists());
+        if let Some(first) = missing.next() {
+            return Err(Error::usage(format!(
+                "{}: {} of {} tiles are not there; the first is {}; paths are relative to the table's folder",
+                table.file,
+                1 + missing.count(),
+                inputs.len(),
+                first.path.display()
+            )));
+        }
         let engine: Arc<dyn Engine> = engine::open(&self.engine.request())?.into();
         let is_gpu = matches!(self.engine.device.0, Device::Cuda(_) | Device::TensorRt(_));
         let threads = self.engine.threads();
-        let inputs: Vec<Input> =
-            table.rows.iter().map(|row| Input { path: table.folder.join(&row.tile), problem: None }).collect();
         let bar = logging::progress(self.common, inputs.len());
         bar.set_message(model.manifest.name.clone());
         let job = Job {
@@ -74,8 +84,23 @@ impl<'a> Scoring<'a> {
         };
         let outcomes = predict(job, &mut |done| bar.set_position(done));
         bar.finish_and_clear();
-        Ok(with_scores(table, outcomes?, &model.sha256))
+        let outcomes = outcomes?;
+        let all_abstained = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Abstained(_)));
+        match outcomes.first() {
+            Some(Outcome::Abstained(reason)) if all_abstained => Err(Error::usage(format!(
+                "{}: {} abstained on all {} tiles, on the first as {reason}",
+                table.file,
+                model.manifest.name,
+                outcomes.len()
+            ))),
+            _ => Ok(with_scores(table, outcomes, &model.sha256)),
+        }
     }
+}
+
+/// The number that a table of scores gives back, which has the shortest decimal of the 32 bits.
+fn as_written(score: f32) -> f64 {
+    score.to_string().parse().unwrap_or_else(|_| f64::from(score))
 }
 
 fn with_scores(table: &Labelled, outcomes: Vec<Outcome>, model_sha256: &str) -> Scored {
@@ -83,8 +108,8 @@ fn with_scores(table: &Labelled, outcomes: Vec<Outcome>, model_sha256: &str) -> 
     let mut abstained = Vec::new();
     for (row, outcome) in scored.rows.iter_mut().zip(&outcomes) {
         match outcome {
-            Outcome::Score(score) => row.score = Some(f64::from(*score)),
-            Outcome::Class(class, score) => (row.predicted, row.score) = (Some(*class), Some(f64::from(*score))),
+            Outcome::Score(score) => row.score = Some(as_written(*score)),
+            Outcome::Class(class, score) => (row.predicted, row.score) = (Some(*class), Some(as_written(*score))),
             Outcome::Abstained(_) => abstained.push(row.is_positive()),
         }
     }

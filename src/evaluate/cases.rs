@@ -34,7 +34,7 @@ impl Cases {
     }
 
     /// Refuses groups in which nothing can be measured.
-    pub(super) fn check_binary(&self) -> Result<()> {
+    pub(super) fn check_binary(&self, table: &Labelled) -> Result<()> {
         for (index, name) in self.groups.iter().enumerate() {
             let of = |positive: bool| {
                 let tiles = self.group.iter().zip(&self.positive);
@@ -42,8 +42,13 @@ impl Cases {
             };
             let (positives, negatives) = (of(true), of(false));
             if positives == 0 || negatives == 0 {
+                let undecided = match table.n_undecided {
+                    0 => String::new(),
+                    n => format!("; {n} tiles are left out, as the model abstained on them or failed (decision)"),
+                };
                 return Err(Error::usage(format!(
-                    "group {name}: {positives} positives and {negatives} negatives; both are needed"
+                    "{}: group {name}: {positives} positives and {negatives} negatives; both are needed{undecided}",
+                    table.file
                 )));
             }
         }

@@ -211,7 +211,7 @@ pub fn evaluate(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Evaluation> {
     let cases = Cases::of(table);
-    cases.check_binary()?;
+    cases.check_binary(table)?;
     requirements.iter().try_for_each(|demand| demand.check::<Evaluation>(&cases.groups, baseline.is_some()))?;
     progress("ranking scores");
     let mut side = Side::of(&cases, candidate, settings)?;

@@ -163,7 +163,7 @@ mod tests {
             season: "winter".into(),
             cloud: "clear".into(),
             site: format!("site-{site}"),
-            class: String::new(),
+            ..Scored::default()
         }
     }
 

@@ -80,7 +80,7 @@ mod tests {
             season: season.into(),
             cloud: "clear".into(),
             site: String::new(),
-            class: String::new(),
+            ..Scored::default()
         };
         let rows = [row(1, 0.5, "summer"), row(1, 0.5, "winter"), row(0, 0.7, "winter"), row(0, 0.4, "summer")];
         let thresholds = [("summer-clear".to_owned(), 0.5), ("winter-clear".to_owned(), 0.6)].into();

@@ -77,14 +77,14 @@ pub struct Patch {
     /// The class it had in the source data.
     #[serde(default)]
     pub class: Option<String>,
-    /// The country, as the source data call it.
-    #[serde(default)]
+    /// The country, as the source data call it, or another region.
+    #[serde(default, alias = "region")]
     pub country: Option<String>,
     /// Day of acquisition, where known: `2018-07-15`.
     #[serde(default)]
     pub date: Option<String>,
     /// Share of clouds in percent, where known.
-    #[serde(default)]
+    #[serde(default, alias = "cloud_cover_percent")]
     pub cloud_cover: Option<f64>,
 }
 

@@ -26,6 +26,18 @@ pub struct Scored {
     pub site: String,
     /// Class in the source data.
     pub class: String,
+    /// Country or region, where known.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Degrees east, where known.
+    #[serde(default)]
+    pub longitude: Option<f64>,
+    /// Degrees north, where known.
+    #[serde(default)]
+    pub latitude: Option<f64>,
+    /// Share of clouds, where known.
+    #[serde(default)]
+    pub cloud_cover_percent: Option<f64>,
 }
 
 impl Scored {
@@ -109,6 +121,10 @@ pub fn join(predictions: &Path, tiles: &[Patch]) -> Result<Vec<Scored>> {
             cloud,
             site: patch.site.clone(),
             class: text(&patch.class),
+            region: patch.country.clone(),
+            longitude: Some(patch.longitude),
+            latitude: Some(patch.latitude),
+            cloud_cover_percent: patch.cloud_cover,
         })
     };
     tiles.iter().map(scored).collect()
