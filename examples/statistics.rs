@@ -61,11 +61,11 @@ impl Call {
             "auroc" => json!(ranking::auroc(&scores, &positives()?)),
             "weighted_average_precision" => {
                 let (ranked, weights) = weighted()?;
-                json!(ranked.average_precision(&weights, self.number("negatives_factor")?))
+                json!(ranked.areas(&weights, self.number("negatives_factor")?).average_precision)
             }
             "weighted_auroc" => {
                 let (ranked, weights) = weighted()?;
-                json!(ranked.auroc(&weights))
+                json!(ranked.areas(&weights, 1.0).auroc)
             }
             "max_precision_at_recall" => {
                 let curve = ranking::curve(&scores, &positives()?);

@@ -68,6 +68,7 @@ fn groups(rows: &[LabelledRow]) -> Vec<String> {
     names
 }
 
+/// The cluster of every row, how many there are, and how many of them are sites.
 fn clusters(rows: &[LabelledRow]) -> (Vec<u32>, usize, usize) {
     let mut of_site: HashMap<&str, u32> = HashMap::new();
     let mut next = 0;
@@ -75,11 +76,16 @@ fn clusters(rows: &[LabelledRow]) -> (Vec<u32>, usize, usize) {
         next += 1;
         next - 1
     };
-    let cluster = rows.iter().map(|row| match row.site.as_deref() {
-        Some(site) => *of_site.entry(site).or_insert_with(&mut fresh),
-        None => fresh(),
-    });
-    let cluster: Vec<u32> = cluster.collect();
+    // In the order of the ranking, in which every draw reads their weights: with a million clusters, half the time.
+    let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+    order.sort_by(|&a, &b| rows[b as usize].score.unwrap_or(0.0).total_cmp(&rows[a as usize].score.unwrap_or(0.0)));
+    let mut cluster = vec![0; rows.len()];
+    for row in order {
+        cluster[row as usize] = match rows[row as usize].site.as_deref() {
+            Some(site) => *of_site.entry(site).or_insert_with(&mut fresh),
+            None => fresh(),
+        };
+    }
     let sites = of_site.len();
     (cluster, next as usize, sites)
 }

@@ -9,12 +9,14 @@ use super::{
     ALL, CONFIDENCE, Data, Estimate, Judged, Measurable, Painter, Pictured, Requirement, Settings, Share, data,
 };
 use crate::labelled::{Audit, Labelled};
-use crate::statistics::bootstrap::{bca_interval, defined, jackknife, resample};
+use crate::statistics::bootstrap::{bca_interval, column, jackknife, resample};
 use crate::statistics::paired::McNemar;
 use crate::{Error, Result};
 
 /// Blocks that sites are put into for the acceleration where they are more.
 const JACKKNIFE_BLOCKS_MAX: usize = 200;
+/// Accuracy and macro-F1 of the candidate, of the baseline, and the differences.
+const FIGURES: usize = 6;
 /// Mistakes shown.
 const SHOWN: usize = 12;
 
@@ -194,32 +196,35 @@ impl Matrices {
     }
 
     /// Accuracy and macro-F1.
-    fn figures(&self, weights: &[u32]) -> [Option<f64>; 2] {
+    fn figures(&self, weights: &[u32]) -> [f64; 2] {
         let confusion = self.weighted(|cluster| u64::from(weights[cluster as usize]));
         let all: u64 = confusion.iter().flatten().sum();
         let right: u64 = (0..self.classes).map(|class| confusion[class][class]).sum();
         let f1 = f1(&confusion);
-        [(all > 0).then(|| right as f64 / all as f64), Some(f1.iter().sum::<f64>() / f1.len() as f64)]
+        // 0 / 0 is NaN, as it should be.
+        [right as f64 / all as f64, f1.iter().sum::<f64>() / f1.len() as f64]
     }
 }
 
-/// Accuracy and macro-F1 of the candidate, of the baseline, and their differences.
-fn estimates(cases: &Cases, matrices: &[Matrices], settings: &Settings) -> [Estimate; 6] {
-    let figures = |weights: &[u32]| -> [Option<f64>; 6] {
-        let mut values = [None; 6];
+/// The [`FIGURES`] with their intervals.
+fn estimates(cases: &Cases, matrices: &[Matrices], settings: &Settings) -> [Estimate; FIGURES] {
+    let figures = |weights: &[u32], values: &mut [f64]| {
         for (model, matrices) in matrices.iter().enumerate().take(2) {
             values[2 * model..2 * model + 2].copy_from_slice(&matrices.figures(weights));
         }
-        (0..2).for_each(|i| values[4 + i] = values[i].zip(values[2 + i]).map(|(new, old)| new - old));
-        values
+        (0..2).for_each(|i| values[4 + i] = values[i] - values[2 + i]);
     };
-    let drawn = resample(cases.clusters, settings.resamples, settings.seed, figures);
-    let left_out = jackknife(cases.clusters, JACKKNIFE_BLOCKS_MAX, figures);
-    let values = figures(&vec![1; cases.clusters]);
-    std::array::from_fn(|i| Estimate {
-        estimate: values[i],
-        interval: values[i]
-            .and_then(|value| bca_interval(&defined(&drawn, i), value, &defined(&left_out, i), CONFIDENCE)),
+    let drawn = resample(cases.clusters, settings.resamples, settings.seed, FIGURES, figures);
+    let left_out = jackknife(cases.clusters, JACKKNIFE_BLOCKS_MAX, FIGURES, figures);
+    let mut values = [f64::NAN; FIGURES];
+    figures(&vec![1; cases.clusters], &mut values);
+    std::array::from_fn(|i| {
+        let [drawn, left_out] = [&drawn, &left_out].map(|values| column(values, FIGURES, i));
+        let estimate = Some(values[i]).filter(|value| value.is_finite());
+        Estimate {
+            estimate,
+            interval: estimate.and_then(|estimate| bca_interval(&drawn, estimate, &left_out, CONFIDENCE)),
+        }
     })
 }
 

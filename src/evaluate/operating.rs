@@ -55,11 +55,22 @@ impl Counts {
         *all += times;
     }
 
-    pub(super) fn add_weighted(&mut self, other: &Self, weight: u64) {
-        self.caught += weight * other.caught;
-        self.positives += weight * other.positives;
-        self.alarms += weight * other.alarms;
-        self.negatives += weight * other.negatives;
+    /// Adds positives caught and all, negatives that alarm and all, so many times.
+    pub(super) fn add_weighted(&mut self, [caught, positives, alarms, negatives]: &[u32; 4], weight: u32) {
+        let times = |count: &u32| u64::from(*count) * u64::from(weight);
+        self.caught += times(caught);
+        self.positives += times(positives);
+        self.alarms += times(alarms);
+        self.negatives += times(negatives);
+    }
+
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self {
+            caught: self.caught + other.caught,
+            positives: self.positives + other.positives,
+            alarms: self.alarms + other.alarms,
+            negatives: self.negatives + other.negatives,
+        }
     }
 
     /// Precision at a prevalence; none without an alert, or without tiles of one label.

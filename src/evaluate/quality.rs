@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::cases::Cases;
 use super::{ALL, Estimate, Settings};
 use crate::statistics::probability::{brier, ece_equal_mass, log_loss, reliability};
-use crate::statistics::ranking::{Ranked, auroc, average_precision, curve, max_precision_at_recall};
+use crate::statistics::ranking::{Ranked, average_precision, curve, max_precision_at_recall};
 
 /// Bins of the calibration error and of reliability diagrams, equally many tiles each.
 pub(super) const CALIBRATION_BINS: usize = 15;
@@ -84,7 +84,7 @@ impl Population {
         let positives = self.positives.iter().filter(|positive| **positive).count() as f64;
         let negatives = self.positives.len() as f64 - positives;
         let factor = Self::negatives_factor(positives, negatives, settings.prevalence);
-        let ones = vec![1; self.ranked.clusters()];
+        let areas = self.ranked.areas(&vec![1; self.ranked.n_clusters()], factor);
         let scores: Vec<f64> = self.scores.iter().map(|score| f64::from(*score)).collect();
         let curve = curve(&self.scores, &self.positives);
         let bins = reliability(&scores, &self.positives, CALIBRATION_BINS);
@@ -96,9 +96,9 @@ impl Population {
         };
         Quality {
             group: self.name.clone(),
-            average_precision: Estimate { estimate: self.ranked.average_precision(&ones, factor), interval: None },
+            average_precision: Estimate { estimate: areas.average_precision, interval: None },
             average_precision_as_is: average_precision(&self.scores, &self.positives),
-            auroc: Estimate { estimate: auroc(&self.scores, &self.positives), interval: None },
+            auroc: Estimate { estimate: areas.auroc, interval: None },
             brier: brier(&scores, &self.positives),
             log_loss: log_loss(&scores, &self.positives),
             ece: ece_equal_mass(&scores, &self.positives, CALIBRATION_BINS),

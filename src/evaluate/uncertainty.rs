@@ -7,7 +7,7 @@ use super::cases::Cases;
 use super::operating::{Counts, Operating};
 use super::quality::{Population, Quality};
 use super::{CONFIDENCE, Estimate, Settings};
-use crate::statistics::bootstrap::{bca_interval, column, jackknife, quantile, resample_many};
+use crate::statistics::bootstrap::{bca_interval, column, jackknife, quantile, resample};
 
 /// Blocks that sites are put into for the acceleration where they are more.
 const JACKKNIFE_BLOCKS_MAX: usize = 200;
@@ -23,36 +23,45 @@ const DIFFERENCE: usize = 6;
 pub(super) struct Weighed<'a> {
     /// Groups, and all at the end.
     populations: &'a [Population],
-    /// Outcomes of each group's clusters at the model's own thresholds, and of all at the end.
-    clusters: Vec<Vec<(u32, Counts)>>,
+    /// Outcomes of each group's clusters at the model's own thresholds: positives caught and all, negatives that alarm
+    /// and all. There may be as many clusters as tiles, and all of them are read in every draw.
+    clusters: Vec<Vec<(u32, [u32; 4])>>,
 }
 
 impl<'a> Weighed<'a> {
     pub(super) fn new(cases: &Cases, populations: &'a [Population], alerts: &[bool]) -> Self {
-        // A group at a time: there may be as many clusters as tiles.
         let of_group = |group: usize| {
-            let mut counts = vec![Counts::default(); cases.clusters];
-            for (row, &alert) in alerts.iter().enumerate() {
-                if group == cases.groups.len() || cases.group[row] as usize == group {
-                    counts[cases.cluster[row] as usize].add(cases.positive[row], alert, 1);
-                }
+            let mut counts = vec![[0; 4]; cases.clusters];
+            for (row, &alert) in alerts.iter().enumerate().filter(|(row, _)| cases.group[*row] as usize == group) {
+                let counts = &mut counts[cases.cluster[row] as usize];
+                let label = if cases.positive[row] { 0 } else { 2 };
+                counts[label] += u32::from(alert);
+                counts[label + 1] += 1;
             }
             let numbered = counts.into_iter().enumerate().map(|(cluster, counts)| (cluster as u32, counts));
-            numbered.filter(|(_, counts)| counts.positives + counts.negatives > 0).collect()
+            numbered.filter(|(_, counts)| *counts != [0; 4]).collect()
         };
-        Self { populations, clusters: (0..=cases.groups.len()).map(of_group).collect() }
+        Self { populations, clusters: (0..cases.groups.len()).map(of_group).collect() }
     }
 
-    /// Precision, average precision and AUROC of a group whose clusters count `weights` times; NaN where undefined.
-    fn figures(&self, group: usize, weights: &[u32], prevalence: f64) -> [f64; 3] {
-        let mut sum = Counts::default();
-        for (cluster, counts) in &self.clusters[group] {
-            sum.add_weighted(counts, u64::from(weights[*cluster as usize]));
-        }
-        let ranked = &self.populations[group].ranked;
-        let factor = Population::negatives_factor(sum.positives as f64, sum.negatives as f64, prevalence);
-        let average_precision = (sum.negatives > 0).then(|| ranked.average_precision(weights, factor)).flatten();
-        [sum.precision(prevalence), average_precision, ranked.auroc(weights)].map(|value| value.unwrap_or(f64::NAN))
+    /// Precision, average precision and AUROC of the groups, and of all at the end, where clusters count `weights` times;
+    /// NaN where undefined.
+    fn figures(&self, weights: &[u32], prevalence: f64) -> impl Iterator<Item = [f64; 3]> {
+        let of_group = |clusters: &Vec<(u32, [u32; 4])>| {
+            let mut sum = Counts::default();
+            for (cluster, counts) in clusters {
+                sum.add_weighted(counts, weights[*cluster as usize]);
+            }
+            sum
+        };
+        let mut sums: Vec<Counts> = self.clusters.iter().map(of_group).collect();
+        sums.push(sums.iter().copied().fold(Counts::default(), Counts::plus));
+        self.populations.iter().zip(sums).map(move |(population, sum)| {
+            let factor = Population::negatives_factor(sum.positives as f64, sum.negatives as f64, prevalence);
+            let areas = population.ranked.areas(weights, factor);
+            let average_precision = areas.average_precision.filter(|_| sum.negatives > 0);
+            [sum.precision(prevalence), average_precision, areas.auroc].map(|value| value.unwrap_or(f64::NAN))
+        })
     }
 }
 
@@ -73,33 +82,32 @@ pub(super) fn intervals(
     settings: &Settings,
 ) -> Vec<Intervals> {
     let groups = cases.groups.len() + 1;
-    let figures = |group: usize, weights: &[u32]| -> [f64; FIGURES] {
-        let mut values = [f64::NAN; FIGURES];
-        values[..3].copy_from_slice(&candidate.figures(group, weights, settings.prevalence));
-        if let Some(baseline) = baseline {
-            values[3..6].copy_from_slice(&baseline.figures(group, weights, settings.prevalence));
-            (0..3).for_each(|i| values[DIFFERENCE + i] = values[i] - values[3 + i]);
-        }
-        values
-    };
-    let resampled =
-        resample_many(cases.clusters, settings.resamples, settings.seed, groups * FIGURES, |weights, out| {
-            out.chunks_mut(FIGURES).enumerate().for_each(|(group, out)| out.copy_from_slice(&figures(group, weights)));
-        });
-    let ones = vec![1; cases.clusters];
-    let of_group = |group: usize| {
-        let estimates = figures(group, &ones);
-        let left_out: Vec<[Option<f64>; FIGURES]> = jackknife(cases.clusters, JACKKNIFE_BLOCKS_MAX, |weights| {
-            figures(group, weights).map(|value| Some(value).filter(|value| value.is_finite()))
-        });
-        let drawn: Vec<Vec<f64>> =
-            (0..FIGURES).map(|i| column(&resampled, groups * FIGURES, group * FIGURES + i)).collect();
-        let interval = |i: usize| {
-            let left_out: Vec<f64> = left_out.iter().filter_map(|values| values[i]).collect();
-            if !estimates[i].is_finite() {
-                return None;
+    let n_statistics = groups * FIGURES;
+    let figures = |weights: &[u32], values: &mut [f64]| {
+        let mut put = |model: &Weighed<'_>, at: usize| {
+            for (values, figures) in values.chunks_mut(FIGURES).zip(model.figures(weights, settings.prevalence)) {
+                values[at..at + 3].copy_from_slice(&figures);
             }
-            bca_interval(&drawn[i], estimates[i], &left_out, CONFIDENCE)
+        };
+        put(candidate, 0);
+        if let Some(baseline) = baseline {
+            put(baseline, 3);
+            for values in values.chunks_mut(FIGURES) {
+                (0..3).for_each(|i| values[DIFFERENCE + i] = values[i] - values[3 + i]);
+            }
+        }
+    };
+    let resampled = resample(cases.clusters, settings.resamples, settings.seed, n_statistics, figures);
+    let left_out = jackknife(cases.clusters, JACKKNIFE_BLOCKS_MAX, n_statistics, figures);
+    let mut values = vec![f64::NAN; n_statistics];
+    figures(&vec![1; cases.clusters], &mut values);
+    let of_group = |group: usize| {
+        let estimates: [f64; FIGURES] = std::array::from_fn(|i| values[group * FIGURES + i]);
+        let of = |all: &[f64], i: usize| column(all, n_statistics, group * FIGURES + i);
+        let drawn: [Vec<f64>; FIGURES] = std::array::from_fn(|i| of(&resampled, i));
+        let interval = |i: usize| {
+            let estimate = Some(estimates[i]).filter(|value| value.is_finite())?;
+            bca_interval(&drawn[i], estimate, &of(&left_out, i), CONFIDENCE)
         };
         let lower = |i: usize| {
             let mut ascending = drawn[DIFFERENCE + i].clone();

@@ -8,24 +8,10 @@ use rayon::prelude::*;
 
 use super::normal;
 
-/// `K` statistics of each of `resamples` draws of `clusters` clusters with replacement. Every draw has its own
-/// stream of random numbers, so that the result follows the seed alone.
-pub fn resample<const K: usize>(
-    clusters: usize,
-    resamples: usize,
-    seed: u64,
-    statistic: impl Fn(&[u32]) -> [Option<f64>; K] + Sync,
-) -> Vec<[Option<f64>; K]> {
-    let one = |weights: &mut Vec<u32>, draw| {
-        self::draw(weights, seed, draw);
-        statistic(weights)
-    };
-    (0..resamples as u64).into_par_iter().map_init(|| vec![0; clusters], one).collect()
-}
-
-/// As [`resample`], for a number of statistics that only the run knows: `statistic` fills its slots, NaN where
-/// undefined. The statistics of the first draw, then of the second, …; [`column()`] picks one.
-pub fn resample_many(
+/// `n_statistics` statistics of each of `resamples` draws of `clusters` clusters with replacement: those of the first
+/// draw, then of the second, …; [`column()`] picks one. `statistic` fills its slots, NaN where undefined. Every draw has
+/// its own stream of random numbers, so that the result follows the seed alone.
+pub fn resample(
     clusters: usize,
     resamples: usize,
     seed: u64,
@@ -44,29 +30,28 @@ pub fn resample_many(
     values
 }
 
-/// `K` statistics with each cluster left out in turn; of more than `blocks_max` clusters, with as many blocks of them.
-pub fn jackknife<const K: usize>(
+/// As [`resample`], with each cluster left out in turn; of more than `blocks_max` clusters, with as many blocks of them,
+/// every so many clusters in one block.
+pub fn jackknife(
     clusters: usize,
     blocks_max: usize,
-    statistic: impl Fn(&[u32]) -> [Option<f64>; K] + Sync,
-) -> Vec<[Option<f64>; K]> {
+    n_statistics: usize,
+    statistic: impl Fn(&[u32], &mut [f64]) + Sync,
+) -> Vec<f64> {
     let blocks = clusters.min(blocks_max);
-    let one = |weights: &mut Vec<u32>, block: usize| {
-        let left_out = block * clusters / blocks..(block + 1) * clusters / blocks;
-        weights[left_out.clone()].fill(0);
-        let values = statistic(weights);
-        weights[left_out].fill(1);
-        values
-    };
-    (0..blocks).into_par_iter().map_init(|| vec![1; clusters], one).collect()
+    let mut values = vec![f64::NAN; blocks * n_statistics];
+    values.par_chunks_mut(n_statistics.max(1)).enumerate().for_each_init(
+        || vec![1; clusters],
+        |weights, (block, slots)| {
+            (block..clusters).step_by(blocks).for_each(|cluster| weights[cluster] = 0);
+            statistic(weights, slots);
+            (block..clusters).step_by(blocks).for_each(|cluster| weights[cluster] = 1);
+        },
+    );
+    values
 }
 
-/// The defined values of statistic `index` of [`resample`] or [`jackknife`].
-pub fn defined<const K: usize>(values: &[[Option<f64>; K]], index: usize) -> Vec<f64> {
-    values.iter().filter_map(|draw| draw[index]).collect()
-}
-
-/// The defined values of statistic `index` of `n_statistics` of [`resample_many`].
+/// The defined values of statistic `index` of `n_statistics` of [`resample`] or [`jackknife`].
 pub fn column(values: &[f64], n_statistics: usize, index: usize) -> Vec<f64> {
     values.iter().skip(index).step_by(n_statistics.max(1)).copied().filter(|value| !value.is_nan()).collect()
 }
@@ -133,10 +118,10 @@ mod tests {
     use crate::statistics::ranking::Ranked;
 
     /// Mean of the clusters' own numbers.
-    fn mean(weights: &[u32]) -> [Option<f64>; 1] {
+    fn mean(weights: &[u32], slots: &mut [f64]) {
         let drawn: u32 = weights.iter().sum();
         let sum: f64 = weights.iter().enumerate().map(|(i, weight)| i as f64 * f64::from(*weight)).sum();
-        [(drawn > 0).then(|| sum / f64::from(drawn))]
+        slots[0] = sum / f64::from(drawn);
     }
 
     // numpy.quantile([1, 2, 4, 8], [0, 0.25, 0.5, 0.9, 1]) is [1, 1.75, 3, 6.8, 8]
@@ -152,7 +137,7 @@ mod tests {
     fn spread_of_a_mean_is_its_standard_error() {
         // Means of n draws from 0 … n−1 spread by √((n² − 1) / 12 / n).
         let n = 50;
-        let means = defined(&resample(n, 2000, 1, mean), 0);
+        let means = resample(n, 2000, 1, 1, mean);
         let mean = means.iter().sum::<f64>() / means.len() as f64;
         let deviation = (means.iter().map(|m| (m - mean).powi(2)).sum::<f64>() / means.len() as f64).sqrt();
         let expected = ((n * n - 1) as f64 / 12.0 / n as f64).sqrt();
@@ -164,32 +149,32 @@ mod tests {
     fn draws_follow_the_seed_and_not_the_threads() {
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| resample(20, 100, 7, mean))
+            pool.install(|| resample(20, 100, 7, 1, mean))
         };
         assert_eq!(on(1), on(3));
-        assert_ne!(on(1), resample(20, 100, 8, mean));
+        assert_ne!(on(1), resample(20, 100, 8, 1, mean));
         // More draws begin with the same ones.
-        assert_eq!(on(1), resample(20, 150, 7, mean)[..100]);
+        assert_eq!(on(1), resample(20, 150, 7, 1, mean)[..100]);
     }
 
     #[test]
-    fn many_statistics_are_those_of_a_few() {
-        let many = resample_many(20, 100, 7, 2, |weights, slots| {
-            slots[0] = mean(weights)[0].unwrap();
+    fn a_column_is_one_statistic_where_it_is_defined() {
+        let both = resample(20, 100, 7, 2, |weights, slots| {
+            mean(weights, slots);
             slots[1] = if weights[0] == 0 { f64::NAN } else { f64::from(weights[0]) };
         });
-        assert_eq!(column(&many, 2, 0), defined(&resample(20, 100, 7, mean), 0));
-        let undefined = 100 - column(&many, 2, 1).len();
+        assert_eq!(column(&both, 2, 0), resample(20, 100, 7, 1, mean));
+        let undefined = 100 - column(&both, 2, 1).len();
         // A cluster of 20 is not drawn with probability 0.95²⁰ = 0.36.
         assert!((20..52).contains(&undefined), "{undefined}");
     }
 
     #[test]
     fn jackknife_leaves_every_cluster_out_once() {
-        let left_out = defined(&jackknife(4, 100, mean), 0);
-        assert_eq!(left_out, [2.0, 5.0 / 3.0, 4.0 / 3.0, 1.0]);
-        // Blocks of 2 and 3.
-        assert_eq!(defined(&jackknife(5, 2, mean), 0), [3.0, 0.5]);
+        assert_eq!(jackknife(4, 100, 1, mean), [2.0, 5.0 / 3.0, 4.0 / 3.0, 1.0]);
+        // Blocks of 0, 2, 4 and of 1, 3.
+        assert_eq!(jackknife(5, 2, 1, mean), [2.0, 2.0]);
+        assert_eq!(jackknife(6, 4, 1, mean), [11.0 / 4.0, 9.0 / 4.0, 13.0 / 5.0, 12.0 / 5.0]);
     }
 
     // scipy 1.17.1, by Efron's formula; its figure has every score left out once
@@ -197,8 +182,10 @@ mod tests {
     fn acceleration_of_average_precision_is_that_of_the_formula() {
         let clusters: Vec<u32> = (0..24).collect();
         let ranked = Ranked::new(&single(SCORES), &labels(), &clusters);
-        let left_out = jackknife(24, 24, |weights| [ranked.average_precision(weights, 1.0)]);
-        assert!((acceleration(&defined(&left_out, 0)) - 0.014_254_817).abs() < 1e-9);
+        let left_out = jackknife(24, 24, 1, |weights, slots| {
+            slots[0] = ranked.areas(weights, 1.0).average_precision.unwrap();
+        });
+        assert!((acceleration(&left_out) - 0.014_254_817).abs() < 1e-9);
         assert_eq!(acceleration(&[0.5, 0.5]), 0.0);
     }
 

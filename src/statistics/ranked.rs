@@ -7,8 +7,16 @@ pub struct Ranked {
     /// below every positive.
     clusters: Vec<u32>,
     steps: Vec<Step>,
-    /// Negatives of every cluster.
-    negatives: Vec<u32>,
+    n_clusters: usize,
+}
+
+/// What a ranking is worth; none where undefined.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Areas {
+    /// Mean precision over the positives.
+    pub average_precision: Option<f64>,
+    /// Share of the pairs of a positive and a negative in which the positive stands above; a tie is half a pair.
+    pub auroc: Option<f64>,
 }
 
 /// How many rows lead to, and are of, one distinct score that positives have.
@@ -48,7 +56,7 @@ impl Ranked {
         let mut ranked = Self {
             clusters: order.iter().map(|&row| clusters[row as usize]).collect(),
             steps: Vec::new(),
-            negatives: vec![0; clusters.iter().max().map_or(0, |last| *last as usize + 1)],
+            n_clusters: clusters.iter().max().map_or(0, |last| *last as usize + 1),
         };
         let mut above = 0;
         for rows in order.chunk_by(|&a, &b| score(a) == score(b)) {
@@ -58,55 +66,50 @@ impl Ranked {
                 positives => ranked.steps.push(Step { above: std::mem::take(&mut above), tied, positives }),
             }
         }
-        for row in order.into_iter().filter(|&row| !is_positive(row)) {
-            ranked.negatives[clusters[row as usize] as usize] += 1;
-        }
         ranked
     }
 
     /// Clusters: the length of the weights.
-    pub fn clusters(&self) -> usize {
-        self.negatives.len()
+    pub fn n_clusters(&self) -> usize {
+        self.n_clusters
     }
 
-    /// Average precision, each negative counted `negatives_factor` times as much: 1 as they are, otherwise the
-    /// precision of another prevalence. None where no positive has weight.
-    pub fn average_precision(&self, weights: &[u32], negatives_factor: f64) -> Option<f64> {
-        let (mut hits, mut negatives, mut sum) = (0, 0, 0.0);
-        self.weigh(weights, |step| {
-            negatives += step.above + step.tied;
-            hits += step.positives;
-            if step.positives > 0 {
-                let alerts = hits as f64 + negatives_factor * negatives as f64;
-                sum += step.positives as f64 * hits as f64 / alerts;
+    /// Average precision and the area under the receiver operating characteristic.
+    ///
+    /// In the average precision each negative counts `negatives_factor` times as much: 1 as they are, otherwise the
+    /// precision of another prevalence. It is undefined where no positive has weight, the other area also where no
+    /// negative has.
+    pub fn areas(&self, weights: &[u32], negatives_factor: f64) -> Areas {
+        let (mut hits, mut negatives, mut precisions, mut lost) = (0, 0, 0.0, 0.0);
+        let below = self.weigh(weights, |Weighed { above, tied, positives }| {
+            negatives += above;
+            lost += positives as f64 * (negatives as f64 + 0.5 * tied as f64);
+            negatives += tied;
+            hits += positives;
+            if positives > 0 {
+                precisions += positives as f64 * hits as f64 / (hits as f64 + negatives_factor * negatives as f64);
             }
         });
-        (hits > 0).then(|| sum / hits as f64)
+        let pairs = hits as f64 * (negatives + below) as f64;
+        Areas {
+            average_precision: (hits > 0).then(|| precisions / hits as f64),
+            auroc: (pairs > 0.0).then(|| 1.0 - lost / pairs),
+        }
     }
 
-    /// Area under the receiver operating characteristic. None unless positives and negatives have weight.
-    pub fn auroc(&self, weights: &[u32]) -> Option<f64> {
-        let all: u64 = self.negatives.iter().zip(weights).map(|(n, weight)| u64::from(*n) * u64::from(*weight)).sum();
-        let (mut hits, mut above, mut won) = (0, 0, 0.0);
-        self.weigh(weights, |step| {
-            above += step.above;
-            won += step.positives as f64 * ((all - above) as f64 - 0.5 * step.tied as f64);
-            above += step.tied;
-            hits += step.positives;
-        });
-        (hits > 0 && all > 0).then(|| won / (hits as f64 * all as f64))
-    }
-
-    fn weigh(&self, weights: &[u32], mut visit: impl FnMut(Weighed)) {
+    /// Visits the steps and gives the weight of the negatives below them all.
+    fn weigh(&self, weights: &[u32], mut visit: impl FnMut(Weighed)) -> u64 {
         let mut rest = self.clusters.as_slice();
+        let sum = |run: &[u32]| -> u64 { run.iter().map(|cluster| u64::from(weights[*cluster as usize])).sum() };
         let mut weight = |rows: u32| {
             let (run, after) = rest.split_at(rows as usize);
             rest = after;
-            run.iter().map(|cluster| u64::from(weights[*cluster as usize])).sum()
+            sum(run)
         };
         for &Step { above, tied, positives } in &self.steps {
             visit(Weighed { above: weight(above), tied: weight(tied), positives: weight(positives) });
         }
+        sum(rest)
     }
 }
 
@@ -133,9 +136,10 @@ mod tests {
     #[test]
     fn weights_of_one_give_the_plain_areas() {
         let ranked = Ranked::new(&single(SCORES), &labels(), &[0; 24]);
-        assert_eq!(ranked.clusters(), 1);
-        assert!((ranked.average_precision(&[1], 1.0).unwrap() - 0.815_972_222).abs() < 1e-9);
-        assert!((ranked.auroc(&[1]).unwrap() - 0.855_468_75).abs() < 1e-12);
+        assert_eq!(ranked.n_clusters(), 1);
+        let areas = ranked.areas(&[1], 1.0);
+        assert!((areas.average_precision.unwrap() - 0.815_972_222).abs() < 1e-9);
+        assert!((areas.auroc.unwrap() - 0.855_468_75).abs() < 1e-12);
     }
 
     #[test]
@@ -147,8 +151,9 @@ mod tests {
         let scores: Vec<f32> = repeated.iter().map(|row| scores[*row]).collect();
         let positives: Vec<bool> = repeated.iter().map(|row| positives[*row]).collect();
         let close = |a: Option<f64>, b: Option<f64>| assert!((a.unwrap() - b.unwrap()).abs() < 1e-12, "{a:?} {b:?}");
-        close(ranked.average_precision(&weights, 1.0), average_precision(&scores, &positives));
-        close(ranked.auroc(&weights), auroc(&scores, &positives));
+        let areas = ranked.areas(&weights, 1.0);
+        close(areas.average_precision, average_precision(&scores, &positives));
+        close(areas.auroc, auroc(&scores, &positives));
     }
 
     #[test]
@@ -158,7 +163,7 @@ mod tests {
         let repeated: Vec<usize> = (0..400).flat_map(|row| std::iter::repeat_n(row, copies(&row))).collect();
         let repeated_scores: Vec<f32> = repeated.iter().map(|row| scores[*row]).collect();
         let repeated_positives: Vec<bool> = repeated.iter().map(|row| positives[*row]).collect();
-        let found = Ranked::new(&scores, &positives, &clusters).average_precision(&[1; 20], 3.0).unwrap();
+        let found = Ranked::new(&scores, &positives, &clusters).areas(&[1; 20], 3.0).average_precision.unwrap();
         let expected = average_precision(&repeated_scores, &repeated_positives).unwrap();
         assert!((found - expected).abs() < 1e-12, "{found} {expected}");
     }
@@ -166,13 +171,13 @@ mod tests {
     #[test]
     fn a_class_without_weight_leaves_the_areas_undefined() {
         let ranked = Ranked::new(&[0.9, 0.5], &[true, false], &[0, 1]);
-        assert_eq!((ranked.average_precision(&[0, 1], 1.0), ranked.auroc(&[0, 1])), (None, None));
-        assert_eq!((ranked.average_precision(&[2, 0], 1.0), ranked.auroc(&[2, 0])), (Some(1.0), None));
+        assert_eq!(ranked.areas(&[0, 1], 1.0), Areas { average_precision: None, auroc: None });
+        assert_eq!(ranked.areas(&[2, 0], 1.0), Areas { average_precision: Some(1.0), auroc: None });
     }
 
     #[test]
     fn zero_of_either_sign_is_one_score() {
         let ranked = Ranked::new(&[0.0, -0.0], &[true, false], &[0, 0]);
-        assert_eq!(ranked.auroc(&[1]), Some(0.5));
+        assert_eq!(ranked.areas(&[1], 1.0).auroc, Some(0.5));
     }
 }

@@ -1,6 +1,6 @@
 //! How well scores rank positives above negatives. Tied scores count as one step: no order is read into them.
 
-pub use super::ranked::Ranked;
+pub use super::ranked::{Areas, Ranked};
 
 /// What a threshold does: an alert is a score of at least `threshold`.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -214,6 +214,7 @@ impl Plan {
                 cloud: patch.cloud.clone().unwrap_or_default(),
                 site: patch.site.clone(),
                 class: patch.class.clone().unwrap_or_default(),
+                ..Scored::default()
             }
         });
         table::write(&checkpoints.join(ladder::SCORES), &rows.collect::<Vec<_>>())
