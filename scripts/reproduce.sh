@@ -204,8 +204,8 @@ calibrate-construction() {
     report construction "$simulated_weather"
 }
 
-# against MODEL INCUMBENT TABLE TILES NOTE: the report of a model against another, from the scores of both; TABLE has the
-# patches of all splits.
+# against MODEL INCUMBENT TABLE TILES GAP NOTE: the report of a model against another, from the scores of both; TABLE has
+# the patches of all splits, of which those nearer than GAP kilometres share a place.
 against() {
     awk -F , '$3 != "measurement"' "$3" > "$work/$1-others.csv"
     local demands=(--require 'recall>=0.8 in every group' --require 'precision drop<=0.05' --require 'precision>=0.6')
@@ -214,11 +214,12 @@ against() {
     "$s2infer" evaluate --model "$models/$1" --scores "$calibration/$1/measured.csv" \
         --calibration "$calibration/$1/scores.csv" --baseline "$models/$2" \
         --baseline-scores "$calibration/$2/measured.csv" --baseline-calibration "$calibration/$2/scores.csv" \
-        --against "$work/$1-others.csv" --tiles "$4" --note "$5" "${demands[@]}" --out "$calibration/$1/against-$2"
+        --against "$work/$1-others.csv" --place-gap-km "$5" --tiles "$4" --note "$6" "${demands[@]}" --out "$calibration/$1/against-$2"
 }
 
+# Patches are 640 m wide.
 evaluate-construction() {
-    against construction incumbent "$work/patches.csv" "$work/measurement" "The development test: places of EuroSAT's \`val\` \
+    against construction incumbent "$work/patches.csv" "$work/measurement" 0.64 "The development test: places of EuroSAT's \`val\` \
 that neither chose nor calibrated anything. **Seasons and skies are simulated** on clear patches."
 }
 
@@ -338,8 +339,9 @@ calibrate-coast() {
     report coast "$on_coasts"
 }
 
+# Every site is a landscape of its own, wherever its coordinates fall.
 evaluate-coast() {
-    against coast coast-incumbent "$coasts/manifest.csv" "$coasts/measurement" \
+    against coast coast-incumbent "$coasts/manifest.csv" "$coasts/measurement" 0 \
         "Sites and, in part, regions that nothing else was done with. $on_coasts"
 }
 

@@ -194,6 +194,7 @@ impl Calibrate {
                 splits.join(", ")
             )));
         }
+        table.check_groups()?;
         let scored = Scoring::new(self.scene.options()?, &self.engine, &self.common)?.score(&table, model, tta)?.table;
         if let Some(path) = &self.scores_out {
             write(path, &scored, &labels)?;

@@ -215,6 +215,9 @@ impl Evaluate {
         let split = self.split(&all, manifest)?;
         let is_measured = |row: &LabelledRow| split.is_none() || row.split.as_deref() == split.as_deref();
         let measured = all.clone().filtered(is_measured);
+        if labels.is_binary() {
+            measured.check_groups()?;
+        }
         let audit = self.audit(&measured, Some((&all, split.as_deref())), &labels, &bounds)?;
         let calibration = Some(all.filtered(|row| row.split.as_deref() == Some(CALIBRATION)));
         let calibration = calibration.filter(|table| split.as_deref() != Some(CALIBRATION) && !table.rows.is_empty());
@@ -344,7 +347,10 @@ impl Evaluate {
                 let table = check_model(table, model).map_err(|error| error.context(path.display()))?;
                 Some(Scores::of(table)?)
             }
-            (None, Some(table)) => Some(Scores::of(scoring.score(table, model, tta)?.table)?),
+            (None, Some(table)) => {
+                table.check_groups()?;
+                Some(Scores::of(scoring.score(table, model, tta)?.table)?)
+            }
             (None, None) => None,
         };
         let thresholds = scores.map(|scores| self.thresholds(&scores, model, tta, candidates.unwrap_or(&profile)));

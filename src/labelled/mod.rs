@@ -22,6 +22,7 @@ pub use predict::{Outcome, predict};
 pub use write::write;
 
 use crate::decide::Season;
+use crate::{Error, Result};
 
 /// One labelled tile, scored or not.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,6 +89,20 @@ impl Labelled {
         rows.retain(|_| flags.next().copied().unwrap_or(false));
         let further = self.further.into_iter().map(|column| column.filtered(&kept)).collect();
         Self { rows, further, ..self }
+    }
+
+    /// Refuses a table in which a tile has no group to take a threshold of.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`], naming the first such tile.
+    pub fn check_groups(&self) -> Result<()> {
+        match self.rows.iter().find(|row| row.group.is_empty()) {
+            Some(row) => Err(Error::usage(format!(
+                "{}: {}: its season or sky is not known; fill the columns season (or date and latitude) and cloud, or group",
+                self.file, row.tile
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// The names of its splits, in order of appearance.

@@ -25,7 +25,8 @@ impl Labelled {
     }
 
     /// Reads a manifest: `path,label,split,site,region,season,cloud` and any further columns; of these only `path` and
-    /// `label` are always needed. Paths are relative to the manifest's folder.
+    /// `label` are always needed. Paths are relative to the manifest's folder. A tile whose season or sky is not known
+    /// has an empty group: see [`Labelled::check_groups`].
     ///
     /// # Errors
     /// As [`Self::read_scores`].
@@ -53,11 +54,12 @@ fn parse(bytes: &[u8], file: &str, needs: Needs, labels: &Labels, bounds: &Bound
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
     let header = reader.headers().map_err(|error| Error::usage(format!("not CSV: {error}")))?;
     let columns = Columns::find(header, needs)?;
-    if labels.is_binary() {
+    let needs_groups = labels.is_binary() && needs == Needs::Scores;
+    if needs_groups {
         columns.check_groups()?;
     }
     let mut further: Vec<Builder> = columns.further.iter().map(|(_, name)| Builder::new(name)).collect();
-    let mut parser = Parser { columns, labels, bounds, names: HashSet::new(), model: None };
+    let mut parser = Parser { columns, labels, bounds, needs_groups, names: HashSet::new(), model: None };
     let mut table = Labelled {
         file: file.to_owned(),
         folder: PathBuf::new(),
@@ -117,6 +119,7 @@ struct Parser<'a> {
     columns: Columns,
     labels: &'a Labels,
     bounds: &'a Bounds,
+    needs_groups: bool,
     names: HashSet<Arc<str>>,
     model: Option<String>,
 }
@@ -149,7 +152,7 @@ impl Parser<'_> {
         let group = match (cell(columns.group), season, sky) {
             ("", Some(season), Some(sky)) => group_name(season, sky),
             ("", None, None) if columns.shift.is_some() => cells::group_of_shift(cell(columns.shift))?,
-            ("", ..) if !self.labels.is_binary() => String::new(),
+            ("", ..) if !self.needs_groups => String::new(),
             ("", None, _) => return Err(Error::usage("season is empty; give summer or winter")),
             ("", _, None) => return Err(Error::usage("cloud is empty; give clear, cloudy or a percentage")),
             (name, ..) => {
