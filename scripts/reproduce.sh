@@ -21,7 +21,7 @@ cd "$root"
 
 # ---- the stages, in order; each is a function of the same name below ----------------------------------------------
 eurosat_stages=(data prepare render train-incumbent calibrate-incumbent train-eurosat train-construction
-    calibrate-construction evaluate-construction evaluate-folder ladder-construction ladder-eurosat)
+    calibrate-construction evaluate-construction evaluate-eurosat evaluate-folder ladder-construction ladder-eurosat)
 coast_stages=(coasts train-coast-incumbent calibrate-coast-incumbent train-coast calibrate-coast evaluate-coast
     ablate-coast accept-coasts)
 all_stages=("${eurosat_stages[@]}" "${coast_stages[@]}")
@@ -221,6 +221,14 @@ against() {
 evaluate-construction() {
     against construction incumbent "$work/patches.csv" "$work/measurement" 0.64 "The development test: places of EuroSAT's \`val\` \
 that neither chose nor calibrated anything. **Seasons and skies are simulated** on clear patches."
+}
+
+# The bar of 0.90 was missed when this was written; the report says which are.
+evaluate-eurosat() {
+    "$s2infer" evaluate --manifest "$work/classes.csv" --model "$models/eurosat" --place-gap-km 0.64 \
+        --require 'accuracy>=0.92' --require 'macro_f1>=0.9' --out "$calibration/eurosat/evaluation" \
+        --note "EuroSAT's \`val\`: patches east of all that trained, as they are." || [ $? -eq 4 ]
+    rm "$calibration/eurosat/evaluation/scores-candidate.csv"
 }
 
 # The command that measures any folder of patches, on the small index's patches or on all of \`val\` that measures.

@@ -159,6 +159,29 @@ fn areas_of_the_report_are_those_of_scikit_learn() {
 }
 
 #[test]
+fn probabilities_of_the_profile_are_what_brier_and_log_loss_measure() {
+    let place = desk();
+    std::fs::write(place.path("third.csv"), table(0.35)).unwrap();
+    let calibrate = ["calibrate", "--scores", "new.csv", "--model", "model", "--out", "profile.json"];
+    let beta = ["--probability", "beta", "--probability-scores", "third.csv"];
+    succeed(&place.run_subcommand(&[&calibrate[..], &beta].concat()));
+    succeed(&evaluate(&place, &["--scores", "new.csv"]));
+    let profile: Value = serde_json::from_slice(&std::fs::read(place.path("profile.json")).unwrap()).unwrap();
+    let [a, b, c] = ["a", "b", "c"].map(|name| profile["probability"][name].as_f64().unwrap());
+    let squared = |row: &BTreeMap<String, String>| {
+        let score = f64::from(row["score"].parse::<f32>().unwrap()).clamp(1e-7, 1.0 - 1e-7);
+        let logit = a * score.ln() - b * (1.0 - score).ln() + c;
+        (1.0 / (1.0 + (-logit).exp()) - row["label"].parse::<f64>().unwrap()).powi(2)
+    };
+    let rows = rows(place.path("new.csv").to_str().unwrap());
+    let expected = rows.iter().map(squared).sum::<f64>() / rows.len() as f64;
+    let candidate = &report(&place.path("report"))["candidate"];
+    let brier = candidate["quality"][4]["brier"].as_f64().unwrap();
+    assert!((brier - expected).abs() < 1e-4, "{brier} {expected}");
+    assert_eq!(candidate["probability"], "beta");
+}
+
+#[test]
 fn the_page_is_xml_and_asks_nobody_for_anything() {
     let place = desk();
     succeed(&evaluate(&place, &["--scores", "new.csv", "--note", "A <b> & \"tiles\" of `x`."]));

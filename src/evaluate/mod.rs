@@ -123,6 +123,9 @@ pub struct Measured {
     pub one: Option<Operating>,
     /// At thresholds per group.
     pub per_group: Option<Operating>,
+    /// By what the profile turns scores into probabilities (`temperature`, `platt` or `beta`); none where scores count as
+    /// those.
+    pub probability: Option<String>,
     /// Of the scores, per group and of all at the end.
     pub quality: Vec<Quality>,
 }
@@ -338,7 +341,11 @@ impl Side {
             own,
             one,
             per_group: per_group.map(|(operating, _)| operating),
-            quality: populations.iter().map(|population| population.quality(settings)).collect(),
+            probability: model.profile.probability.as_ref().map(|probability| probability.method.clone()),
+            quality: populations
+                .iter()
+                .map(|population| population.quality(model.profile.probability.as_ref(), settings))
+                .collect(),
         };
         Ok(Self { measured, populations, alerts })
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::cases::Cases;
 use super::{ALL, Estimate, Settings};
+use crate::decide::Probability;
 use crate::statistics::probability::{brier, ece_equal_mass, log_loss, reliability};
 use crate::statistics::ranking::{Ranked, average_precision, curve, max_precision_at_recall};
 
@@ -80,12 +81,14 @@ impl Population {
         positives * (1.0 - prevalence) / (prevalence * negatives)
     }
 
-    pub(super) fn quality(&self, settings: &Settings) -> Quality {
+    /// Scores count as probabilities as they are, or by what turns them into those.
+    pub(super) fn quality(&self, probability: Option<&Probability>, settings: &Settings) -> Quality {
         let positives = self.positives.iter().filter(|positive| **positive).count() as f64;
         let negatives = self.positives.len() as f64 - positives;
         let factor = Self::negatives_factor(positives, negatives, settings.prevalence);
         let areas = self.ranked.areas(&vec![1; self.ranked.n_clusters()], factor);
-        let scores: Vec<f64> = self.scores.iter().map(|score| f64::from(*score)).collect();
+        let honest = |score: f64| probability.map_or(score, |probability| probability.of(score));
+        let scores: Vec<f64> = self.scores.iter().map(|score| honest(f64::from(*score))).collect();
         let curve = curve(&self.scores, &self.positives);
         let bins = reliability(&scores, &self.positives, CALIBRATION_BINS);
         let bin = |bin: crate::statistics::probability::Bin| ReliabilityBin {

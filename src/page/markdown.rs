@@ -111,6 +111,12 @@ fn escape(text: &str) -> String {
         match c {
             '<' => out += "&lt;",
             '&' => out += "&amp;",
+            // An interval is no link.
+            '[' if chars.peek().is_some_and(|next| "+-".contains(*next) || next.is_ascii_digit())
+                && !text.contains("](") =>
+            {
+                out.push(c);
+            }
             '\\' | '`' | '*' | '[' | '|' | '~' => out.extend(['\\', c]),
             '_' if !is_inside_word => out += "\\_",
             _ if c.is_control() => out.push(' '),

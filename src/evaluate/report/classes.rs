@@ -33,8 +33,8 @@ impl ClassEvaluation {
             (0, true, _) => {
                 (Tone::Neutral, "**Nothing was demanded**, so nothing is decided here; see `--require`.".into())
             }
-            (0, false, true) => (Tone::Good, format!("**`{name}` meets every demand**.")),
-            (0, false, false) => (Tone::Bad, format!("**`{name}` misses** {}.", unmet.join(", "))),
+            (0, false, true) => (Tone::Good, format!("**{name} meets every demand**.")),
+            (0, false, false) => (Tone::Bad, format!("**{name} misses** {}.", unmet.join(", "))),
         };
         let measured = format!(
             "{verdict} Accuracy {} (over sites {}), macro-F1 {}.",

@@ -131,10 +131,14 @@ fn quality(model: &Measured) -> Block {
         "log loss",
         "calibration error",
     ];
+    let probabilities = match &model.probability {
+        Some(method) => format!("probabilities are those of the profile (`{method}`)"),
+        None => "scores count as probabilities".to_owned(),
+    };
     Block::Table(Table {
         caption: format!(
-            "The scores of `{}`, whatever the threshold. Average precision is stated for the same prevalence in every group; \
-             the calibration error is over {} bins of equally many tiles.",
+            "The scores of `{}`, whatever the threshold. Average precision is stated for the same prevalence in every group. \
+             For Brier, log loss and calibration error (over {} bins of equally many tiles) {probabilities}.",
             model.name,
             super::super::quality::CALIBRATION_BINS
         ),
@@ -234,7 +238,8 @@ pub(super) fn where_it_holds(evaluation: &Evaluation) -> Option<Section> {
 fn regions(evaluation: &Evaluation) -> Option<Figure> {
     let cells = &evaluation.regions;
     let unique = |names: Vec<&String>| names.into_iter().cloned().collect::<std::collections::BTreeSet<_>>();
-    let rows: Vec<String> = unique(cells.iter().map(|cell| &cell.region).collect()).into_iter().collect();
+    let with_positives = cells.iter().filter(|cell| cell.recall.n > 0);
+    let rows: Vec<String> = unique(with_positives.map(|cell| &cell.region).collect()).into_iter().collect();
     let columns: Vec<String> = unique(cells.iter().map(|cell| &cell.season).collect()).into_iter().collect();
     if rows.is_empty() {
         return None;

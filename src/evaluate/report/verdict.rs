@@ -30,7 +30,7 @@ fn tone(evaluation: &Evaluation) -> Tone {
 fn sentence(evaluation: &Evaluation) -> String {
     let (candidate, own) = (&evaluation.candidate, &evaluation.candidate.own);
     let what = match &evaluation.baseline {
-        Some(baseline) => format!("replace `{}`", baseline.name),
+        Some(baseline) => format!("replace {}", baseline.name),
         None => "be deployed".to_owned(),
     };
     let verdict = match (evaluation.audit.n_leaks, evaluation.requirements.is_empty(), is_met(evaluation)) {
@@ -39,7 +39,7 @@ fn sentence(evaluation: &Evaluation) -> String {
             evaluation.audit.first().unwrap_or_default()
         ),
         (0, true, _) => "**Nothing was demanded**, so nothing is decided here; see `--require`.".to_owned(),
-        (0, false, true) => format!("**`{}` may {what}**: every demand is met.", candidate.name),
+        (0, false, true) => format!("**{} may {what}**: every demand is met.", candidate.name),
         (0, false, false) => {
             let unmet: Vec<String> = evaluation
                 .requirements
@@ -47,7 +47,7 @@ fn sentence(evaluation: &Evaluation) -> String {
                 .filter(|judged| !judged.is_met)
                 .map(|judged| format!("`{}` ({})", judged.requirement, judged.found))
                 .collect();
-            format!("**`{}` may not {what}**: it misses {}.", candidate.name, unmet.join(", "))
+            format!("**{} may not {what}**: it misses {}.", candidate.name, unmet.join(", "))
         }
     };
     let worst = own.groups.iter().find(|group| group.group == own.worst_group);
