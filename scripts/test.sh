@@ -58,6 +58,7 @@ $libtorch && step_tests "tests, trainer" \
     -- --show-output
 # Before the build, which is without the trainer: this uses what its tests have just built.
 $libtorch && step "reproduce, small" ./scripts/reproduce.sh --small --coasts --force
+step "statistics, other programs" "$(find_python)" scripts/cross-check-statistics.py
 step "benches compile" cargo bench --locked --no-run
 step "build" cargo build --release --locked
 step "README commands" "${S2INFER_PYTHON:-$(find_python)}" scripts/readme_commands.py README.md
@@ -66,6 +67,14 @@ if [ -n "${S2INFER_PYTHON:-}" ]; then
         models/s2infer-inference.schema.json models/*/model.json
 else
     skip "Python packages" "validation of the model manifests"
+fi
+# A browser comes from the system's packages, which not every machine may install; the tests read the reports as XML too.
+if step "browser" scripts/setup-browser.sh; then
+    step "reports in a browser" .browser/bin/python scripts/check_report.py \
+        calibration/*/*/report.html target/reproduce-small/calibration/*/*/report.html
+else
+    unset 'failed[-1]'
+    without+=("browser: the reports at the widths of a desk, a tablet and a phone")
 fi
 
 conclude

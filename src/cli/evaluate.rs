@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use s2infer::calibrate::{CalibrateRequest, Scores, Sites, calibrate};
 use s2infer::decide::{Bounds, Profile, Rule};
 use s2infer::evaluate::{
-    ClassContestant, Contestant, Frame, Picture, Requirement, Settings, Thresholds, evaluate, evaluate_classes, paint,
+    ClassContestant, Contestant, Frame, Judged, Picture, Requirement, Settings, Thresholds, evaluate, evaluate_classes,
+    paint, unmet,
 };
 use s2infer::labelled::{Audit, Labelled, LabelledRow, Labels, Part, audit, write};
 use s2infer::limits::{CONFIG_BYTES_MAX, read_bounded};
@@ -21,7 +22,7 @@ use s2infer::{Error, Kind, Result};
 use super::flags::{BUILT_IN, EngineArgs, SceneArgs};
 use super::scoring::{Scoring, check_model};
 use super::values::{TtaArg, finite, open_share};
-use super::{Common, calibration, logging};
+use super::{Common, calibration, logging, shell};
 
 const EXAMPLES: &str = "\
 The manifest is a CSV with the columns path,label,split,site,region,season,cloud (cloud: clear, cloudy or a percentage);
@@ -158,7 +159,7 @@ impl Evaluate {
         let tables = self.tables(&model, baseline.as_ref(), &scoring)?;
         let painter = |tile: &str| self.paint(tile, &model, &scoring);
         let spinner = logging::spinner(&self.common);
-        let (document, json, unmet) = match model.manifest.head {
+        let (document, json, requirements) = match model.manifest.head {
             Head::Binary => {
                 let candidate = self.contestant(&model, &tables, &scoring, None)?;
                 let other = baseline.as_ref();
@@ -177,7 +178,7 @@ impl Evaluate {
                     &mut progress,
                 )?;
                 found.data.n_abstained_positives = tables.n_abstained_positives;
-                (found.document(&self.frame()), json(&found)?, found.unmet())
+                (found.document(&self.frame()), json(&found)?, found.requirements)
             }
             _ => {
                 let candidate = class_contestant(&model, &tables.candidate)?;
@@ -193,7 +194,7 @@ impl Evaluate {
                     &self.require,
                     &painter,
                 )?;
-                (found.document(&self.frame()), json(&found)?, found.unmet())
+                (found.document(&self.frame()), json(&found)?, found.requirements)
             }
         };
         spinner.finish_and_clear();
@@ -201,10 +202,22 @@ impl Evaluate {
         if let Some(leak) = tables.audit.first() {
             return Err(Error::refused(format!("the splits leak: {leak}; the report says so")));
         }
-        match unmet {
+        match unmet(&requirements) {
             Some(unmet) if !self.require.is_empty() => Err(Error::refused(unmet)),
-            _ => Ok(0),
+            _ => self.summary(&requirements),
         }
+    }
+
+    /// Says what was demanded and found, and where the report is.
+    fn summary(&self, requirements: &[Judged]) -> Result<u8> {
+        if self.common.quiet {
+            return Ok(0);
+        }
+        let line = |Judged { requirement, found, is_met }: &Judged| {
+            format!("{}  {requirement}: {found}\n", if *is_met { "met    " } else { "not met" })
+        };
+        let lines: String = requirements.iter().map(line).collect();
+        shell::print(format!("{lines}{}\n", self.out.join("report.html").display()).as_bytes())
     }
 
     fn tables(&self, model: &Model, baseline: Option<&Model>, scoring: &Scoring) -> Result<Tables> {

@@ -308,12 +308,7 @@ fn mistakes(table: &Labelled, model: &ClassContestant, classes: &[String], paint
     first.into_iter().chain(others).take(SHOWN).map(pictured).collect()
 }
 
-impl ClassEvaluation {
-    /// The first demand that is not met, in a line.
-    pub fn unmet(&self) -> Option<String> {
-        super::unmet(&self.requirements)
-    }
-}
+impl ClassEvaluation {}
 
 impl Measurable for ClassEvaluation {
     fn metrics() -> &'static [&'static str] {

@@ -250,17 +250,13 @@ pub fn evaluate(
 }
 
 impl Evaluation {
-    /// The first demand that is not met, in a line.
-    pub fn unmet(&self) -> Option<String> {
-        unmet(&self.requirements)
-    }
-
     fn model(&self, is_baseline: bool) -> Option<&Measured> {
         if is_baseline { self.baseline.as_ref() } else { Some(&self.candidate) }
     }
 }
 
-fn unmet(requirements: &[Judged]) -> Option<String> {
+/// The first demand that is not met, in a line.
+pub fn unmet(requirements: &[Judged]) -> Option<String> {
     let unmet: Vec<&Judged> = requirements.iter().filter(|judged| !judged.is_met).collect();
     let first = unmet.first()?;
     let more = if unmet.len() > 1 { format!(" (and {} more)", unmet.len() - 1) } else { String::new() };
