@@ -473,7 +473,7 @@ fn a_manifest_with_leaks_or_without_its_tiles_is_refused() {
     let leaky = manifest(&place, |i| i % 15);
     refused(&place, &run(&leaky, &[]), 4, &["site 0 is in", "train", "--despite-leaks"]);
     let missing = apart.replace("t0015", "t9999");
-    refused(&place, &run(&missing, &[]), 2, &["manifest.csv", "t9999.tif", "1 of 8 tiles"]);
+    refused(&place, &run(&missing, &[]), 2, &["manifest.csv", "t9999.tif", "1 of 8 files"]);
     refused(
         &place,
         &run(&apart, &["--split", "holdout"]),

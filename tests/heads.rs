@@ -180,3 +180,117 @@ fn a_segmentation_model_writes_a_mask_of_the_whole_tile_and_its_distribution() {
         assert_eq!(windows, 16, "four by four windows of 8 px, 6 px apart");
     }
 }
+
+/// A map of labels: the stripe that each pixel lies in, the borders between them `late` columns further right.
+fn label(side: u32, late: u32, row: u32, column: u32) -> u8 {
+    if row == side - 1 { 255 } else { (column.saturating_sub(late) * 3 / side) as u8 }
+}
+
+fn write_labels(path: &Path, side: u32, class: impl Fn(u32, u32) -> u8) {
+    let pixels: Vec<u8> = (0..side * side).map(|pixel| class(pixel / side, pixel % side)).collect();
+    let mut encoder = tiff::encoder::TiffEncoder::new(std::fs::File::create(path).unwrap()).unwrap();
+    encoder.write_image::<tiff::encoder::colortype::Gray8>(side, side, &pixels).unwrap();
+}
+
+fn evaluate(folder: &Path, arguments: &[&str]) -> std::process::Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
+    command.current_dir(folder).args(["evaluate", "--model", "model", "--engine", "tract", "--manifest", "maps.csv"]);
+    command.args(["--out", "report"]).args(arguments).output().unwrap()
+}
+
+#[test]
+fn maps_are_measured_against_maps_of_labels() {
+    let (side, lates) = (21, [0, 2, 3]);
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    write_model(&place("model"), Head::Segmentation);
+    let mut manifest = String::from("path,mask,site,region\n");
+    for (index, late) in lates.into_iter().enumerate() {
+        write_striped(&place(&format!("{index}.tif")), side);
+        write_labels(&place(&format!("{index}-labels.tif")), side, |row, column| label(side, late, row, column));
+        manifest +=
+            &format!("{index}.tif,{index}-labels.tif,site-{index},{}\n", if index < 2 { "north" } else { "south" });
+    }
+    std::fs::write(place("maps.csv"), &manifest).unwrap();
+    let output = evaluate(folder.path(), &["--require", "mean_iou>=0.5", "--require", "iou>=0.5 in town"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(place("report/report.json")).unwrap()).unwrap();
+    let candidate = &report["candidate"];
+    let pixels = || (0..side).flat_map(|row| (0..side).map(move |column| (row, column)));
+    let labelled = |late, row, column| Some(label(side, late, row, column)).filter(|of| *of != 255).map(usize::from);
+    let both: Vec<(usize, usize)> = lates
+        .into_iter()
+        .flat_map(|late| {
+            pixels().filter_map(move |(row, column)| labelled(late, row, column).zip(expected_class(side, row, column)))
+        })
+        .collect();
+    let mut mean_iou = 0.0;
+    for class in 0..3 {
+        let count =
+            |is: &dyn Fn(bool, bool) -> bool| both.iter().filter(|(of, to)| is(*of == class, *to == class)).count();
+        let iou = count(&|of, to| of && to) as f64 / count(&|of, to| of || to) as f64;
+        assert!((candidate["classes"][class]["iou"].as_f64().unwrap() - iou).abs() < 1e-12, "{class}: {iou}");
+        assert_eq!(candidate["classes"][class]["n_pixels"], count(&|of, _| of));
+        mean_iou += iou / 3.0;
+    }
+    let found = |what: &str| candidate[what]["estimate"].as_f64().unwrap();
+    assert!((found("mean_iou") - mean_iou).abs() < 1e-12);
+    let right = both.iter().filter(|(of, to)| of == to).count() as f64 / both.len() as f64;
+    assert!((found("accuracy") - right).abs() < 1e-12);
+    assert_eq!(candidate["n_undecided_pixels"], 3 * 4, "the corner without data");
+    assert_eq!(candidate["regions"]["north"]["tiles"], 2);
+
+    // The divergence, from the shares that the run wrote.
+    let mut shares = csv::Reader::from_path(place("report/maps-candidate/distributions.csv")).unwrap();
+    let given: Vec<Vec<f64>> =
+        shares.records().map(|row| row.unwrap().iter().skip(1).map(|cell| cell.parse().unwrap()).collect()).collect();
+    let divergence = |(late, given): (u32, &Vec<f64>)| {
+        let all: Vec<usize> = pixels().filter_map(|(row, column)| labelled(late, row, column)).collect();
+        // The corner is labelled and counts only where it is decided.
+        let decided: Vec<usize> = pixels()
+            .filter(|&(row, column)| expected_class(side, row, column).is_some())
+            .filter_map(|(row, column)| labelled(late, row, column))
+            .collect();
+        assert_eq!(all.len(), decided.len() + 4);
+        let share = |class| decided.iter().filter(|of| **of == class).count() as f64 / decided.len() as f64;
+        (0..3).map(|class| share(class) * (share(class) / given[class]).ln()).sum::<f64>()
+    };
+    let expected = lates.into_iter().zip(&given).map(divergence).sum::<f64>() / 3.0;
+    assert!((found("mean_kl") - expected).abs() < 1e-9, "{} {expected}", found("mean_kl"));
+    let markdown = std::fs::read_to_string(place("report/report.md")).unwrap();
+    assert!(
+        markdown.contains("meets every demand") && markdown.contains("12 labelled pixels are invalid"),
+        "{markdown}"
+    );
+    assert_eq!(std::fs::read_dir(place("report/maps-candidate")).unwrap().count(), 4);
+}
+
+#[test]
+fn maps_of_labels_that_are_none_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    write_model(&place("model"), Head::Segmentation);
+    write_striped(&place("tile.tif"), 32);
+    write_labels(&place("good.tif"), 32, |row, column| label(32, 0, row, column));
+    write_labels(&place("small.tif"), 31, |row, column| label(31, 0, row, column));
+    write_labels(&place("seven.tif"), 32, |_, column| column as u8);
+    write_labels(&place("empty.tif"), 32, |_, _| 255);
+    for (manifest, code, word) in [
+        ("path,label\ntile.tif,1\n", 2, "no column mask"),
+        ("path,mask\ntile.tif,\n", 2, "line 2: mask is empty"),
+        ("path,mask\ntile.tif,none.tif\n", 2, "1 of 1 files are not there; the first is none.tif"),
+        ("path,mask\ntile.tif,small.tif\n", 2, "small.tif: 31×31 pixels, its tile has 32×32"),
+        ("path,mask\ntile.tif,seven.tif\n", 2, "seven.tif: a pixel has the class 3; the model's are 0 to 2"),
+        ("path,mask\ntile.tif,empty.tif\n", 2, "empty.tif: no pixel has a label"),
+        ("path,mask\ntile.tif,tile.tif\n", 2, "tile.tif: 4 bands of uint32; a map of labels has one band of uint8"),
+        ("path,mask\ntile.tif,good.tif\n", 4, "not met: mean_iou>=1.1"),
+    ] {
+        std::fs::write(place("maps.csv"), manifest).unwrap();
+        let output = evaluate(folder.path(), &["--require", "mean_iou>=1.1"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{manifest}: {said}");
+        assert!(said.contains(word) && said.lines().count() == 1, "{said}");
+    }
+}

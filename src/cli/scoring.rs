@@ -1,9 +1,11 @@
 //! Running a model over labelled tiles.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use indicatif::ProgressBar;
 use s2infer::infer::engine::{self, Device, Engine};
-use s2infer::labelled::{Labelled, Outcome, predict};
+use s2infer::labelled::{Labelled, MapOutcome, Outcome, predict, predict_maps};
 use s2infer::model::Model;
 use s2infer::model::manifest::{Head, Tta};
 use s2infer::output::signal;
@@ -41,47 +43,21 @@ impl<'a> Scoring<'a> {
         &self.scene
     }
 
+    /// Runs a segmentation model over the tiles of a manifest with maps of labels; its own maps go to `folder`.
+    pub fn maps(&self, table: &Labelled, model: &Model, tta: Tta, folder: &Path) -> Result<Vec<MapOutcome>> {
+        let labels: Vec<PathBuf> =
+            table.rows.iter().filter_map(|row| Some(table.folder.join(&**row.mask.as_ref()?))).collect();
+        all_there(table, &labels)?;
+        let (job, bar) = self.job(table, model, tta)?;
+        let outcomes = predict_maps(job, &labels, folder, &mut |done| bar.set_position(done));
+        bar.finish_and_clear();
+        outcomes
+    }
+
     /// Runs the model over the tiles of a manifest and puts its scores into the table. Tiles on which it abstains are
     /// left out and counted.
     pub fn score(&self, table: &Labelled, model: &Model, tta: Tta) -> Result<Scored> {
-        if model.manifest.head == Head::Segmentation {
-            return Err(Error::usage(format!(
-                "{}: gives maps, and labelled tiles have one label each; give a model with a binary or multiclass head",
-                model.manifest.name
-            )));
-        }
-        let inputs: Vec<Input> =
-            table.rows.iter().map(|row| Input { path: table.folder.join(&row.tile), problem: None }).collect();
-        let mut missing = inputs.iter().filter(|input| !input.path.exists());
-        if let Some(first) = missing.next() {
-            return Err(Error::usage(format!(
-                "{}: {} of {} tiles are not there; the first is {}; paths are relative to the table's folder",
-                table.file,
-                1 + missing.count(),
-                inputs.len(),
-                first.path.display()
-            )));
-        }
-        let engine: Arc<dyn Engine> = engine::open(&self.engine.request())?.into();
-        let is_gpu = matches!(self.engine.device.0, Device::Cuda(_) | Device::TensorRt(_));
-        let threads = self.engine.threads();
-        let bar = logging::progress(self.common, inputs.len());
-        bar.set_message(model.manifest.name.clone());
-        let job = Job {
-            overlap_px: 0,
-            batch: self.engine.batch_rows(model.manifest.tile_px, inputs.len(), is_gpu),
-            sessions: if is_gpu { 1 } else { threads },
-            readers: threads,
-            inputs,
-            engine,
-            thresholds: match model.manifest.head {
-                Head::Binary => Thresholds::Fixed(0.5),
-                _ => Thresholds::ArgMax,
-            },
-            scene: self.scene.clone(),
-            tta,
-            model: model.clone(),
-        };
+        let (job, bar) = self.job(table, model, tta)?;
         let outcomes = predict(job, &mut |done| bar.set_position(done));
         bar.finish_and_clear();
         let outcomes = outcomes?;
@@ -95,6 +71,47 @@ impl<'a> Scoring<'a> {
             ))),
             _ => Ok(with_scores(table, outcomes, &model.sha256)),
         }
+    }
+
+    fn job(&self, table: &Labelled, model: &Model, tta: Tta) -> Result<(Job, ProgressBar)> {
+        let paths: Vec<PathBuf> = table.rows.iter().map(|row| table.folder.join(&row.tile)).collect();
+        all_there(table, &paths)?;
+        let inputs: Vec<Input> = paths.into_iter().map(|path| Input { path, problem: None }).collect();
+        let engine: Arc<dyn Engine> = engine::open(&self.engine.request())?.into();
+        let is_gpu = matches!(self.engine.device.0, Device::Cuda(_) | Device::TensorRt(_));
+        let threads = self.engine.threads();
+        let bar = logging::progress(self.common, inputs.len());
+        bar.set_message(model.manifest.name.clone());
+        let job = Job {
+            overlap_px: model.manifest.overlap_px,
+            batch: self.engine.batch_rows(model.manifest.tile_px, inputs.len(), is_gpu),
+            sessions: if is_gpu { 1 } else { threads },
+            readers: threads,
+            inputs,
+            engine,
+            thresholds: match model.manifest.head {
+                Head::Binary => Thresholds::Fixed(0.5),
+                _ => Thresholds::ArgMax,
+            },
+            scene: self.scene.clone(),
+            tta,
+            model: model.clone(),
+        };
+        Ok((job, bar))
+    }
+}
+
+fn all_there(table: &Labelled, paths: &[PathBuf]) -> Result<()> {
+    let mut missing = paths.iter().filter(|path| !path.exists());
+    match missing.next() {
+        Some(first) => Err(Error::usage(format!(
+            "{}: {} of {} files are not there; the first is {}; paths are relative to the table's folder",
+            table.file,
+            1 + missing.count(),
+            paths.len(),
+            first.display()
+        ))),
+        None => Ok(()),
     }
 }
 

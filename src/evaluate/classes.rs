@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::cases::Cases;
+use super::confusion::{Matrices, f1, margins, right};
 use super::{
-    ALL, CONFIDENCE, Data, Estimate, Judged, Measurable, Painter, Pictured, Requirement, Settings, Share, data,
+    ALL, CONFIDENCE, Data, Estimate, JACKKNIFE_BLOCKS_MAX, Judged, Measurable, Painter, Pictured, Requirement,
+    Settings, Share, data,
 };
 use crate::labelled::{Audit, Labelled};
 use crate::statistics::bootstrap::{bca_interval, column, jackknife, resample};
 use crate::statistics::paired::McNemar;
 use crate::{Error, Result};
 
-/// Blocks that sites are put into for the acceleration where they are more.
-const JACKKNIFE_BLOCKS_MAX: usize = 200;
 /// Accuracy and macro-F1 of the candidate, of the baseline, and the differences.
 const FIGURES: usize = 6;
 /// Mistakes shown.
@@ -130,8 +130,7 @@ pub fn evaluate_classes(
         return Err(Error::usage(format!("{}: all tiles are of one class: nothing can be told apart", table.file)));
     }
     let models: Vec<&ClassContestant> = [Some(candidate), baseline].into_iter().flatten().collect();
-    let matrices: Vec<Matrices> =
-        models.iter().map(|model| Matrices::of(table, &cases, model, classes.len())).collect();
+    let matrices: Vec<Matrices> = models.iter().map(|model| matrices(table, &cases, model, classes.len())).collect();
     let estimates = estimates(&cases, &matrices, settings);
     let mut measured = models.iter().zip(&matrices).zip(estimates.chunks(2)).map(|((model, matrices), estimates)| {
         measure(table, model, classes, &matrices.whole(), [estimates[0], estimates[1]])
@@ -167,50 +166,25 @@ pub fn evaluate_classes(
     Ok(evaluation)
 }
 
-/// Confusion by cluster: few cells of each are not 0.
-struct Matrices {
-    classes: usize,
-    /// Cluster, class, class it was taken for, tiles.
-    cells: Vec<(u32, usize, usize, u64)>,
+fn matrices(table: &Labelled, cases: &Cases, model: &ClassContestant, classes: usize) -> Matrices {
+    let rows = table.rows.iter().zip(&cases.cluster).zip(&model.predicted);
+    let cells = rows.map(|((row, &cluster), &predicted)| (cluster, usize::from(row.label), usize::from(predicted), 1));
+    Matrices::of(classes, cells)
 }
 
-impl Matrices {
-    fn of(table: &Labelled, cases: &Cases, model: &ClassContestant, classes: usize) -> Self {
-        let mut cells: BTreeMap<(u32, usize, usize), u64> = BTreeMap::new();
-        for ((row, &cluster), &predicted) in table.rows.iter().zip(&cases.cluster).zip(&model.predicted) {
-            *cells.entry((cluster, usize::from(row.label), usize::from(predicted))).or_default() += 1;
-        }
-        Self { classes, cells: cells.into_iter().map(|((cluster, of, to), n)| (cluster, of, to, n)).collect() }
-    }
-
-    fn whole(&self) -> Vec<Vec<u64>> {
-        self.weighted(|_| 1)
-    }
-
-    fn weighted(&self, weight: impl Fn(u32) -> u64) -> Vec<Vec<u64>> {
-        let mut confusion = vec![vec![0; self.classes]; self.classes];
-        for &(cluster, of, to, n) in &self.cells {
-            confusion[of][to] += n * weight(cluster);
-        }
-        confusion
-    }
-
-    /// Accuracy and macro-F1.
-    fn figures(&self, weights: &[u32]) -> [f64; 2] {
-        let confusion = self.weighted(|cluster| u64::from(weights[cluster as usize]));
-        let all: u64 = confusion.iter().flatten().sum();
-        let right: u64 = (0..self.classes).map(|class| confusion[class][class]).sum();
-        let f1 = f1(&confusion);
-        // 0 / 0 is NaN, as it should be.
-        [right as f64 / all as f64, f1.iter().sum::<f64>() / f1.len() as f64]
-    }
+/// Accuracy and macro-F1.
+fn figures(matrices: &Matrices, weights: &[u32]) -> [f64; 2] {
+    let confusion = matrices.weighted(weights);
+    let ((right, all), f1) = (right(&confusion), f1(&confusion));
+    // 0 / 0 is NaN, as it should be.
+    [right as f64 / all as f64, f1.iter().sum::<f64>() / f1.len() as f64]
 }
 
 /// The [`FIGURES`] with their intervals.
 fn estimates(cases: &Cases, matrices: &[Matrices], settings: &Settings) -> [Estimate; FIGURES] {
     let figures = |weights: &[u32], values: &mut [f64]| {
         for (model, matrices) in matrices.iter().enumerate().take(2) {
-            values[2 * model..2 * model + 2].copy_from_slice(&matrices.figures(weights));
+            values[2 * model..2 * model + 2].copy_from_slice(&figures(matrices, weights));
         }
         (0..2).for_each(|i| values[4 + i] = values[i] - values[2 + i]);
     };
@@ -228,16 +202,6 @@ fn estimates(cases: &Cases, matrices: &[Matrices], settings: &Settings) -> [Esti
     })
 }
 
-/// F1 of every class, 2 hits / (labelled + given).
-fn f1(confusion: &[Vec<u64>]) -> Vec<f64> {
-    let class = |class: usize| {
-        let labelled: u64 = confusion[class].iter().sum();
-        let given: u64 = confusion.iter().map(|row| row[class]).sum();
-        2.0 * confusion[class][class] as f64 / ((labelled + given) as f64).max(1.0)
-    };
-    (0..confusion.len()).map(class).collect()
-}
-
 fn measure(
     table: &Labelled,
     model: &ClassContestant,
@@ -246,13 +210,12 @@ fn measure(
     [accuracy_over_sites, macro_f1]: [Estimate; 2],
 ) -> ClassMeasured {
     let f1 = f1(confusion);
-    let right: u64 = (0..classes.len()).map(|class| confusion[class][class]).sum();
+    let (right, _) = right(confusion);
     let class = |(index, name): (usize, &String)| {
-        let given: u64 = confusion.iter().map(|row| row[index]).sum();
-        let hits = confusion[index][index];
+        let (hits, labelled, given) = margins(confusion, index);
         ClassFigures {
             class: name.clone(),
-            recall: Share::of(hits as usize, confusion[index].iter().sum::<u64>() as usize),
+            recall: Share::of(hits as usize, labelled as usize),
             precision: (given > 0).then(|| hits as f64 / given as f64),
             f1: f1[index],
         }
@@ -307,8 +270,6 @@ fn mistakes(table: &Labelled, model: &ClassContestant, classes: &[String], paint
     };
     first.into_iter().chain(others).take(SHOWN).map(pictured).collect()
 }
-
-impl ClassEvaluation {}
 
 impl Measurable for ClassEvaluation {
     fn metrics() -> &'static [&'static str] {

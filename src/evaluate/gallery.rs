@@ -25,7 +25,7 @@ const SIDE_PX_MAX: u32 = 512;
 /// A tile that was decided wrongly.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pictured {
-    /// `missed`, `false alarm`, or `mistaken` for a model with several classes.
+    /// `missed`, `false alarm`, `mistaken` for a model with several classes, or `mapped` for a segmentation model.
     pub kind: &'static str,
     /// The tile.
     pub tile: String,
@@ -37,7 +37,7 @@ pub struct Pictured {
     pub class: Option<String>,
     /// What it was taken for, for a model with several classes.
     pub taken_for: Option<String>,
-    /// The score.
+    /// The score; for a segmentation model the tile's mean IoU.
     pub score: f64,
     /// The threshold, for a model with two classes.
     pub threshold: Option<f64>,

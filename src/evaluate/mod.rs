@@ -4,7 +4,9 @@
 mod cases;
 mod classes;
 mod compare;
+mod confusion;
 mod gallery;
+mod maps;
 mod operating;
 mod quality;
 mod report;
@@ -20,6 +22,7 @@ use serde::Serialize;
 pub use classes::{ClassContestant, ClassEvaluation, ClassFigures, ClassMeasured, ClassPaired, evaluate_classes};
 pub use compare::{Paired, PairedRecall, PairedScore};
 pub use gallery::{Painter, Picture, Pictured, paint};
+pub use maps::{MapClass, MapContestant, MapDifference, MapEvaluation, MapMeasured, MapPart, SHARE_MIN, evaluate_maps};
 pub use operating::{AtPrevalence, AtThreshold, Operating, Share};
 pub use quality::{Quality, ReliabilityBin};
 pub use report::Frame;
@@ -40,6 +43,8 @@ use uncertainty::Weighed;
 pub const ALL: &str = "all";
 /// Confidence of intervals.
 pub const CONFIDENCE: f64 = 0.95;
+/// Blocks that sites are put into for the acceleration of intervals where they are more.
+const JACKKNIFE_BLOCKS_MAX: usize = 200;
 
 /// Thresholds by group.
 pub type Thresholds = BTreeMap<String, f64>;

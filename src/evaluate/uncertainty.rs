@@ -6,11 +6,9 @@
 use super::cases::Cases;
 use super::operating::{Counts, Operating};
 use super::quality::{Population, Quality};
-use super::{CONFIDENCE, Estimate, Settings};
+use super::{CONFIDENCE, Estimate, JACKKNIFE_BLOCKS_MAX, Settings};
 use crate::statistics::bootstrap::{bca_interval, column, jackknife, quantile, resample};
 
-/// Blocks that sites are put into for the acceleration where they are more.
-const JACKKNIFE_BLOCKS_MAX: usize = 200;
 /// Figures of a group: precision, average precision and AUROC of the candidate, of the baseline, and the differences.
 const FIGURES: usize = 9;
 /// Their places.

@@ -12,6 +12,10 @@ pub(super) enum Needs {
     Scores,
     /// Labels and the tiles themselves.
     Tiles,
+    /// The tiles and maps of labels.
+    Maps,
+    /// Nothing but where tiles are and what they are called.
+    Places,
 }
 
 /// Index of each column with a meaning of its own.
@@ -19,6 +23,7 @@ pub(super) enum Needs {
 pub(super) struct Columns {
     pub(super) tile: Option<usize>,
     pub(super) label: Option<usize>,
+    pub(super) mask: Option<usize>,
     pub(super) score: Option<usize>,
     pub(super) split: Option<usize>,
     pub(super) site: Option<usize>,
@@ -58,6 +63,7 @@ impl Columns {
             let slot = match name.as_str() {
                 "tile" | "path" => &mut columns.tile,
                 "label" => &mut columns.label,
+                "mask" if needs == Needs::Maps => &mut columns.mask,
                 "score" => &mut columns.score,
                 "split" => &mut columns.split,
                 "site" => &mut columns.site,
@@ -107,13 +113,17 @@ impl Columns {
                 ", or be that of a result table of s2infer with a column label",
             ),
             Needs::Tiles => ("path,label,split,site,region,season,cloud", "; only path and label are always needed"),
+            Needs::Places => ("path,split,site,longitude,latitude", "; only path is always needed"),
+            Needs::Maps => ("path,mask,split,site,region,season,cloud", "; only path and mask are always needed"),
         };
         let missing =
             |name: &str| Err(Error::usage(format!("no column {name}; the header must name {header}{example}")));
-        if self.label.is_none() {
-            return missing("label");
+        match needs {
+            Needs::Maps if self.mask.is_none() => return missing("mask"),
+            Needs::Scores | Needs::Tiles if self.label.is_none() => return missing("label"),
+            _ => {}
         }
-        if needs == Needs::Tiles {
+        if needs != Needs::Scores {
             return if self.tile.is_none() { missing("path") } else { Ok(()) };
         }
         // Of several classes the decision may be all there is.

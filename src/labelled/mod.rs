@@ -7,6 +7,7 @@ mod cells;
 mod columns;
 mod further;
 mod labels;
+mod maps;
 mod predict;
 mod read;
 mod write;
@@ -18,6 +19,7 @@ pub use audit::{Audit, Leak, Part, audit};
 pub use cells::{season, sky};
 pub use further::{Further, Values};
 pub use labels::Labels;
+pub use maps::{MapOutcome, predict_maps};
 pub use predict::{Outcome, predict};
 pub use write::write;
 
@@ -32,6 +34,8 @@ pub struct LabelledRow {
     pub tile: String,
     /// Index of its class; of two, 1 is the positive one.
     pub label: u16,
+    /// Its map of labels, in the place of a label, relative to the table's folder.
+    pub mask: Option<Box<str>>,
     /// Its score, 0 to 1, where the table has scores: of the positive class, or of the class decided on.
     pub score: Option<f64>,
     /// The class decided on, where the table has one.

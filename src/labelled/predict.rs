@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::decide::Decision;
 use crate::output::{Row, Sink};
-use crate::pipeline::{self, Job, Outputs};
+use crate::pipeline::{self, Job, Outputs, Summary};
 use crate::{Error, Result};
 
 /// What a model said of one tile.
@@ -27,27 +27,17 @@ pub enum Outcome {
 pub fn predict(job: Job, progress: &mut dyn FnMut(u64)) -> Result<Vec<Outcome>> {
     let classes = job.model.manifest.classes.clone();
     let tile_px = job.model.manifest.tile_px;
-    let rows = Arc::new(Mutex::new(Vec::new()));
-    let outputs = Outputs {
-        sink: Box::new(Collected(rows.clone())),
+    let inputs = job.inputs.len();
+    let (rows, summary) = rows_of(job, |sink| Outputs {
+        sink,
         journal: None,
         keep_journal: false,
         masks: None,
         distributions: None,
         progress,
         observe: None,
-    };
-    let inputs = job.inputs.len();
-    let summary = pipeline::run(job, outputs)?;
-    if let Some(failed) = summary.errors.listed.first() {
-        let others = summary.counts.tiles_failed - 1;
-        let more = if others > 0 { format!(" (and {others} more)") } else { String::new() };
-        return Err(Error::usage(format!(
-            "{}: {}{more}; every labelled tile must be readable",
-            failed.tile, failed.error
-        )));
-    }
-    let rows = std::mem::take(&mut *lock(&rows));
+    })?;
+    every_tile_read(&summary)?;
     if rows.len() != inputs {
         let several = rows.windows(2).find(|pair| pair[0].tile == pair[1].tile).map(|pair| pair[0].tile.clone());
         return Err(Error::usage(format!(
@@ -56,6 +46,22 @@ pub fn predict(job: Job, progress: &mut dyn FnMut(u64)) -> Result<Vec<Outcome>> 
         )));
     }
     rows.into_iter().map(|row| outcome(row, &classes)).collect()
+}
+
+/// Runs a job and gives its rows.
+pub(super) fn rows_of<'a>(job: Job, outputs: impl FnOnce(Box<dyn Sink>) -> Outputs<'a>) -> Result<(Vec<Row>, Summary)> {
+    let rows = Arc::new(Mutex::new(Vec::new()));
+    let summary = pipeline::run(job, outputs(Box::new(Collected(rows.clone()))))?;
+    let rows = std::mem::take(&mut *lock(&rows));
+    Ok((rows, summary))
+}
+
+/// Refuses a run in which a tile failed, naming the first.
+pub(super) fn every_tile_read(summary: &Summary) -> Result<()> {
+    let Some(failed) = summary.errors.listed.first() else { return Ok(()) };
+    let others = summary.counts.tiles_failed - 1;
+    let more = if others > 0 { format!(" (and {others} more)") } else { String::new() };
+    Err(Error::usage(format!("{}: {}{more}; every labelled tile must be readable", failed.tile, failed.error)))
 }
 
 fn outcome(row: Row, classes: &[String]) -> Result<Outcome> {

@@ -34,6 +34,22 @@ impl Labelled {
         read(path, Needs::Tiles, labels, bounds)
     }
 
+    /// Reads a manifest of tiles with maps of labels, the column `mask` in the place of `label`.
+    ///
+    /// # Errors
+    /// As [`Self::read_scores`].
+    pub fn read_maps(path: &Path, labels: &Labels, bounds: &Bounds) -> Result<Self> {
+        read(path, Needs::Maps, labels, bounds)
+    }
+
+    /// Reads what a table says of where its tiles are; it need have no labels.
+    ///
+    /// # Errors
+    /// As [`Self::read_scores`].
+    pub fn read_places(path: &Path, bounds: &Bounds) -> Result<Self> {
+        read(path, Needs::Places, &Labels::binary(), bounds)
+    }
+
     /// Reads a table of scores from bytes; `file` is its name.
     ///
     /// # Errors
@@ -59,7 +75,7 @@ fn parse(bytes: &[u8], file: &str, needs: Needs, labels: &Labels, bounds: &Bound
         columns.check_groups()?;
     }
     let mut further: Vec<Builder> = columns.further.iter().map(|(_, name)| Builder::new(name)).collect();
-    let mut parser = Parser { columns, labels, bounds, needs_groups, names: HashSet::new(), model: None };
+    let mut parser = Parser { columns, labels, bounds, needs, needs_groups, names: HashSet::new(), model: None };
     let mut table = Labelled {
         file: file.to_owned(),
         folder: PathBuf::new(),
@@ -89,11 +105,11 @@ fn parse(bytes: &[u8], file: &str, needs: Needs, labels: &Labels, bounds: &Bound
     }
     table.model_sha256 = parser.model;
     table.further = further.into_iter().filter_map(Builder::finish).collect();
-    check(&table, bounds)?;
+    check(&table, needs, bounds)?;
     Ok(table)
 }
 
-fn check(table: &Labelled, bounds: &Bounds) -> Result<()> {
+fn check(table: &Labelled, needs: Needs, bounds: &Bounds) -> Result<()> {
     if table.rows.is_empty() {
         return Err(Error::usage(match table.n_overcast {
             0 if table.n_undecided > 0 => format!("a run decided none of the {} rows", table.n_undecided),
@@ -104,6 +120,9 @@ fn check(table: &Labelled, bounds: &Bounds) -> Result<()> {
     let groups: HashSet<&Arc<str>> = table.rows.iter().map(|row| &row.group).collect();
     if groups.len() > GROUPS_MAX {
         return Err(Error::usage(format!("more than {GROUPS_MAX} groups; the column `group` holds few names")));
+    }
+    if needs == Needs::Places {
+        return Ok(());
     }
     // A tile may stand in several groups, as one that was rendered in several seasons does under one name.
     let mut seen: HashMap<(&str, &Arc<str>), usize> = HashMap::new();
@@ -119,6 +138,7 @@ struct Parser<'a> {
     columns: Columns,
     labels: &'a Labels,
     bounds: &'a Bounds,
+    needs: Needs,
     needs_groups: bool,
     names: HashSet<Arc<str>>,
     model: Option<String>,
@@ -160,19 +180,27 @@ impl Parser<'_> {
                 name.to_owned()
             }
         };
-        let label = self.labels.parse(cell(columns.label))?;
+        let (label, mask) = match (self.needs, cell(columns.mask)) {
+            (Needs::Maps, "") => return Err(Error::usage("mask is empty; every tile needs one")),
+            (Needs::Maps, mask) => (0, Some(mask.into())),
+            (Needs::Places, _) => (0, None),
+            _ => (self.labels.parse(cell(columns.label))?, None),
+        };
         let score = match (cell(columns.score), columns.score) {
             (_, None) => None,
+            _ if self.needs != Needs::Scores => None,
             ("", _) if !self.labels.is_binary() => None,
             (text, Some(_)) => Some(cells::score(text)?),
         };
-        let predicted = self.predicted(cell(columns.decision))?;
+        let predicted = if self.needs == Needs::Scores { self.predicted(cell(columns.decision))? } else { None };
         let tile = self.tile(record);
-        let model = cell(columns.model).to_owned();
-        self.same_model(model)?;
+        if self.needs == Needs::Scores {
+            self.same_model(cell(self.columns.model).to_owned())?;
+        }
         Ok(Some(LabelledRow {
             tile,
             label,
+            mask,
             score,
             predicted,
             season: season.or_else(|| season_of(&group)),

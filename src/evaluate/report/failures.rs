@@ -5,7 +5,7 @@ use crate::page::{Block, Card, Column, Gallery, Section, Table};
 
 /// A gallery for each kind of failure; a table where no tile could be drawn.
 pub(super) fn section(failures: &[Pictured]) -> Option<Section> {
-    let blocks: Vec<Block> = ["missed", "false alarm", "mistaken"]
+    let blocks: Vec<Block> = ["missed", "false alarm", "mistaken", "mapped"]
         .into_iter()
         .filter_map(|kind| of_kind(kind, &failures.iter().filter(|failure| failure.kind == kind).collect::<Vec<_>>()))
         .collect();
@@ -21,6 +21,7 @@ fn of_kind(kind: &str, failures: &[&Pictured]) -> Option<Block> {
         "false alarm" => {
             "The loudest false alarms: negatives with the highest scores, each site once before any comes again."
         }
+        "mapped" => "The tiles of the lowest mean IoU, each site once before any comes again.",
         _ => "The surest mistakes, each site once before any comes again.",
     };
     if failures.iter().all(|failure| failure.picture.is_none()) {
@@ -55,6 +56,7 @@ fn words(failure: &Pictured) -> [String; 2] {
     let score = match (failure.threshold, &failure.taken_for) {
         (Some(threshold), _) => format!("score {:.4}, threshold {threshold:.4}", failure.score),
         (None, Some(class)) => format!("taken for {class}, {:.3}", failure.score),
+        (None, None) if failure.kind == "mapped" => format!("mean IoU {:.3}", failure.score),
         (None, None) => format!("score {:.4}", failure.score),
     };
     [of.join(", "), score]

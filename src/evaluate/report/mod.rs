@@ -3,6 +3,7 @@
 mod classes;
 mod data;
 mod failures;
+mod maps;
 mod plots;
 mod results;
 mod tables;

@@ -1,5 +1,7 @@
 //! `s2infer evaluate`: labelled tiles or scores in, a report with a verdict out.
 
+mod maps;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -27,13 +29,16 @@ use super::{Common, calibration, logging, shell};
 const EXAMPLES: &str = "\
 The manifest is a CSV with the columns path,label,split,site,region,season,cloud (cloud: clear, cloudy or a percentage);
 only path, label and, for thresholds per season and sky, season and cloud are always needed. Any further column becomes
-a slice of the report. Tables of scores have tile and score instead of path.
+a slice of the report. Tables of scores have tile and score instead of path. For a segmentation model the column mask stands
+in the place of label: a raster of one band of uint8 and of the tile's size, the number of the class in every pixel, 255 or
+the raster's nodata value where there is none.
 
 A demand is METRIC >= NUMBER (or <=, >, <), with `in every group` or `in GROUP`; METRIC drop is how much lower it is than
 the baseline's. Without --require, 'recall>=TARGET in every group' and, with a baseline, 'precision drop<=0.05' are
 reported but do not fail. Metrics: recall, recall_lower (one-sided 95 %), false_alarms, precision, precision_lower,
 average_precision, average_precision_lower, auroc, brier, ece, accuracy, alerts_per_1000; for several classes accuracy,
-macro_f1 (also _lower, over sites) and recall, precision, f1 of a class.
+macro_f1 (also _lower, over sites) and recall, precision, f1 of a class; for maps mean_iou, accuracy (also _lower), kl
+(also _upper), and iou, recall, precision, f1 of a class.
 
 Examples:
   s2infer evaluate --manifest tiles.csv --model models/new --baseline models/old --out report
@@ -141,6 +146,14 @@ struct Tables {
     n_abstained_positives: u64,
 }
 
+/// An evaluation that is done.
+struct Found {
+    document: Document,
+    json: String,
+    requirements: Vec<Judged>,
+    audit: Audit,
+}
+
 impl Evaluate {
     /// Runs and gives the exit code.
     pub fn run(self) -> Result<u8> {
@@ -156,15 +169,30 @@ impl Evaluate {
             return Err(Error::usage("--baseline: the models do not have the same classes"));
         }
         let scoring = Scoring::new(self.scene.options()?, &self.engine, &self.common)?;
-        let tables = self.tables(&model, baseline.as_ref(), &scoring)?;
-        let painter = |tile: &str| self.paint(tile, &model, &scoring);
+        let found = match model.manifest.head {
+            Head::Segmentation => self.maps(&model, baseline.as_ref(), &scoring)?,
+            _ => self.labels(&model, baseline.as_ref(), &scoring)?,
+        };
+        self.write(&found)?;
+        if let Some(leak) = found.audit.first() {
+            return Err(Error::refused(format!("the splits leak: {leak}; the report says so")));
+        }
+        match unmet(&found.requirements) {
+            Some(unmet) if !self.require.is_empty() => Err(Error::refused(unmet)),
+            _ => self.summary(&found.requirements),
+        }
+    }
+
+    /// Tiles that have one label each.
+    fn labels(&self, model: &Model, baseline: Option<&Model>, scoring: &Scoring) -> Result<Found> {
+        let tables = self.tables(model, baseline, scoring)?;
+        let painter = |tile: &str| self.paint(tile, model, scoring);
         let spinner = logging::spinner(&self.common);
-        let (document, json, requirements) = match model.manifest.head {
+        let found = match model.manifest.head {
             Head::Binary => {
-                let candidate = self.contestant(&model, &tables, &scoring, None)?;
-                let other = baseline.as_ref();
-                let other = other
-                    .map(|model| self.contestant(model, &tables, &scoring, Some(&candidate.profile)))
+                let candidate = self.contestant(model, &tables, scoring, None)?;
+                let other = baseline
+                    .map(|model| self.contestant(model, &tables, scoring, Some(&candidate.profile)))
                     .transpose()?;
                 let mut progress = |what: &str| spinner.set_message(what.to_owned());
                 let mut found = evaluate(
@@ -178,11 +206,16 @@ impl Evaluate {
                     &mut progress,
                 )?;
                 found.data.n_abstained_positives = tables.n_abstained_positives;
-                (found.document(&self.frame()), json(&found)?, found.requirements)
+                Found {
+                    document: found.document(&self.frame()),
+                    json: json(&found)?,
+                    requirements: found.requirements,
+                    audit: found.audit,
+                }
             }
             _ => {
-                let candidate = class_contestant(&model, &tables.candidate)?;
-                let other = baseline.as_ref().zip(tables.baseline.as_ref());
+                let candidate = class_contestant(model, &tables.candidate)?;
+                let other = baseline.zip(tables.baseline.as_ref());
                 let other = other.map(|(model, table)| class_contestant(model, table)).transpose()?;
                 let found = evaluate_classes(
                     &tables.candidate,
@@ -194,18 +227,24 @@ impl Evaluate {
                     &self.require,
                     &painter,
                 )?;
-                (found.document(&self.frame()), json(&found)?, found.requirements)
+                Found {
+                    document: found.document(&self.frame()),
+                    json: json(&found)?,
+                    requirements: found.requirements,
+                    audit: found.audit,
+                }
             }
         };
         spinner.finish_and_clear();
-        self.write(&document, &json, &tables, &Labels::of(&model.manifest.classes))?;
-        if let Some(leak) = tables.audit.first() {
-            return Err(Error::refused(format!("the splits leak: {leak}; the report says so")));
+        if self.manifest.is_some() {
+            self.make_folder()?;
+            let labels = Labels::of(&model.manifest.classes);
+            write(&self.out.join("scores-candidate.csv"), &tables.candidate, &labels)?;
+            if let Some(baseline) = &tables.baseline {
+                write(&self.out.join("scores-baseline.csv"), baseline, &labels)?;
+            }
         }
-        match unmet(&requirements) {
-            Some(unmet) if !self.require.is_empty() => Err(Error::refused(unmet)),
-            _ => self.summary(&requirements),
-        }
+        Ok(found)
     }
 
     /// Says what was demanded and found, and where the report is.
@@ -231,7 +270,7 @@ impl Evaluate {
         if labels.is_binary() {
             measured.check_groups()?;
         }
-        let audit = self.audit(&measured, Some((&all, split.as_deref())), &labels, &bounds)?;
+        let audit = self.audit(&measured, Some((&all, split.as_deref())), &bounds)?;
         let calibration = Some(all.filtered(|row| row.split.as_deref() == Some(CALIBRATION)));
         let calibration = calibration.filter(|table| split.as_deref() != Some(CALIBRATION) && !table.rows.is_empty());
         let first = scoring.score(&measured, model, self.tta(model))?;
@@ -265,7 +304,7 @@ impl Evaluate {
             }
             _ => None,
         };
-        let audit = self.audit(&candidate, None, labels, bounds)?;
+        let audit = self.audit(&candidate, None, bounds)?;
         Ok(Tables { candidate, baseline, calibration: None, audit, n_abstained_positives: 0 })
     }
 
@@ -292,7 +331,6 @@ impl Evaluate {
         &self,
         measured: &Labelled,
         manifest: Option<(&Labelled, Option<&str>)>,
-        labels: &Labels,
         bounds: &Bounds,
     ) -> Result<Audit> {
         let mut tables: Vec<(String, Labelled)> = Vec::new();
@@ -315,11 +353,12 @@ impl Evaluate {
         }
         let measuring = measured.splits().first().map(|split| split.to_string());
         for path in &self.against {
-            add(read_any(path, labels, bounds)?, &path.display().to_string(), measuring.as_deref());
+            let table = Labelled::read_places(path, bounds).map_err(|error| error.context("--against"))?;
+            add(table, &path.display().to_string(), measuring.as_deref());
         }
         // Both models were calibrated on the same tiles, or on tiles of the same kind: one of the tables will do.
         if let Some(path) = self.calibration.as_ref().or(self.baseline_calibration.as_ref()) {
-            add(Labelled::read_scores(path, labels, bounds)?, CALIBRATION, None);
+            add(Labelled::read_places(path, bounds)?, CALIBRATION, None);
         }
         // Several tables may hold the same split; it is then one part.
         let mut parts: Vec<Part<'_>> = vec![Part { name: "measured".into(), rows: measured.rows.iter().collect() }];
@@ -476,17 +515,18 @@ impl Evaluate {
         }
     }
 
-    fn write(&self, document: &Document, json: &str, tables: &Tables, labels: &Labels) -> Result<()> {
+    fn make_folder(&self) -> Result<()> {
         std::fs::create_dir_all(&self.out)
-            .map_err(|e| Error::output(e).context(format!("--out {}", self.out.display())))?;
-        if self.manifest.is_some() {
-            write(&self.out.join("scores-candidate.csv"), &tables.candidate, labels)?;
-            if let Some(baseline) = &tables.baseline {
-                write(&self.out.join("scores-baseline.csv"), baseline, labels)?;
-            }
-        }
-        let files =
-            [("report.json", json), ("report.md", &document.to_markdown()), ("report.html", &document.to_html())];
+            .map_err(|error| Error::output(error).context(format!("--out {}", self.out.display())))
+    }
+
+    fn write(&self, Found { document, json, .. }: &Found) -> Result<()> {
+        self.make_folder()?;
+        let files = [
+            ("report.json", json.as_str()),
+            ("report.md", &document.to_markdown()),
+            ("report.html", &document.to_html()),
+        ];
         for (name, text) in files {
             let path = self.out.join(name);
             let mut file = AtomicFile::create(&path)?;
@@ -510,11 +550,6 @@ fn class_contestant(model: &Model, table: &Labelled) -> Result<ClassContestant> 
         predicted: predicted.collect::<Result<_>>()?,
         scores: table.rows.iter().map(|row| row.score).collect(),
     })
-}
-
-/// A manifest or a table of scores.
-fn read_any(path: &Path, labels: &Labels, bounds: &Bounds) -> Result<Labelled> {
-    Labelled::read_manifest(path, labels, bounds).map_err(|error| error.context("--against"))
 }
 
 /// The second table in the order of the first.

@@ -1,0 +1,384 @@
+//! Evaluation of segmentation models: pixels of tiles that have a map of labels.
+//!
+//! Intersection over union and accuracy count pixels; the divergence compares each tile's class shares with its mean
+//! soft-max. Intervals draw whole sites, as the pixels of a tile are no independent samples.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::cases::Cases;
+use super::confusion::{Matrices, f1, iou, margins, mean, right};
+use super::{
+    ALL, CONFIDENCE, Data, Estimate, JACKKNIFE_BLOCKS_MAX, Judged, Measurable, Painter, Pictured, Requirement,
+    Settings, data,
+};
+use crate::labelled::{Audit, Labelled, LabelledRow, MapOutcome};
+use crate::statistics::bootstrap::{bca_interval, column, jackknife, resample};
+use crate::{Error, Result};
+
+/// Figures of a model: accuracy of pixels, mean IoU, mean divergence.
+const FIGURES: usize = 3;
+/// Tiles shown.
+const SHOWN: usize = 12;
+/// Shares below this count as this, so that the divergence stays finite.
+pub const SHARE_MIN: f64 = 1e-7;
+
+/// A model with what became of each tile.
+#[derive(Debug, Clone)]
+pub struct MapContestant {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its ONNX file.
+    pub model_sha256: String,
+    /// `fp32`, `fp16` or `int8`
+    pub precision: String,
+    /// One for each tile.
+    pub outcomes: Vec<MapOutcome>,
+}
+
+/// What was measured of one model.
+#[derive(Debug, Clone, Serialize)]
+pub struct MapMeasured {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its ONNX file.
+    pub model_sha256: String,
+    /// `fp32`, `fp16` or `int8`
+    pub precision: String,
+    /// Share of the labelled pixels that were given their own class.
+    pub accuracy: Estimate,
+    /// Mean of the classes' intersection over union; classes that are nowhere are left out.
+    pub mean_iou: Estimate,
+    /// Mean over the tiles of Σ y ln(y / ŷ), y the class shares of the labels and ŷ the mean soft-max, in nats
+    /// (Kullback and Leibler 1951); shares below [`SHARE_MIN`] count as that.
+    pub mean_kl: Estimate,
+    /// The classes, in the order of their numbers.
+    pub classes: Vec<MapClass>,
+    /// Pixels of each class (row) that were taken for each class (column).
+    pub confusion: Vec<Vec<u64>>,
+    /// Labelled pixels that are invalid in their tiles; they count nowhere else.
+    pub n_undecided_pixels: u64,
+    /// By region; empty where no tile states one.
+    pub regions: BTreeMap<String, MapPart>,
+    /// By group; empty where no tile states one.
+    pub groups: BTreeMap<String, MapPart>,
+}
+
+/// One class.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MapClass {
+    /// Its name.
+    pub class: String,
+    /// Intersection over union; none for a class that is nowhere.
+    pub iou: Option<f64>,
+    /// Share of its pixels that were given it; none where it has none.
+    pub recall: Option<f64>,
+    /// Share of the pixels that were given it that are its own; none where none was.
+    pub precision: Option<f64>,
+    /// Harmonic mean of both; 0 for a class that is nowhere.
+    pub f1: f64,
+    /// Pixels that are its own.
+    pub n_pixels: u64,
+}
+
+/// Some of the tiles.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MapPart {
+    /// Tiles.
+    pub tiles: usize,
+    /// Accuracy of their pixels.
+    pub accuracy: f64,
+    /// Mean of the classes' intersection over union.
+    pub mean_iou: f64,
+    /// Mean divergence of their class shares; none where no tile has a valid pixel.
+    pub mean_kl: Option<f64>,
+}
+
+/// The differences, candidate less baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MapDifference {
+    /// In accuracy of pixels.
+    pub accuracy: Estimate,
+    /// In mean IoU.
+    pub mean_iou: Estimate,
+    /// In mean divergence; less is better.
+    pub mean_kl: Estimate,
+}
+
+/// The whole evaluation.
+#[derive(Debug, Clone, Serialize)]
+pub struct MapEvaluation {
+    /// The settings.
+    pub settings: Settings,
+    /// The tiles.
+    pub data: Data,
+    /// What they share with what they must not.
+    pub audit: Audit,
+    /// The model that is judged.
+    pub candidate: MapMeasured,
+    /// The one it is compared with.
+    pub baseline: Option<MapMeasured>,
+    /// The comparison.
+    pub difference: Option<MapDifference>,
+    /// The candidate's worst tiles.
+    pub failures: Vec<Pictured>,
+    /// The demands, each met or not.
+    pub requirements: Vec<Judged>,
+}
+
+/// Evaluates a candidate, and compares it with a baseline where there is one.
+///
+/// # Errors
+/// [`crate::Kind::Usage`] for demands that mean nothing, and tiles without a pixel that is both labelled and valid.
+#[allow(clippy::too_many_arguments, reason = "two models, their tiles and what is asked of them")]
+pub fn evaluate_maps(
+    table: &Labelled,
+    classes: &[String],
+    audit: Audit,
+    candidate: &MapContestant,
+    baseline: Option<&MapContestant>,
+    settings: &Settings,
+    requirements: &[Requirement],
+    paint: &Painter<'_>,
+) -> Result<MapEvaluation> {
+    requirements.iter().try_for_each(|demand| demand.check::<MapEvaluation>(classes, baseline.is_some()))?;
+    let cases = Cases::of(table);
+    let models: Vec<Weighed> = [Some(candidate), baseline]
+        .into_iter()
+        .flatten()
+        .map(|model| Weighed::of(model, &cases, classes.len()))
+        .collect();
+    if models.iter().any(|model| right(&model.pixels.whole()).1 == 0) {
+        return Err(Error::usage(format!("{}: no labelled pixel is valid in its tile", table.file)));
+    }
+    let estimates = estimates(&cases, &models, settings);
+    let of = |index: usize| [0, 1, 2].map(|figure| estimates[FIGURES * index + figure]);
+    let measured = |(index, model): (usize, &MapContestant)| measure(table, model, &models[index], classes, of(index));
+    let mut evaluation = MapEvaluation {
+        settings: settings.clone(),
+        data: data(table, &cases),
+        audit,
+        candidate: measured((0, candidate)),
+        baseline: baseline.map(|baseline| measured((1, baseline))),
+        difference: baseline.map(|_| {
+            let [accuracy, mean_iou, mean_kl] = of(2);
+            MapDifference { accuracy, mean_iou, mean_kl }
+        }),
+        failures: worst(table, candidate, classes, paint),
+        requirements: Vec::new(),
+    };
+    evaluation.requirements = requirements.iter().map(|demand| demand.judge(&evaluation, classes)).collect();
+    Ok(evaluation)
+}
+
+/// Σ y ln(y / ŷ) in nats.
+fn divergence(labelled: &[f64], given: &[f64]) -> f64 {
+    let term = |(y, given): (&f64, &f64)| {
+        let y = y.max(SHARE_MIN);
+        y * (y / given.max(SHARE_MIN)).ln()
+    };
+    labelled.iter().zip(given).map(term).sum()
+}
+
+fn divergence_of(outcome: &MapOutcome) -> Option<f64> {
+    Some(divergence(&outcome.labelled_shares, outcome.shares.as_ref()?))
+}
+
+/// What depends on how often clusters count.
+struct Weighed {
+    pixels: Matrices,
+    /// Sum of the divergences and number of tiles of every cluster.
+    divergences: Vec<(f64, u32)>,
+}
+
+impl Weighed {
+    fn of(model: &MapContestant, cases: &Cases, classes: usize) -> Self {
+        let mut divergences = vec![(0.0, 0); cases.clusters];
+        for (outcome, &cluster) in model.outcomes.iter().zip(&cases.cluster) {
+            if let Some(divergence) = divergence_of(outcome) {
+                let (sum, n) = &mut divergences[cluster as usize];
+                *sum += divergence;
+                *n += 1;
+            }
+        }
+        let cells = model.outcomes.iter().zip(&cases.cluster).flat_map(|(outcome, &cluster)| {
+            outcome.confusion.iter().enumerate().map(move |(cell, &n)| (cluster, cell / classes, cell % classes, n))
+        });
+        Self { pixels: Matrices::of(classes, cells), divergences }
+    }
+
+    /// Accuracy, mean IoU and mean divergence; NaN where undefined.
+    fn figures(&self, weights: &[u32]) -> [f64; FIGURES] {
+        let confusion = self.pixels.weighted(weights);
+        let (right, all) = right(&confusion);
+        let weighed = self.divergences.iter().zip(weights);
+        let (sum, n) = weighed.fold((0.0, 0.0), |(sum, n), ((divergences, tiles), &weight)| {
+            (sum + f64::from(weight) * divergences, n + f64::from(weight) * f64::from(*tiles))
+        });
+        [right as f64 / all as f64, mean(&iou(&confusion)), sum / n]
+    }
+}
+
+/// The candidate's figures, the baseline's and the differences, as many as there are.
+fn estimates(cases: &Cases, models: &[Weighed], settings: &Settings) -> Vec<Estimate> {
+    let n_statistics = FIGURES * if models.len() > 1 { 3 } else { 1 };
+    let figures = |weights: &[u32], values: &mut [f64]| {
+        for (model, values) in models.iter().zip(values.chunks_mut(FIGURES)) {
+            values.copy_from_slice(&model.figures(weights));
+        }
+        if models.len() > 1 {
+            (0..FIGURES).for_each(|i| values[2 * FIGURES + i] = values[i] - values[FIGURES + i]);
+        }
+    };
+    let drawn = resample(cases.clusters, settings.resamples, settings.seed, n_statistics, figures);
+    let left_out = jackknife(cases.clusters, JACKKNIFE_BLOCKS_MAX, n_statistics, figures);
+    let mut values = vec![f64::NAN; n_statistics];
+    figures(&vec![1; cases.clusters], &mut values);
+    let estimate = |(i, value): (usize, f64)| {
+        let [drawn, left_out] = [&drawn, &left_out].map(|values| column(values, n_statistics, i));
+        let estimate = Some(value).filter(|value| value.is_finite());
+        Estimate { estimate, interval: estimate.and_then(|value| bca_interval(&drawn, value, &left_out, CONFIDENCE)) }
+    };
+    values.into_iter().enumerate().map(estimate).collect()
+}
+
+fn measure(
+    table: &Labelled,
+    model: &MapContestant,
+    weighed: &Weighed,
+    classes: &[String],
+    [accuracy, mean_iou, mean_kl]: [Estimate; FIGURES],
+) -> MapMeasured {
+    let confusion = weighed.pixels.whole();
+    let (ious, f1) = (iou(&confusion), f1(&confusion));
+    let class = |(index, name): (usize, &String)| {
+        let (hits, labelled, given) = margins(&confusion, index);
+        let share = |of: u64| (of > 0).then(|| hits as f64 / of as f64);
+        MapClass {
+            class: name.clone(),
+            iou: ious[index],
+            recall: share(labelled),
+            precision: share(given),
+            f1: f1[index],
+            n_pixels: labelled,
+        }
+    };
+    let by = |name: &dyn Fn(&LabelledRow) -> Option<String>| {
+        let mut parts: BTreeMap<String, Vec<&MapOutcome>> = BTreeMap::new();
+        for (row, outcome) in table.rows.iter().zip(&model.outcomes) {
+            if let Some(name) = name(row) {
+                parts.entry(name).or_default().push(outcome);
+            }
+        }
+        parts.into_iter().map(|(name, outcomes)| (name, part(&outcomes, classes.len()))).collect()
+    };
+    MapMeasured {
+        name: model.name.clone(),
+        model_sha256: model.model_sha256.clone(),
+        precision: model.precision.clone(),
+        accuracy,
+        mean_iou,
+        mean_kl,
+        classes: classes.iter().enumerate().map(class).collect(),
+        n_undecided_pixels: model.outcomes.iter().map(|outcome| outcome.n_undecided).sum(),
+        regions: by(&|row| row.region.as_ref().map(|region| region.to_string())),
+        groups: by(&|row| Some(row.group.to_string()).filter(|group| !group.is_empty())),
+        confusion,
+    }
+}
+
+fn part(outcomes: &[&MapOutcome], classes: usize) -> MapPart {
+    let mut confusion = vec![vec![0; classes]; classes];
+    for (cell, n) in outcomes.iter().flat_map(|outcome| outcome.confusion.iter().enumerate()) {
+        confusion[cell / classes][cell % classes] += n;
+    }
+    let (right, all) = right(&confusion);
+    let divergences: Vec<Option<f64>> = outcomes.iter().map(|outcome| divergence_of(outcome)).collect();
+    MapPart {
+        tiles: outcomes.len(),
+        accuracy: right as f64 / all.max(1) as f64,
+        mean_iou: mean(&iou(&confusion)),
+        mean_kl: Some(mean(&divergences)).filter(|mean| mean.is_finite()),
+    }
+}
+
+/// The tiles of the lowest mean IoU, each site once before any comes again.
+fn worst(table: &Labelled, model: &MapContestant, classes: &[String], paint: &Painter<'_>) -> Vec<Pictured> {
+    let mut tiles: Vec<(f64, usize)> = (0..table.rows.len())
+        .map(|row| (part(&[&model.outcomes[row]], classes.len()).mean_iou, row))
+        .filter(|(iou, _)| iou.is_finite())
+        .collect();
+    tiles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut sites = std::collections::HashSet::new();
+    let (first, others): (Vec<_>, Vec<_>) =
+        tiles.into_iter().partition(|&(_, row)| table.rows[row].site.as_ref().is_none_or(|site| sites.insert(site)));
+    let pictured = |(iou, row): (f64, usize)| {
+        let tile = &table.rows[row];
+        Pictured {
+            kind: "mapped",
+            tile: tile.tile.clone(),
+            group: tile.group.to_string(),
+            site: tile.site.as_ref().map(|site| site.to_string()),
+            class: None,
+            taken_for: None,
+            score: iou,
+            threshold: None,
+            picture: paint(&tile.tile),
+        }
+    };
+    first.into_iter().chain(others).take(SHOWN).map(pictured).collect()
+}
+
+impl Measurable for MapEvaluation {
+    fn metrics() -> &'static [&'static str] {
+        &[
+            "accuracy",
+            "accuracy_lower",
+            "mean_iou",
+            "mean_iou_lower",
+            "kl",
+            "kl_upper",
+            "iou",
+            "recall",
+            "precision",
+            "f1",
+        ]
+    }
+
+    /// Groups are the classes.
+    fn value(&self, metric: &str, group: &str, is_baseline: bool) -> Option<f64> {
+        let measured = if is_baseline { self.baseline.as_ref()? } else { &self.candidate };
+        let interval = |estimate: &Estimate, end: usize| estimate.interval.map(|interval| interval[end]);
+        let class = measured.classes.iter().find(|class| class.class == group);
+        match (metric, class) {
+            ("accuracy", None) if group == ALL => measured.accuracy.estimate,
+            ("accuracy_lower", None) if group == ALL => interval(&measured.accuracy, 0),
+            ("mean_iou", None) if group == ALL => measured.mean_iou.estimate,
+            ("mean_iou_lower", None) if group == ALL => interval(&measured.mean_iou, 0),
+            ("kl", None) if group == ALL => measured.mean_kl.estimate,
+            ("kl_upper", None) if group == ALL => interval(&measured.mean_kl, 1),
+            ("iou", Some(class)) => class.iou,
+            ("recall", Some(class)) => class.recall,
+            ("precision", Some(class)) => class.precision,
+            ("f1", Some(class)) => Some(class.f1),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // scipy 1.17.1: entropy([0.5, 0.3, 0.2], [0.4, 0.4, 0.2]) = 0.025 267 153 916
+    #[test]
+    fn divergence_is_that_of_scipy() {
+        let found = divergence(&[0.5, 0.3, 0.2], &[0.4, 0.4, 0.2]);
+        assert!((found - 0.025_267_153_916).abs() < 1e-11, "{found}");
+        assert_eq!(divergence(&[1.0, 0.0], &[1.0, 0.0]), 0.0);
+        // 1 % that was given nothing costs 0.01 · ln(0.01 / 1e-7).
+        let missed = divergence(&[0.99, 0.01], &[1.0, 0.0]);
+        assert!((missed - (0.99 * 0.99_f64.ln() + 0.01 * 1e5_f64.ln())).abs() < 1e-12, "{missed}");
+    }
+}
