@@ -284,7 +284,7 @@ fn maps_of_labels_that_are_none_are_refused_by_name() {
         ("path,mask\ntile.tif,small.tif\n", 2, "small.tif: 31×31 pixels, its tile has 32×32"),
         ("path,mask\ntile.tif,seven.tif\n", 2, "seven.tif: a pixel has the class 3; the model's are 0 to 2"),
         ("path,mask\ntile.tif,empty.tif\n", 2, "empty.tif: no pixel has a label"),
-        ("path,mask\ntile.tif,tile.tif\n", 2, "tile.tif: 4 bands of uint32; a map of labels has one band of uint8"),
+        ("path,mask\ntile.tif,tile.tif\n", 2, "tile.tif: 4 bands of uint16; a map of labels has one band of uint8"),
         ("path,mask\ntile.tif,good.tif\n", 4, "not met: mean_iou>=1.1"),
     ] {
         std::fs::write(place("maps.csv"), manifest).unwrap();
