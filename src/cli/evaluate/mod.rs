@@ -508,6 +508,11 @@ impl Evaluate {
         let folder = folder.or(self.tiles.as_deref())?;
         match paint(&folder.join(tile), &model.manifest, scoring.scene()) {
             Ok(picture) => Some(picture),
+            // Larger than the model's window: as it should be, where a model gives maps.
+            Err(error) if error.kind() == Kind::Unsupported => {
+                tracing::debug!("no picture of {tile}: {error}");
+                None
+            }
             Err(error) => {
                 tracing::warn!("no picture of {tile}: {error}");
                 None
