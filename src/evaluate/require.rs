@@ -90,6 +90,20 @@ impl Requirement {
     /// # Errors
     /// [`crate::Kind::Usage`], naming what there is.
     pub fn check<M: Measurable>(&self, groups: &[String], has_baseline: bool) -> Result<()> {
+        self.check_metric::<M>(has_baseline)?;
+        match &self.scope {
+            Scope::Group(group) if !groups.contains(group) => {
+                Err(wrong(&self.text, &format!("no tile is of group {group:?}; there are {}", groups.join(", "))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The part of [`Requirement::check`] that needs no tiles.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check_metric<M: Measurable>(&self, has_baseline: bool) -> Result<()> {
         if !M::metrics().contains(&self.metric.as_str()) {
             let what = format!("{:?} is no metric; there are {}", self.metric, M::metrics().join(", "));
             return Err(wrong(&self.text, &what));
@@ -97,12 +111,7 @@ impl Requirement {
         if self.is_drop && !has_baseline {
             return Err(wrong(&self.text, "a drop needs --baseline to drop from"));
         }
-        match &self.scope {
-            Scope::Group(group) if !groups.contains(group) => {
-                Err(wrong(&self.text, &format!("no tile is of group {group:?}; there are {}", groups.join(", "))))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Whether it is met. What is undefined, as the precision without an alert, meets nothing.

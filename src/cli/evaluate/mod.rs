@@ -1,20 +1,19 @@
 //! `s2infer evaluate`: labelled tiles or scores in, a report with a verdict out.
 
+mod contestants;
 mod maps;
+mod tables;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
-use s2infer::calibrate::{CalibrateRequest, Scores, Sites, calibrate};
-use s2infer::decide::{Bounds, Profile, Rule};
 use s2infer::evaluate::{
-    ClassContestant, Contestant, Frame, Judged, Picture, Requirement, Settings, Thresholds, evaluate, evaluate_classes,
-    paint, unmet,
+    ClassEvaluation, Evaluation, Frame, Judged, MapEvaluation, Picture, Requirement, Settings, evaluate,
+    evaluate_classes, paint, unmet,
 };
-use s2infer::labelled::{Audit, Labelled, LabelledRow, Labels, Part, audit, write};
-use s2infer::limits::{CONFIG_BYTES_MAX, read_bounded};
+use s2infer::labelled::{Audit, Labels, write};
 use s2infer::model::Model;
 use s2infer::model::manifest::{Head, Tta};
 use s2infer::output::AtomicFile;
@@ -22,9 +21,10 @@ use s2infer::page::Document;
 use s2infer::{Error, Kind, Result};
 
 use super::flags::{BUILT_IN, EngineArgs, SceneArgs};
-use super::scoring::{Scoring, check_model};
+use super::scoring::Scoring;
 use super::values::{TtaArg, finite, open_share};
-use super::{Common, calibration, logging, shell};
+use super::{Common, logging, shell};
+use contestants::class_contestant;
 
 const EXAMPLES: &str = "\
 The manifest is a CSV with the columns path,label,split,site,region,season,cloud (cloud: clear, cloudy or a percentage);
@@ -47,10 +47,6 @@ Examples:
 
 Exit code 4: a demand of --require is not met, the splits leak, or a profile is of another model.";
 
-/// Splits that are evaluated on where --split does not say.
-const USUAL_SPLITS: [&str; 2] = ["measurement", "test"];
-/// Splits that both fit a model, one its weights and one its epoch: what they share makes no figure better.
-const FITTING: [&str; 2] = ["train", "select"];
 /// The split whose tiles the global threshold and thresholds per group come from.
 const CALIBRATION: &str = "calibration";
 
@@ -136,16 +132,6 @@ pub struct Evaluate {
     common: Common,
 }
 
-/// The tiles that measure, and the models' tables of them.
-struct Tables {
-    candidate: Labelled,
-    baseline: Option<Labelled>,
-    /// Labelled tiles of the split `calibration`, not scored yet.
-    calibration: Option<Labelled>,
-    audit: Audit,
-    n_abstained_positives: u64,
-}
-
 /// An evaluation that is done.
 struct Found {
     document: Document,
@@ -168,6 +154,7 @@ impl Evaluate {
         if baseline.as_ref().is_some_and(|baseline| baseline.manifest.classes.len() != model.manifest.classes.len()) {
             return Err(Error::usage("--baseline: the models do not have the same classes"));
         }
+        self.check(&model, baseline.as_ref())?;
         let scoring = Scoring::new(self.scene.options()?, &self.engine, &self.common)?;
         let found = match model.manifest.head {
             Head::Segmentation => self.maps(&model, baseline.as_ref(), &scoring)?,
@@ -180,6 +167,23 @@ impl Evaluate {
         match unmet(&found.requirements) {
             Some(unmet) if !self.require.is_empty() => Err(Error::refused(unmet)),
             _ => self.summary(&found.requirements),
+        }
+    }
+
+    /// Refuses what no tiles can mend, before models run over them for hours.
+    fn check(&self, model: &Model, baseline: Option<&Model>) -> Result<()> {
+        let classes = &model.manifest.classes;
+        let demands = |check: &dyn Fn(&Requirement) -> Result<()>| self.require.iter().try_for_each(check);
+        match model.manifest.head {
+            Head::Binary => {
+                self.profile_of(model, self.profile.as_deref(), self.tta(model))?;
+                if let Some(model) = baseline {
+                    self.profile_of(model, self.baseline_profile.as_deref(), self.tta(model))?;
+                }
+                demands(&|demand| demand.check_metric::<Evaluation>(baseline.is_some()))
+            }
+            Head::Multiclass => demands(&|demand| demand.check::<ClassEvaluation>(classes, baseline.is_some())),
+            Head::Segmentation => demands(&|demand| demand.check::<MapEvaluation>(classes, baseline.is_some())),
         }
     }
 
@@ -259,214 +263,6 @@ impl Evaluate {
         shell::print(format!("{lines}{}\n", self.out.join("report.html").display()).as_bytes())
     }
 
-    fn tables(&self, model: &Model, baseline: Option<&Model>, scoring: &Scoring) -> Result<Tables> {
-        let labels = Labels::of(&model.manifest.classes);
-        let bounds = Bounds::default();
-        let Some(manifest) = &self.manifest else { return self.given_tables(model, baseline, &labels, &bounds) };
-        let all = Labelled::read_manifest(manifest, &labels, &bounds)?;
-        let split = self.split(&all, manifest)?;
-        let is_measured = |row: &LabelledRow| split.is_none() || row.split.as_deref() == split.as_deref();
-        let measured = all.clone().filtered(is_measured);
-        if labels.is_binary() {
-            measured.check_groups()?;
-        }
-        let audit = self.audit(&measured, Some((&all, split.as_deref())), &bounds)?;
-        let calibration = Some(all.filtered(|row| row.split.as_deref() == Some(CALIBRATION)));
-        let calibration = calibration.filter(|table| split.as_deref() != Some(CALIBRATION) && !table.rows.is_empty());
-        let first = scoring.score(&measured, model, self.tta(model))?;
-        let Some(other) = baseline else {
-            let n_abstained_positives = first.n_abstained_positives;
-            return Ok(Tables { candidate: first.table, baseline: None, calibration, audit, n_abstained_positives });
-        };
-        let second = scoring.score(&measured, other, self.tta(other))?;
-        let (candidate, baseline) = in_common(first.table, second.table);
-        let n_abstained_positives = positives(&measured) - positives(&candidate);
-        Ok(Tables { candidate, baseline: Some(baseline), calibration, audit, n_abstained_positives })
-    }
-
-    fn given_tables(
-        &self,
-        model: &Model,
-        baseline: Option<&Model>,
-        labels: &Labels,
-        bounds: &Bounds,
-    ) -> Result<Tables> {
-        let read = |path: &Path, model: &Model| -> Result<Labelled> {
-            let table = Labelled::read_scores(path, labels, bounds)?;
-            check_model(table, model).map_err(|error| error.context(path.display()))
-        };
-        let scores = self.scores.as_deref().ok_or_else(|| Error::usage("give --manifest or --scores"))?;
-        let candidate = read(scores, model)?;
-        let baseline = match (&self.baseline_scores, baseline) {
-            (Some(path), Some(model)) => {
-                let table = read(path, model)?;
-                Some(same_tiles(&candidate, table).map_err(|error| error.context(path.display()))?)
-            }
-            _ => None,
-        };
-        let audit = self.audit(&candidate, None, bounds)?;
-        Ok(Tables { candidate, baseline, calibration: None, audit, n_abstained_positives: 0 })
-    }
-
-    /// The split that measures; none where all tiles do.
-    fn split(&self, table: &Labelled, manifest: &Path) -> Result<Option<String>> {
-        let splits = table.splits();
-        let wrong = |what: &str| {
-            let names: Vec<&str> = splits.iter().map(|name| &**name).collect();
-            Err(Error::usage(format!("{}: {what}; it has {}: give --split", manifest.display(), names.join(", "))))
-        };
-        match &self.split {
-            Some(name) if !splits.iter().any(|split| **split == **name) => wrong(&format!("no tile of split {name:?}")),
-            Some(name) => Ok(Some(name.clone())),
-            None if splits.is_empty() => Ok(None),
-            None => match USUAL_SPLITS.iter().find(|usual| splits.iter().any(|split| **split == ***usual)) {
-                Some(usual) => Ok(Some((*usual).to_owned())),
-                None => wrong("no split measurement or test"),
-            },
-        }
-    }
-
-    /// Looks for what the measured tiles share with the other splits, the calibration tables and `--against`.
-    fn audit(
-        &self,
-        measured: &Labelled,
-        manifest: Option<(&Labelled, Option<&str>)>,
-        bounds: &Bounds,
-    ) -> Result<Audit> {
-        let mut tables: Vec<(String, Labelled)> = Vec::new();
-        let mut add = |table: Labelled, name: &str, measuring: Option<&str>| {
-            let splits = table.splits();
-            if splits.is_empty() {
-                tables.push((name.to_owned(), table));
-                return;
-            }
-            for split in splits.iter().filter(|split| Some(&***split) != measuring) {
-                let part = table.clone().filtered(|row| row.split.as_deref() == Some(split));
-                let name = if FITTING.contains(&&**split) { FITTING.join(" and ") } else { split.to_string() };
-                tables.push((name, part));
-            }
-        };
-        if let Some((all, split)) = manifest
-            && split.is_some()
-        {
-            add(all.clone(), "manifest", split);
-        }
-        let measuring = measured.splits().first().map(|split| split.to_string());
-        for path in &self.against {
-            let table = Labelled::read_places(path, bounds).map_err(|error| error.context("--against"))?;
-            add(table, &path.display().to_string(), measuring.as_deref());
-        }
-        // Both models were calibrated on the same tiles, or on tiles of the same kind: one of the tables will do.
-        if let Some(path) = self.calibration.as_ref().or(self.baseline_calibration.as_ref()) {
-            add(Labelled::read_places(path, bounds)?, CALIBRATION, None);
-        }
-        // Several tables may hold the same split; it is then one part.
-        let mut parts: Vec<Part<'_>> = vec![Part { name: "measured".into(), rows: measured.rows.iter().collect() }];
-        for (name, table) in &tables {
-            match parts.iter_mut().find(|part| part.name == *name) {
-                Some(part) => part.rows.extend(&table.rows),
-                None => parts.push(Part { name: name.clone(), rows: table.rows.iter().collect() }),
-            }
-        }
-        let audit = audit(&parts, self.place_gap_km);
-        match audit.first() {
-            Some(leak) if !self.despite_leaks => Err(Error::refused(format!(
-                "the splits leak: {leak}; figures would be too good: mend the splits, or give --despite-leaks for a report \
-                 that says so"
-            ))),
-            _ => Ok(audit),
-        }
-    }
-
-    /// The candidate, or with the candidate's profile the baseline.
-    fn contestant(
-        &self,
-        model: &Model,
-        tables: &Tables,
-        scoring: &Scoring,
-        candidates: Option<&Profile>,
-    ) -> Result<Contestant> {
-        let (table, profile, calibration) = match (candidates, &tables.baseline) {
-            (Some(_), Some(table)) => (table, &self.baseline_profile, &self.baseline_calibration),
-            _ => (&tables.candidate, &self.profile, &self.calibration),
-        };
-        let tta = self.tta(model);
-        let profile = self.profile_of(model, profile.as_deref(), tta)?;
-        let bounds = Bounds::default();
-        let scores = match (calibration, &tables.calibration) {
-            (Some(path), _) => {
-                let table = Labelled::read_scores(path, &Labels::binary(), &bounds)?;
-                let table = check_model(table, model).map_err(|error| error.context(path.display()))?;
-                Some(Scores::of(table)?)
-            }
-            (None, Some(table)) => {
-                table.check_groups()?;
-                Some(Scores::of(scoring.score(table, model, tta)?.table)?)
-            }
-            (None, None) => None,
-        };
-        let thresholds = scores.map(|scores| self.thresholds(&scores, model, tta, candidates.unwrap_or(&profile)));
-        let (one, per_group) = match thresholds {
-            // Nobody asked for those of the manifest's split.
-            Some(Err(error)) if calibration.is_none() && error.kind() == Kind::Refused => {
-                tracing::warn!("no thresholds from the split {CALIBRATION}: {error}");
-                (None, None)
-            }
-            thresholds => thresholds.transpose()?.unwrap_or_default(),
-        };
-        Ok(Contestant {
-            name: model.manifest.name.clone(),
-            model_sha256: model.sha256.clone(),
-            precision: model.manifest.precision.clone(),
-            profile,
-            one,
-            per_group,
-            scores: table.rows.iter().filter_map(|row| row.score).collect(),
-        })
-    }
-
-    /// One threshold for all groups and thresholds per group, from calibration scores; those as the candidate's profile
-    /// was made, for both models, that they differ in nothing else.
-    fn thresholds(
-        &self,
-        scores: &Scores,
-        model: &Model,
-        tta: Tta,
-        profile: &Profile,
-    ) -> Result<(Option<f64>, Option<Thresholds>)> {
-        let request = CalibrateRequest {
-            target_recall: self.target_recall,
-            confidence: profile.confidence.unwrap_or(0.9),
-            sites: Sites::of(profile),
-            spare_alarms: profile.spare_alarms,
-            ..calibration::request(model, tta, Rule::Exact)
-        };
-        let budget =
-            CalibrateRequest { rule: Rule::Budget, sites: Sites::Independent, spare_alarms: None, ..request.clone() };
-        let one = calibrate(scores, &budget)?.profile.groups.first().map(|group| group.threshold);
-        let groups = calibrate(scores, &request)?.profile.groups;
-        Ok((one, Some(groups.into_iter().map(|group| (group.group, group.threshold)).collect())))
-    }
-
-    fn profile_of(&self, model: &Model, path: Option<&Path>, tta: Tta) -> Result<Profile> {
-        let (bytes, name) = match path {
-            Some(path) => (read_bounded(path, CONFIG_BYTES_MAX)?, path.display().to_string()),
-            None => {
-                let bytes = model.profile.clone().ok_or_else(|| {
-                    Error::refused(format!(
-                        "model {} has no threshold profile: give --profile or --baseline-profile FILE, made by `s2infer \
-                         calibrate`",
-                        model.manifest.name
-                    ))
-                })?;
-                (bytes, format!("{}/profile.json", model.manifest.name))
-            }
-        };
-        let profile = Profile::parse(&bytes, &name)?;
-        profile.check(&calibration::binding(model, tta)).map_err(|error| error.context(name))?;
-        Ok(profile)
-    }
-
     fn tta(&self, model: &Model) -> Tta {
         self.tta.map_or(model.manifest.tta, Tta::from)
     }
@@ -540,54 +336,6 @@ impl Evaluate {
         }
         Ok(())
     }
-}
-
-fn class_contestant(model: &Model, table: &Labelled) -> Result<ClassContestant> {
-    let predicted = table.rows.iter().map(|row| {
-        row.predicted.ok_or_else(|| {
-            Error::usage(format!("{}: no decision; the table needs a column decision with the class", row.tile))
-        })
-    });
-    Ok(ClassContestant {
-        name: model.manifest.name.clone(),
-        model_sha256: model.sha256.clone(),
-        precision: model.manifest.precision.clone(),
-        predicted: predicted.collect::<Result<_>>()?,
-        scores: table.rows.iter().map(|row| row.score).collect(),
-    })
-}
-
-/// The second table in the order of the first.
-fn same_tiles(first: &Labelled, second: Labelled) -> Result<Labelled> {
-    let key = |row: &LabelledRow| (row.tile.clone(), row.group.clone());
-    let mut rows: std::collections::HashMap<_, LabelledRow> =
-        second.rows.into_iter().map(|row| (key(&row), row)).collect();
-    let ordered = first.rows.iter().map(|row| {
-        let other = rows.remove(&key(row)).filter(|other| other.label == row.label);
-        other.ok_or_else(|| Error::usage(format!("has no {} with the same label and group", row.tile)))
-    });
-    let ordered: Vec<LabelledRow> = ordered.collect::<Result<_>>()?;
-    if let Some(row) = rows.values().next() {
-        return Err(Error::usage(format!("{}: not among the candidate's tiles", row.tile)));
-    }
-    Ok(Labelled { rows: ordered, further: Vec::new(), ..second })
-}
-
-/// The tiles that both models decided.
-fn in_common(first: Labelled, second: Labelled) -> (Labelled, Labelled) {
-    let keys = |table: &Labelled| -> std::collections::HashSet<_> {
-        table.rows.iter().map(|row| (row.tile.clone(), row.group.clone())).collect()
-    };
-    let (a, b) = (keys(&first), keys(&second));
-    let is_common = |row: &LabelledRow| {
-        let key = (row.tile.clone(), row.group.clone());
-        a.contains(&key) && b.contains(&key)
-    };
-    (first.filtered(is_common), second.filtered(is_common))
-}
-
-fn positives(table: &Labelled) -> u64 {
-    table.rows.iter().filter(|row| row.is_positive()).count() as u64
 }
 
 fn json(found: &impl serde::Serialize) -> Result<String> {

@@ -1,0 +1,123 @@
+//! What is evaluated: a model with its thresholds and what it said of the tiles.
+
+use std::path::Path;
+
+use s2infer::calibrate::{CalibrateRequest, Scores, Sites, calibrate};
+use s2infer::decide::{Bounds, Profile, Rule};
+use s2infer::evaluate::{ClassContestant, Contestant, Thresholds};
+use s2infer::labelled::{Labelled, Labels};
+use s2infer::limits::{CONFIG_BYTES_MAX, read_bounded};
+use s2infer::model::Model;
+use s2infer::model::manifest::Tta;
+use s2infer::{Error, Kind, Result};
+
+use super::super::calibration;
+use super::super::scoring::{Scoring, check_model};
+use super::tables::Tables;
+use super::{CALIBRATION, Evaluate};
+
+impl Evaluate {
+    /// The candidate, or with the candidate's profile the baseline.
+    pub(super) fn contestant(
+        &self,
+        model: &Model,
+        tables: &Tables,
+        scoring: &Scoring,
+        candidates: Option<&Profile>,
+    ) -> Result<Contestant> {
+        let (table, profile, calibration) = match (candidates, &tables.baseline) {
+            (Some(_), Some(table)) => (table, &self.baseline_profile, &self.baseline_calibration),
+            _ => (&tables.candidate, &self.profile, &self.calibration),
+        };
+        let tta = self.tta(model);
+        let profile = self.profile_of(model, profile.as_deref(), tta)?;
+        let bounds = Bounds::default();
+        let scores = match (calibration, &tables.calibration) {
+            (Some(path), _) => {
+                let table = Labelled::read_scores(path, &Labels::binary(), &bounds)?;
+                let table = check_model(table, model).map_err(|error| error.context(path.display()))?;
+                Some(Scores::of(table)?)
+            }
+            (None, Some(table)) => {
+                table.check_groups()?;
+                Some(Scores::of(scoring.score(table, model, tta)?.table)?)
+            }
+            (None, None) => None,
+        };
+        let thresholds = scores.map(|scores| self.thresholds(&scores, model, tta, candidates.unwrap_or(&profile)));
+        let (one, per_group) = match thresholds {
+            // Nobody asked for those of the manifest's split.
+            Some(Err(error)) if calibration.is_none() && error.kind() == Kind::Refused => {
+                tracing::warn!("no thresholds from the split {CALIBRATION}: {error}");
+                (None, None)
+            }
+            thresholds => thresholds.transpose()?.unwrap_or_default(),
+        };
+        Ok(Contestant {
+            name: model.manifest.name.clone(),
+            model_sha256: model.sha256.clone(),
+            precision: model.manifest.precision.clone(),
+            profile,
+            one,
+            per_group,
+            scores: table.rows.iter().filter_map(|row| row.score).collect(),
+        })
+    }
+
+    /// One threshold for all groups and thresholds per group, from calibration scores; those as the candidate's profile
+    /// was made, for both models, that they differ in nothing else.
+    fn thresholds(
+        &self,
+        scores: &Scores,
+        model: &Model,
+        tta: Tta,
+        profile: &Profile,
+    ) -> Result<(Option<f64>, Option<Thresholds>)> {
+        let request = CalibrateRequest {
+            target_recall: self.target_recall,
+            confidence: profile.confidence.unwrap_or(0.9),
+            sites: Sites::of(profile),
+            spare_alarms: profile.spare_alarms,
+            ..calibration::request(model, tta, Rule::Exact)
+        };
+        let budget =
+            CalibrateRequest { rule: Rule::Budget, sites: Sites::Independent, spare_alarms: None, ..request.clone() };
+        let one = calibrate(scores, &budget)?.profile.groups.first().map(|group| group.threshold);
+        let groups = calibrate(scores, &request)?.profile.groups;
+        Ok((one, Some(groups.into_iter().map(|group| (group.group, group.threshold)).collect())))
+    }
+
+    pub(super) fn profile_of(&self, model: &Model, path: Option<&Path>, tta: Tta) -> Result<Profile> {
+        let (bytes, name) = match path {
+            Some(path) => (read_bounded(path, CONFIG_BYTES_MAX)?, path.display().to_string()),
+            None => {
+                let bytes = model.profile.clone().ok_or_else(|| {
+                    Error::refused(format!(
+                        "model {} has no threshold profile: give --profile or --baseline-profile FILE, made by `s2infer \
+                         calibrate`",
+                        model.manifest.name
+                    ))
+                })?;
+                (bytes, format!("{}/profile.json", model.manifest.name))
+            }
+        };
+        let profile = Profile::parse(&bytes, &name)?;
+        profile.check(&calibration::binding(model, tta)).map_err(|error| error.context(name))?;
+        Ok(profile)
+    }
+}
+
+pub(super) fn class_contestant(model: &Model, table: &Labelled) -> Result<ClassContestant> {
+    let predicted = table.rows.iter().map(|row| {
+        row.predicted.ok_or_else(|| {
+            Error::usage(format!("{}: no decision; the table needs a column decision with the class", row.tile))
+        })
+    });
+    Ok(ClassContestant {
+        name: model.manifest.name.clone(),
+        model_sha256: model.sha256.clone(),
+        precision: model.manifest.precision.clone(),
+        predicted: predicted.collect::<Result<_>>()?,
+        scores: table.rows.iter().map(|row| row.score).collect(),
+    })
+}
