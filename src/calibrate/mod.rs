@@ -120,6 +120,13 @@ impl Calibration {
 /// has enough positives, saying how many are needed.
 pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibration> {
     validate(request)?;
+    let has_sites = || scores.rows.iter().any(|row| row.positive && row.site.is_some());
+    if request.sites != Sites::Independent && !has_sites() {
+        return Err(Error::usage(format!(
+            "{}: no positive states a site, which --site-correlation and --one-per-site need: fill the column site",
+            scores.file
+        )));
+    }
     let nodes = scores.nodes(request.sites == Sites::OnePerSite);
     if request.rule == Rule::Budget {
         return by_budget(scores, &nodes, request);

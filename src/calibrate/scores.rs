@@ -45,6 +45,13 @@ pub struct Scores {
 }
 
 impl Scores {
+    /// A tile that both tables name; none where they share none.
+    pub fn tile_in_common<'a>(&'a self, other: &Self) -> Option<&'a str> {
+        let tiles: std::collections::HashSet<&str> = other.rows.iter().map(|row| row.tile.as_str()).collect();
+        let named = self.rows.iter().map(|row| row.tile.as_str()).filter(|tile| !tile.is_empty());
+        named.into_iter().find(|tile| tiles.contains(tile))
+    }
+
     /// Reads a table from a file.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::backoff::{Correlation, Node};
+use super::backoff::{Correlation, MEASURED_SITES_MIN, Node, is_measurable, measured};
 use super::scores::Scores;
 use super::{CalibrateRequest, Sites};
 
@@ -20,6 +20,15 @@ pub(super) fn of(scores: &Scores, nodes: &[Node], request: &CalibrateRequest) ->
     }
     if request.sites == Sites::Independent {
         warnings.extend(nodes.iter().filter_map(clustered));
+    }
+    match request.sites {
+        Sites::Independent => {}
+        Sites::MeasuredCorrelation => warnings.extend(nodes.iter().filter_map(unmeasurable)),
+        Sites::Correlation(given) => warnings.extend(nodes.iter().filter_map(|node| more_alike(node, given))),
+        Sites::OnePerSite => {}
+    }
+    if request.sites != Sites::Independent {
+        warnings.extend(without_site(scores));
     }
     if request.joint {
         warnings.extend(shared_between_groups(scores));
@@ -39,6 +48,33 @@ fn clustered(node: &Node) -> Option<String> {
          correlation of {TYPICAL_CORRELATION} within sites they count as {effective:.0}: give --one-per-site or --site-correlation",
         node.group
     ))
+}
+
+/// Too few sites to measure a correlation.
+fn unmeasurable(node: &Node) -> Option<String> {
+    (!is_measurable(&node.positives)).then(|| {
+        format!(
+            "group {}: its positives are from fewer than {MEASURED_SITES_MIN} sites, too few to measure how alike they are: \
+             each site counts as one positive",
+            node.group
+        )
+    })
+}
+
+/// Positives of a site are more alike than was assumed.
+fn more_alike(node: &Node, given: f64) -> Option<String> {
+    let found = measured(&node.positives).filter(|found| *found > given)?;
+    Some(format!(
+        "group {}: positives of one site have a measured correlation of {found:.2}, and the guarantee assumes no more than \
+         {given}: give --site-correlation {found:.2} or --one-per-site",
+        node.group
+    ))
+}
+
+/// Positives whose site is not known count as sites of their own.
+fn without_site(scores: &Scores) -> Option<String> {
+    let n = scores.rows.iter().filter(|row| row.positive && row.site.is_none()).count();
+    (n > 0).then(|| format!("{n} positives state no site; each counts as a site of its own"))
 }
 
 /// Groups that share sites (or tiles, where sites are not given) are not independent of one another.

@@ -46,8 +46,8 @@ pub struct Calibrate {
     /// site, region.
     #[arg(long, value_name = "CSV")]
     manifest: Option<PathBuf>,
-    /// The split of the manifest that calibrates [default: calibration, where the manifest has splits].
-    #[arg(long, value_name = "NAME", requires = "manifest")]
+    /// The split of the table that calibrates [default: calibration, where the table has splits].
+    #[arg(long, value_name = "NAME")]
     split: Option<String>,
     /// Where the scores of the manifest's tiles go.
     #[arg(long, value_name = "CSV", requires = "manifest")]
@@ -131,9 +131,12 @@ impl Calibrate {
     pub fn run(self) -> Result<u8> {
         logging::init(&self.common);
         let model = Model::resolve(&self.model)?;
-        self.check_out(&model)?;
+        if model.manifest.head != Head::Binary {
+            return Err(Error::usage(format!("{}: thresholds are for models with two classes", model.manifest.name)));
+        }
+        let claims = self.claim(&model)?;
         let bounds = Bounds::default();
-        let scores = Scores::of(self.table(&model, &bounds)?)?;
+        let scores = Scores::of(self.table(&model, &claims, &bounds)?)?;
         let mut calibration = calibrate(&scores, &self.request(&model, bounds.clone()))?;
         calibration.profile.probability = self.probability(&scores, &bounds)?;
         if let Some(path) = &self.out {
@@ -152,34 +155,33 @@ impl Calibrate {
     }
 
     /// The profile may replace the model's own, which is then to be sealed again, and nothing else that is read.
-    fn check_out(&self, model: &Model) -> Result<()> {
-        let Some(path) = &self.out else { return Ok(()) };
+    fn claim(&self, model: &Model) -> Result<Claims> {
         let mut claims = Claims::default();
-        claims.output("--out", path)?;
-        if let Some(path) = &self.scores_out {
-            claims.output("--scores-out", path)?;
+        for (flag, path) in [("--out", &self.out), ("--scores-out", &self.scores_out)] {
+            path.iter().try_for_each(|path| claims.output(flag, path))?;
         }
         let read = [
             ("--scores", &self.scores),
             ("--manifest", &self.manifest),
             ("--probability-scores", &self.probability_scores),
+            ("--metadata", &self.scene.metadata),
         ];
         read.into_iter().try_for_each(|(flag, path)| path.iter().try_for_each(|path| claims.input(flag, path)))?;
-        claims.model(&self.model, model, |asset| asset.role != Role::Profile)
+        claims.model(&self.model, model, |asset| asset.role != Role::Profile)?;
+        Ok(claims)
     }
 
     /// The labelled scores: a table's, or the model's of a manifest's tiles.
-    fn table(&self, model: &Model, bounds: &Bounds) -> Result<Labelled> {
-        let (labels, tta) = (Labels::binary(), self.tta.map_or(model.manifest.tta, Tta::from));
-        let Some(manifest) = &self.manifest else {
-            let path = self.scores.as_deref().ok_or_else(|| Error::usage("give --scores or --manifest"))?;
-            let table = Labelled::read_scores(path, &labels, bounds)?;
-            return check_model(table, model).map_err(|error| error.context(path.display()));
+    fn table(&self, model: &Model, claims: &Claims, bounds: &Bounds) -> Result<Labelled> {
+        let (labels, tta) = (Labels::of(&model.manifest.classes), self.tta.map_or(model.manifest.tta, Tta::from));
+        let (path, all) = match (&self.manifest, &self.scores) {
+            (Some(path), _) => (path, Labelled::read_manifest(path, &labels, bounds)?),
+            (None, Some(path)) => {
+                let table = Labelled::read_scores(path, &labels, bounds)?;
+                (path, check_model(table, model).map_err(|error| error.context(path.display()))?)
+            }
+            (None, None) => return Err(Error::usage("give --scores or --manifest")),
         };
-        if model.manifest.head != Head::Binary {
-            return Err(Error::usage(format!("{}: thresholds are for models with two classes", model.manifest.name)));
-        }
-        let all = Labelled::read_manifest(manifest, &labels, bounds)?;
         let splits = all.splits();
         let chosen = self.split.clone().or_else(|| (!splits.is_empty()).then(|| CALIBRATION.to_owned()));
         let table = match &chosen {
@@ -189,12 +191,16 @@ impl Calibrate {
         if table.rows.is_empty() {
             return Err(Error::usage(format!(
                 "{}: no tile of split {:?}; it has {}: give --split",
-                manifest.display(),
+                path.display(),
                 chosen.unwrap_or_default(),
                 splits.join(", ")
             )));
         }
+        if self.manifest.is_none() {
+            return Ok(table);
+        }
         table.check_groups()?;
+        table.rows.iter().try_for_each(|row| claims.input("the tile", &table.folder.join(&row.tile)))?;
         let scored = Scoring::new(self.scene.options()?, &self.engine, &self.common)?.score(&table, model, tta)?.table;
         if let Some(path) = &self.scores_out {
             write(path, &scored, &labels)?;
@@ -207,10 +213,10 @@ impl Calibrate {
     fn probability(&self, thresholds: &Scores, bounds: &Bounds) -> Result<Option<Probability>> {
         let (Some(method), Some(path)) = (self.probability, &self.probability_scores) else { return Ok(None) };
         let scores = Scores::read(path, bounds)?;
-        if scores.sha256 == thresholds.sha256 {
-            return Err(Error::usage(
-                "--probability-scores: give other tiles than those that calibrate the thresholds",
-            ));
+        if let Some(tile) = scores.tile_in_common(thresholds) {
+            return Err(Error::usage(format!(
+                "--probability-scores: {tile} calibrates the thresholds; give other tiles"
+            )));
         }
         let method = match method {
             ProbabilityArg::Temperature => "temperature",

@@ -1,10 +1,12 @@
 //! The leakage audit: what one part of the data shares with another.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
 use super::LabelledRow;
+use super::cells::plain_path;
 
 /// Mean radius of the Earth in kilometres.
 const EARTH_KM: f64 = 6371.0;
@@ -62,8 +64,8 @@ impl Audit {
 /// than `place_gap_km` apart; tiles and sites without a name are passed over.
 pub fn audit(parts: &[Part<'_>], place_gap_km: f64) -> Audit {
     let all = || parts.iter().flat_map(|part| part.rows.iter());
-    let mut leaks = shared(parts, "site", |row| row.site.as_deref());
-    leaks.extend(shared(parts, "tile", |row| Some(row.tile.as_str()).filter(|tile| !tile.is_empty())));
+    let mut leaks = shared(parts, "site", |row| row.site.as_deref().map(Cow::Borrowed));
+    leaks.extend(shared(parts, "tile", |row| Some(plain_path(&row.tile)).filter(|tile| !tile.is_empty())));
     // Tiles of a shared site are near one another: that says nothing new.
     if leaks.is_empty() {
         leaks = near(parts, place_gap_km);
@@ -81,18 +83,22 @@ pub fn audit(parts: &[Part<'_>], place_gap_km: f64) -> Audit {
     }
 }
 
-fn shared<'a>(parts: &[Part<'a>], what: &'static str, name: impl Fn(&'a LabelledRow) -> Option<&'a str>) -> Vec<Leak> {
-    let mut first: HashMap<&str, usize> = HashMap::new();
+fn shared<'a>(
+    parts: &[Part<'a>],
+    what: &'static str,
+    name: impl Fn(&'a LabelledRow) -> Option<Cow<'a, str>>,
+) -> Vec<Leak> {
+    let mut first: HashMap<Cow<'a, str>, usize> = HashMap::new();
     let mut found = BTreeMap::new();
     for (index, part) in parts.iter().enumerate() {
         for name in part.rows.iter().filter_map(|row| name(row)) {
-            let other = *first.entry(name).or_insert(index);
+            let other = *first.entry(name.clone()).or_insert(index);
             if other != index {
                 found.entry(name).or_insert([parts[other].name.clone(), part.name.clone()]);
             }
         }
     }
-    found.into_iter().map(|(name, parts)| Leak { what, name: name.to_owned(), parts }).collect()
+    found.into_iter().map(|(name, parts)| Leak { what, name: name.into_owned(), parts }).collect()
 }
 
 /// Tiles of different parts that lie nearer than the gap, one leak a tile. Points are dealt into cubes of the gap's size,

@@ -1,5 +1,7 @@
 //! What single cells mean.
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 
 use crate::decide::{Bounds, SEASON_SKY_GROUPS, Season, Sky, group_name};
@@ -11,7 +13,7 @@ use crate::{Error, Result};
 /// # Errors
 /// [`crate::Kind::Usage`] for any other word.
 pub fn season(text: &str) -> Result<Option<Season>> {
-    match Season::ALL.into_iter().find(|season| season.name() == text) {
+    match Season::ALL.into_iter().find(|season| season.name().eq_ignore_ascii_case(text)) {
         None if !text.is_empty() => Err(Error::usage(format!("season {text:?}: give summer or winter"))),
         season => Ok(season),
     }
@@ -22,10 +24,10 @@ pub fn season(text: &str) -> Result<Option<Season>> {
 /// # Errors
 /// [`crate::Kind::Usage`] for any other word, or a number that is no percentage.
 pub fn sky(text: &str, bounds: &Bounds) -> Result<Option<Sky>> {
-    if let Some(sky) = Sky::ALL.into_iter().find(|sky| sky.name() == text) {
+    if let Some(sky) = Sky::ALL.into_iter().find(|sky| sky.name().eq_ignore_ascii_case(text)) {
         return Ok(Some(sky));
     }
-    match text.parse() {
+    match without_sign(text).parse() {
         Ok(percent) => bounds.sky(percent),
         Err(_) => Err(Error::usage(format!("cloud {text:?}: give clear, cloudy or a percentage"))),
     }
@@ -40,6 +42,32 @@ pub(super) fn group_of_shift(shift: &str) -> Result<String> {
             groups.join(", ")
         ))
     })
+}
+
+/// A percentage, with or without its sign.
+pub(super) fn percent(text: &str) -> Option<f32> {
+    without_sign(text).parse().ok()
+}
+
+fn without_sign(text: &str) -> &str {
+    text.strip_suffix('%').map_or(text, str::trim_end)
+}
+
+/// A path without steps that lead nowhere: `a//b`, `./a/b` and `a/c/../b` are `a/b`.
+pub(super) fn plain_path(path: &str) -> Cow<'_, str> {
+    if !path.starts_with("./") && !["//", "/./", "/../"].iter().any(|step| path.contains(step)) {
+        return Cow::Borrowed(path);
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "." => {}
+            "" if !parts.is_empty() => {}
+            ".." if parts.last().is_some_and(|last| !["..", ""].contains(last)) => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    Cow::Owned(parts.join("/"))
 }
 
 /// A score from 0 to 1.
@@ -66,4 +94,30 @@ pub(super) fn date(text: &str) -> Result<Option<Date>> {
         return Ok(None);
     }
     parse_date(text).map(Some).map_err(|error| Error::usage(format!("date {text:?}: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_has_one_path() {
+        for (path, plain) in [
+            ("a/b", "a/b"),
+            ("./a//b", "a/b"),
+            ("a/./c/../b", "a/b"),
+            ("../a/b", "../a/b"),
+            ("/a/../b", "/b"),
+            ("a/../../b", "../b"),
+        ] {
+            assert_eq!(plain_path(path), plain, "{path}");
+        }
+    }
+
+    #[test]
+    fn percentages_may_have_their_sign_and_words_any_case() {
+        assert_eq!((percent("25%"), percent("25 %"), percent("clear")), (Some(25.0), Some(25.0), None));
+        assert_eq!(sky("25%", &Bounds::default()).unwrap(), Some(Sky::Cloudy));
+        assert_eq!(season("Winter").unwrap(), Some(Season::Winter));
+    }
 }

@@ -56,6 +56,11 @@ impl Columns {
                 header.len()
             )));
         }
+        if let Some(separator) =
+            [';', '\t'].into_iter().find(|separator| header.len() == 1 && header[0].contains(*separator))
+        {
+            return Err(Error::usage(format!("its columns are separated by {separator:?}; separate them by commas")));
+        }
         let mut columns = Self::default();
         let mut corner = [None, None];
         for (index, cell) in header.iter().enumerate() {
@@ -80,6 +85,8 @@ impl Columns {
                 "model_sha256" => &mut columns.model,
                 "x" => &mut corner[0],
                 "y" => &mut corner[1],
+                // A column without a name, as an index of pandas.
+                "" => continue,
                 other if IGNORED.contains(&other) => continue,
                 _ => {
                     if columns.further.iter().any(|(_, other)| *other == name) {

@@ -41,7 +41,13 @@ impl Labels {
 
     /// A label: the number of a class or its name; of two classes also true or false, positive or negative.
     pub(super) fn parse(&self, text: &str) -> Result<u16> {
-        let number = text.parse::<u16>().ok().filter(|&number| usize::from(number) < self.classes.len());
+        // pandas writes a column of whole numbers with a gap in it as 1.0.
+        let number = text
+            .strip_suffix(".0")
+            .unwrap_or(text)
+            .parse::<u16>()
+            .ok()
+            .filter(|&number| usize::from(number) < self.classes.len());
         let word = || match text.to_ascii_lowercase().as_str() {
             "true" | "positive" if self.is_binary() => Some(1),
             "false" | "negative" if self.is_binary() => Some(0),

@@ -82,6 +82,8 @@ pub struct Labelled {
     pub n_overcast: u64,
     /// Rows left out because a run did not decide them: `decision` is `abstain` or `error`.
     pub n_undecided: u64,
+    /// Positives among those.
+    pub n_undecided_positives: u64,
 }
 
 impl Labelled {

@@ -1,6 +1,7 @@
 //! Reading a table of labelled tiles.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +14,9 @@ use super::{Labelled, LabelledRow, cells};
 use crate::decide::{Bounds, Season, group_name, sha256, validate_group_name};
 use crate::limits::{GROUPS_MAX, TABLE_BYTES_MAX, read_bounded};
 use crate::{Error, Result};
+
+/// Values that tell shares of clouds from percentages, at least.
+const PERCENTAGES_MIN: usize = 10;
 
 impl Labelled {
     /// Reads a table of scores: `tile,label,score,season,cloud[,site][,region][,group]` and any further columns, in any
@@ -85,12 +89,14 @@ fn parse(bytes: &[u8], file: &str, needs: Needs, labels: &Labels, bounds: &Bound
         further: Vec::new(),
         n_overcast: 0,
         n_undecided: 0,
+        n_undecided_positives: 0,
     };
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| Error::usage(format!("not CSV: {error}")))? {
         let line = record.position().map_or(0, csv::Position::line);
         if parser.is_undecided(&record) {
             table.n_undecided += 1;
+            table.n_undecided_positives += u64::from(parser.is_positive(&record));
             continue;
         }
         match parser.row(&record).map_err(|error| error.context(format!("line {line}")))? {
@@ -103,10 +109,21 @@ fn parse(bytes: &[u8], file: &str, needs: Needs, labels: &Labels, bounds: &Bound
             None => table.n_overcast += 1,
         }
     }
+    check_percentages(&table)?;
     table.model_sha256 = parser.model;
     table.further = further.into_iter().filter_map(Builder::finish).collect();
     check(&table, needs, bounds)?;
     Ok(table)
+}
+
+/// Refuses shares where percentages are meant: all skies would be clear.
+fn check_percentages(table: &Labelled) -> Result<()> {
+    let covers = || table.rows.iter().filter_map(|row| row.cloud_cover_percent);
+    let in_shares = covers().filter(|cover| (0.1..=1.0).contains(cover)).count();
+    if covers().any(|cover| cover > 1.0) || in_shares < PERCENTAGES_MIN || 2 * in_shares < covers().count() {
+        return Ok(());
+    }
+    Err(Error::usage("cloud: no value is above 1, and most are above 0.1: give percentages, 45 for 0.45"))
 }
 
 fn check(table: &Labelled, needs: Needs, bounds: &Bounds) -> Result<()> {
@@ -125,9 +142,9 @@ fn check(table: &Labelled, needs: Needs, bounds: &Bounds) -> Result<()> {
         return Ok(());
     }
     // A tile may stand in several groups, as one that was rendered in several seasons does under one name.
-    let mut seen: HashMap<(&str, &Arc<str>), usize> = HashMap::new();
-    for (index, row) in table.rows.iter().enumerate().filter(|(_, row)| !row.tile.is_empty()) {
-        if seen.insert((&row.tile, &row.group), index).is_some() {
+    let mut seen: HashSet<(Cow<'_, str>, &Arc<str>)> = HashSet::new();
+    for row in table.rows.iter().filter(|row| !row.tile.is_empty()) {
+        if !seen.insert((cells::plain_path(&row.tile), &row.group)) {
             return Err(Error::usage(format!("{} stands twice; every tile counts once", row.tile)));
         }
     }
@@ -152,6 +169,11 @@ impl Parser<'_> {
             .is_some_and(|decision| ["abstain", "error"].contains(&decision))
     }
 
+    fn is_positive(&self, record: &StringRecord) -> bool {
+        let label = self.columns.label.and_then(|i| record.get(i)).unwrap_or_default();
+        self.labels.is_binary() && self.labels.parse(label).is_ok_and(|label| label == 1)
+    }
+
     /// One row; none if its sky is more than cloudy.
     fn row(&mut self, record: &StringRecord) -> Result<Option<LabelledRow>> {
         let cell = |column: Option<usize>| column.and_then(|i| record.get(i)).unwrap_or_default();
@@ -162,8 +184,7 @@ impl Parser<'_> {
             None => self.bounds.season(cells::date(cell(columns.date))?, latitude),
             season => season,
         };
-        let cover =
-            [cell(columns.cloud_cover), cell(columns.cloud)].into_iter().find_map(|text| text.parse::<f32>().ok());
+        let cover = [cell(columns.cloud_cover), cell(columns.cloud)].into_iter().find_map(cells::percent);
         let cloud = [cell(columns.cloud), cell(columns.cloud_cover)].into_iter().find(|text| !text.is_empty());
         let sky = match cloud.map(|text| cells::sky(text, self.bounds)).transpose()? {
             Some(None) => return Ok(None),
@@ -171,7 +192,7 @@ impl Parser<'_> {
         };
         let group = match (cell(columns.group), season, sky) {
             ("", Some(season), Some(sky)) => group_name(season, sky),
-            ("", None, None) if columns.shift.is_some() => cells::group_of_shift(cell(columns.shift))?,
+            ("", _, None) if columns.shift.is_some() => cells::group_of_shift(cell(columns.shift))?,
             ("", ..) if !self.needs_groups => String::new(),
             ("", None, _) => return Err(Error::usage("season is empty; give summer or winter")),
             ("", _, None) => return Err(Error::usage("cloud is empty; give clear, cloudy or a percentage")),
