@@ -570,3 +570,72 @@ fn scores_become_probabilities_by_platts_map_fitted_to_other_tiles() {
     let same = run(&table);
     assert_eq!(same.status.code(), Some(4), "8 positives calibrate nothing");
 }
+
+fn run(folder: &std::path::Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_s2infer"));
+    let output = command.current_dir(folder).arg("calibrate").args(arguments).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn outputs_replace_nothing_that_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let scores = eleven("tile,label,score,season,cloud", |i| format!("{i}.tif,1,0.{i:02},summer,clear"));
+    std::fs::write(path("scores.csv"), &scores).unwrap();
+    std::fs::write(path("tile.tif"), "pixels").unwrap();
+    std::fs::write(path("manifest.csv"), "path,label,season,cloud\ntile.tif,1,summer,clear\n").unwrap();
+    std::fs::write(path("table.csv"), "tile,date,cloud_cover\n").unwrap();
+    for (arguments, flag) in [
+        (&["--scores", "scores.csv", "--scores-out", "scores.csv"][..], "--scores"),
+        (&["--manifest", "manifest.csv", "--scores-out", "manifest.csv"], "--manifest"),
+        (&["--manifest", "manifest.csv", "--scores-out", "tile.tif"], "the tile"),
+        (&["--manifest", "manifest.csv", "--out", "tile.tif"], "the tile"),
+        (&["--manifest", "manifest.csv", "--metadata", "table.csv", "--out", "table.csv"], "--metadata"),
+    ] {
+        let (code, said) = run(folder.path(), arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(flag) && said.contains("the same file"), "{said}");
+    }
+    assert_eq!(std::fs::read_to_string(path("scores.csv")).unwrap(), scores);
+    assert_eq!(std::fs::read_to_string(path("tile.tif")).unwrap(), "pixels");
+}
+
+#[test]
+fn sites_that_nobody_states_are_no_sites() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let table = |site: &dyn Fn(usize) -> String| {
+        let row = |i: usize| format!("{i}.tif,1,0.{:02},summer,clear,{}\n", 20 + i % 70, site(i));
+        format!("tile,label,score,season,cloud,site\n{}", (0..60).map(row).collect::<String>())
+    };
+    std::fs::write(path("none.csv"), table(&|_| String::new())).unwrap();
+    for option in [&["--one-per-site"][..], &["--site-correlation", "0.3"]] {
+        let (code, said) = run(folder.path(), &[&["--scores", "none.csv"], option].concat());
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("none.csv") && said.contains("no positive states a site"), "{said}");
+    }
+    // Four sites bear no correlation that is measured: each counts as one positive, and four are too few.
+    std::fs::write(path("few.csv"), table(&|i| (i % 4).to_string())).unwrap();
+    let (code, said) = run(folder.path(), &["--scores", "few.csv", "--site-correlation", "measured"]);
+    assert_eq!(code, Some(4), "{said}");
+    std::fs::write(path("many.csv"), table(&|i| (i / 2).to_string())).unwrap();
+    assert_eq!(run(folder.path(), &["--scores", "many.csv", "--site-correlation", "measured"]).0, Some(0));
+    // Neighbours in the table score alike, so that pairs are correlated by nearly 1.
+    let calibration = calibrate(
+        &scores(&std::fs::read_to_string(path("many.csv")).unwrap()),
+        &CalibrateRequest { sites: Sites::Correlation(0.1), ..request(Rule::Exact, false) },
+    );
+    let warnings = calibration.unwrap().warnings;
+    assert!(warnings.iter().any(|warning| warning.contains("measured correlation of 1.00")), "{warnings:?}");
+}
+
+#[test]
+fn a_model_of_ten_classes_has_no_thresholds() {
+    let folder = tempfile::tempdir().unwrap();
+    let scores = eleven("tile,label,score,season,cloud", |i| format!("{i}.tif,1,0.{i:02},summer,clear"));
+    std::fs::write(folder.path().join("scores.csv"), scores).unwrap();
+    let eurosat = format!("{}/models/eurosat", env!("CARGO_MANIFEST_DIR"));
+    let (code, said) = run(folder.path(), &["--scores", "scores.csv", "--model", &eurosat]);
+    assert_eq!((code, said.contains("two classes")), (Some(2), true), "{said}");
+}

@@ -44,9 +44,17 @@ fn desk() -> Place {
     for (name, low) in [("new.csv", 0.5), ("old.csv", 0.2)] {
         std::fs::write(place.path(name), table(low)).unwrap();
     }
-    let calibrate = ["calibrate", "--scores", "new.csv", "--model", "model", "--out", "profile.json"];
+    std::fs::write(place.path("calibration.csv"), renamed(&table(0.5), "c-")).unwrap();
+    let calibrate = ["calibrate", "--scores", "calibration.csv", "--model", "model", "--out", "profile.json"];
     succeed(&place.run_subcommand(&calibrate));
     place
+}
+
+/// The table with other tiles.
+fn renamed(table: &str, prefix: &str) -> String {
+    let (header, rows) = table.split_once('\n').unwrap();
+    let rows: String = rows.lines().map(|row| format!("{prefix}{row}\n")).collect();
+    format!("{header}\n{rows}")
 }
 
 /// Evaluates with the small model and its profile into the folder `report`, with few resamples.
@@ -161,8 +169,8 @@ fn areas_of_the_report_are_those_of_scikit_learn() {
 #[test]
 fn probabilities_of_the_profile_are_what_brier_and_log_loss_measure() {
     let place = desk();
-    std::fs::write(place.path("third.csv"), table(0.35)).unwrap();
-    let calibrate = ["calibrate", "--scores", "new.csv", "--model", "model", "--out", "profile.json"];
+    std::fs::write(place.path("third.csv"), renamed(&table(0.35), "t-")).unwrap();
+    let calibrate = ["calibrate", "--scores", "calibration.csv", "--model", "model", "--out", "profile.json"];
     let beta = ["--probability", "beta", "--probability-scores", "third.csv"];
     succeed(&place.run_subcommand(&[&calibrate[..], &beta].concat()));
     succeed(&evaluate(&place, &["--scores", "new.csv"]));
@@ -517,4 +525,108 @@ fn ten_positives_in_a_group_calibrate_nothing() {
     assert_eq!((output.status.code(), said.lines().count()), (Some(4), 1), "{said}");
     assert!(said.contains("11 positives") && said.contains("summer-clear 10"), "{said}");
     assert!(!place.path("p.json").exists());
+}
+
+#[test]
+fn nothing_that_is_read_is_overwritten() {
+    let place = desk();
+    std::fs::create_dir(place.path("report")).unwrap();
+    let files = [
+        ("report.json", "new.csv", "--scores"),
+        ("report.md", "calibration.csv", "--against"),
+        ("report.html", "profile.json", "--profile"),
+    ];
+    for (output, input, flag) in files {
+        std::fs::remove_dir_all(place.path("report")).unwrap();
+        std::fs::create_dir(place.path("report")).unwrap();
+        std::fs::hard_link(place.path(input), place.path("report").join(output)).unwrap();
+        let before = std::fs::read(place.path(input)).unwrap();
+        let run = evaluate(&place, &["--scores", "new.csv", "--against", "calibration.csv"]);
+        let said = text(&run.stderr);
+        assert_eq!(run.status.code(), Some(2), "{said}");
+        assert!(said.contains(flag) && said.contains(output) && said.contains("the same file"), "{said}");
+        assert_eq!(std::fs::read(place.path(input)).unwrap(), before);
+    }
+    let manifest = manifest(&place, |i| i);
+    std::fs::write(place.path("scores-candidate.csv"), &manifest).unwrap();
+    let usual = ["evaluate", "--model", "model", "--profile", "profile.json", "--engine", "tract"];
+    let output = place.run_subcommand(&[&usual[..], &["--manifest", "scores-candidate.csv", "--out", "."]].concat());
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_to_string(place.path("scores-candidate.csv")).unwrap(), manifest);
+}
+
+#[test]
+fn thresholds_from_the_measured_tiles_are_a_leak() {
+    let place = desk();
+    refused(&place, &evaluate(&place, &["--scores", "calibration.csv"]), 4, &["calibration.csv", "the thresholds of"]);
+    let baseline = ["--baseline", "model", "--baseline-profile", "profile.json", "--baseline-scores", "old.csv"];
+    let others = ["--calibration", "calibration.csv", "--baseline-calibration", "new.csv", "--scores", "new.csv"];
+    refused(&place, &evaluate(&place, &[&baseline[..], &others].concat()), 4, &["measured", "calibration"]);
+}
+
+#[test]
+fn a_report_does_not_outlive_the_run_that_is_refused_after_it() {
+    let place = desk();
+    succeed(&evaluate(&place, &["--scores", "new.csv"]));
+    let one_class: String =
+        table(0.5).lines().filter(|line| !line.contains(",0,")).map(|line| format!("{line}\n")).collect();
+    assert_eq!(evaluate_table(&place, &one_class).status.code(), Some(2));
+    assert!(!place.path("report/report.html").exists() && !place.path("report/report.json").exists());
+}
+
+#[test]
+fn a_split_chooses_rows_of_a_table_of_scores_too() {
+    let place = desk();
+    let with = |split: &str, table: &str| {
+        let rows = table.lines().skip(1).map(|line| format!("{line},{split}\n"));
+        rows.collect::<String>()
+    };
+    let header = HEADER.replace("site\n", "site,split\n");
+    // Sites of the two splits differ.
+    let train = renamed(&table(0.5), "t-").replace(",summer,clear,", ",summer,clear,t").replace(",winter,", ",winter,");
+    let train: String = train
+        .lines()
+        .skip(1)
+        .map(|line| line.rsplit_once(',').map(|(rest, site)| format!("{rest},t{site},train\n")).unwrap())
+        .collect();
+    std::fs::write(place.path("splits.csv"), format!("{header}{train}{}", with("measurement", &table(0.5)))).unwrap();
+    for split in [&[][..], &["--split", "measurement"]] {
+        succeed(&evaluate(&place, &[&["--scores", "splits.csv"], split].concat()));
+        assert_eq!(report(&place.path("report"))["data"]["tiles"], 320);
+    }
+    std::fs::remove_dir_all(place.path("report")).unwrap();
+    let none = evaluate(&place, &["--scores", "splits.csv", "--split", "exam"]);
+    refused(&place, &none, 2, &["splits.csv", "exam", "train, measurement"]);
+}
+
+#[test]
+fn a_verdict_of_few_positives_decides_nothing() {
+    let place = desk();
+    let few: String = table(0.9)
+        .lines()
+        .filter(|line| !(4..20).chain(50..80).any(|i| line.contains(&format!("-{i}.tif"))))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    succeed(&evaluate_table(&place, &few));
+    let markdown = std::fs::read_to_string(place.path("report/report.md")).unwrap();
+    assert!(
+        markdown.contains("too few positives to say whether") && !markdown.contains("may be deployed**: every"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("No leak was looked for"), "{markdown}");
+    // All alerts are right in every draw: no interval, and no demand on one is met.
+    let demand = evaluate(&place, &["--scores", "scores.csv", "--require", "precision_lower>=0.5 in winter-clear"]);
+    assert_eq!(demand.status.code(), Some(4), "{}", text(&demand.stderr));
+}
+
+#[test]
+fn models_of_other_classes_are_not_compared() {
+    let place = desk();
+    let output = evaluate(
+        &place,
+        &["--scores", "new.csv", "--baseline", &shipped("models/eurosat"), "--baseline-scores", "old.csv"],
+    );
+    refused(&place, &output, 2, &["--baseline", "AnnualCrop", "not the same task"]);
+    let output = evaluate(&place, &["--manifest", "none.csv", "--baseline", "model", "--baseline-scores", "old.csv"]);
+    refused(&place, &output, 2, &["--baseline-scores"]);
 }

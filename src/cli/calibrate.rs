@@ -201,7 +201,7 @@ impl Calibrate {
         }
         table.check_groups()?;
         table.rows.iter().try_for_each(|row| claims.input("the tile", &table.folder.join(&row.tile)))?;
-        let scored = Scoring::new(self.scene.options()?, &self.engine, &self.common)?.score(&table, model, tta)?.table;
+        let scored = Scoring::new(self.scene.options()?, &self.engine, &self.common).score(&table, model, tta)?.table;
         if let Some(path) = &self.scores_out {
             write(path, &scored, &labels)?;
             // The profile names the scores that anybody can look at.

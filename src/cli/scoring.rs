@@ -32,10 +32,9 @@ pub struct Scored {
 }
 
 impl<'a> Scoring<'a> {
-    /// With these flags; from here on a signal ends the run in order.
-    pub fn new(scene: SceneOptions, engine: &'a EngineArgs, common: &'a Common) -> Result<Self> {
-        signal::install()?;
-        Ok(Self { scene, engine, common })
+    /// With these flags.
+    pub fn new(scene: SceneOptions, engine: &'a EngineArgs, common: &'a Common) -> Self {
+        Self { scene, engine, common }
     }
 
     /// How tiles are read.
@@ -77,6 +76,8 @@ impl<'a> Scoring<'a> {
         let paths: Vec<PathBuf> = table.rows.iter().map(|row| table.folder.join(&row.tile)).collect();
         all_there(table, &paths)?;
         let inputs: Vec<Input> = paths.into_iter().map(|path| Input { path, problem: None }).collect();
+        // From here on a signal ends the run in order.
+        signal::install()?;
         let engine: Arc<dyn Engine> = engine::open(&self.engine.request())?.into();
         let is_gpu = matches!(self.engine.device.0, Device::Cuda(_) | Device::TensorRt(_));
         let threads = self.engine.threads();

@@ -67,7 +67,8 @@ impl FromStr for Requirement {
         let (number, scope) = right.split_once(" in ").map_or((right, None), |(number, scope)| (number, Some(scope)));
         let value = number.trim().parse::<f64>().ok().filter(|value| value.is_finite());
         let value = value.ok_or_else(|| wrong(text, &format!("{:?} is no number", number.trim())))?;
-        let scope = match scope.map(str::trim) {
+        let words = scope.map(|scope| scope.split_whitespace().collect::<Vec<_>>().join(" "));
+        let scope = match words.as_deref() {
             None | Some(ALL) => Scope::All,
             Some("every group") => Scope::EveryGroup,
             Some(group) => Scope::Group(group.to_owned()),

@@ -105,6 +105,9 @@ pub(super) fn intervals(
         let drawn: [Vec<f64>; FIGURES] = std::array::from_fn(|i| of(&resampled, i));
         let interval = |i: usize| {
             let estimate = Some(estimates[i]).filter(|value| value.is_finite())?;
+            // Where no draw differs, as with two alerts that are right, sites say nothing of what others would do.
+            let first = drawn[i].first()?;
+            drawn[i].iter().find(|value| *value != first)?;
             bca_interval(&drawn[i], estimate, &of(&left_out, i), CONFIDENCE)
         };
         let lower = |i: usize| {

@@ -20,6 +20,7 @@ use s2infer::output::AtomicFile;
 use s2infer::page::Document;
 use s2infer::{Error, Kind, Result};
 
+use super::claims::Claims;
 use super::flags::{BUILT_IN, EngineArgs, SceneArgs};
 use super::scoring::Scoring;
 use super::values::{TtaArg, finite, open_share};
@@ -45,10 +46,14 @@ Examples:
   s2infer evaluate --scores new.csv --model models/new --baseline-scores old.csv --baseline models/old --out report
   s2infer evaluate --manifest tiles.csv --require 'recall>=0.8 in every group' --require 'precision>=0.6' --out report
 
-Exit code 4: a demand of --require is not met, the splits leak, or a profile is of another model.";
+Exit codes: 0 done, and every demand of --require met; 2 usage, or a table or tile that cannot be read; 3 no engine; 4 a
+demand is not met, the splits leak, or a profile is of another model; 5 the report cannot be written.";
 
 /// The split whose tiles the global threshold and thresholds per group come from.
 const CALIBRATION: &str = "calibration";
+
+/// The report's files.
+const REPORTS: [&str; 3] = ["report.json", "report.md", "report.html"];
 
 /// Evaluating models.
 #[derive(Debug, Args)]
@@ -57,8 +62,8 @@ pub struct Evaluate {
     /// Labelled tiles; the models are run over them.
     #[arg(long, value_name = "CSV", required_unless_present = "scores", conflicts_with = "scores")]
     manifest: Option<PathBuf>,
-    /// The split of the manifest that measures [default: measurement or test, else all tiles].
-    #[arg(long, value_name = "NAME", requires = "manifest")]
+    /// The split of the table that measures [default: measurement or test, or the only one; all tiles where there is none].
+    #[arg(long, value_name = "NAME")]
     split: Option<String>,
     /// The model's scores of labelled tiles, instead of running it.
     #[arg(long, value_name = "CSV")]
@@ -77,7 +82,7 @@ pub struct Evaluate {
     #[arg(long, value_name = "NAME|FOLDER")]
     baseline: Option<String>,
     /// The baseline's scores of the same tiles.
-    #[arg(long, value_name = "CSV", requires = "baseline", requires = "scores")]
+    #[arg(long, value_name = "CSV", requires = "baseline")]
     baseline_scores: Option<PathBuf>,
     /// The baseline's threshold profile [default: its own].
     #[arg(long, value_name = "FILE", requires = "baseline")]
@@ -151,14 +156,15 @@ impl Evaluate {
         }
         let model = Model::resolve(&self.model)?;
         let baseline = self.baseline.as_deref().map(Model::resolve).transpose()?;
-        if baseline.as_ref().is_some_and(|baseline| baseline.manifest.classes.len() != model.manifest.classes.len()) {
-            return Err(Error::usage("--baseline: the models do not have the same classes"));
+        if let Some(baseline) = &baseline {
+            same_classes(&model, baseline)?;
         }
         self.check(&model, baseline.as_ref())?;
-        let scoring = Scoring::new(self.scene.options()?, &self.engine, &self.common)?;
+        let claims = self.claim(&model, baseline.as_ref())?;
+        let scoring = Scoring::new(self.scene.options()?, &self.engine, &self.common);
         let found = match model.manifest.head {
-            Head::Segmentation => self.maps(&model, baseline.as_ref(), &scoring)?,
-            _ => self.labels(&model, baseline.as_ref(), &scoring)?,
+            Head::Segmentation => self.maps(&model, baseline.as_ref(), &scoring, claims)?,
+            _ => self.labels(&model, baseline.as_ref(), &scoring, &claims)?,
         };
         self.write(&found)?;
         if let Some(leak) = found.audit.first() {
@@ -170,8 +176,66 @@ impl Evaluate {
         }
     }
 
+    /// No table, tile or model is replaced by a report of it.
+    fn claim(&self, model: &Model, baseline: Option<&Model>) -> Result<Claims> {
+        let mut claims = Claims::default();
+        let of_tiles = ["scores-candidate.csv", "scores-baseline.csv"].iter().filter(|_| self.manifest.is_some());
+        for name in REPORTS.iter().chain(of_tiles) {
+            claims.output("--out's", &self.out.join(name))?;
+        }
+        let read = [
+            ("--manifest", &self.manifest),
+            ("--scores", &self.scores),
+            ("--baseline-scores", &self.baseline_scores),
+            ("--profile", &self.profile),
+            ("--baseline-profile", &self.baseline_profile),
+            ("--calibration", &self.calibration),
+            ("--baseline-calibration", &self.baseline_calibration),
+            ("--metadata", &self.scene.metadata),
+        ];
+        read.into_iter().try_for_each(|(flag, path)| path.iter().try_for_each(|path| claims.input(flag, path)))?;
+        self.against.iter().try_for_each(|path| claims.input("--against", path))?;
+        claims.model(&self.model, model, |_| true)?;
+        if let (Some(name), Some(baseline)) = (&self.baseline, baseline) {
+            claims.model(name, baseline, |_| true)?;
+        }
+        Ok(claims)
+    }
+
+    /// A report of an earlier run says nothing of this one, which may yet be refused.
+    fn remove_earlier(&self) -> Result<()> {
+        for name in REPORTS {
+            let path = self.out.join(name);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::output(error).context(path.display()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses what no tiles can mend, before models run over them for hours.
     fn check(&self, model: &Model, baseline: Option<&Model>) -> Result<()> {
+        if self.out.exists() && !self.out.is_dir() {
+            return Err(Error::output(format!("--out {}: is no folder", self.out.display())));
+        }
+        if let Some(folder) = self.tiles.as_ref().filter(|folder| !folder.is_dir()) {
+            return Err(Error::usage(format!("--tiles {}: is no folder", folder.display())));
+        }
+        let flags = [(
+            "--baseline-scores",
+            self.baseline_scores.is_some() && self.manifest.is_some(),
+            "--manifest runs the models",
+        )];
+        let is_binary = model.manifest.head == Head::Binary;
+        let profiles = self.profile.is_some() || self.baseline_profile.is_some() || self.calibration.is_some();
+        let profiles =
+            ("--profile, --baseline-profile and --calibration", profiles && !is_binary, "they are for two classes");
+        if let Some((flag, _, why)) = flags.into_iter().chain([profiles]).find(|(_, is_wrong, _)| *is_wrong) {
+            return Err(Error::usage(format!("{flag}: {why}; leave it out")));
+        }
         let classes = &model.manifest.classes;
         let demands = |check: &dyn Fn(&Requirement) -> Result<()>| self.require.iter().try_for_each(check);
         match model.manifest.head {
@@ -188,8 +252,8 @@ impl Evaluate {
     }
 
     /// Tiles that have one label each.
-    fn labels(&self, model: &Model, baseline: Option<&Model>, scoring: &Scoring) -> Result<Found> {
-        let tables = self.tables(model, baseline, scoring)?;
+    fn labels(&self, model: &Model, baseline: Option<&Model>, scoring: &Scoring, claims: &Claims) -> Result<Found> {
+        let tables = self.tables(model, baseline, scoring, claims)?;
         let painter = |tile: &str| self.paint(tile, model, scoring);
         let spinner = logging::spinner(&self.common);
         let found = match model.manifest.head {
@@ -323,11 +387,8 @@ impl Evaluate {
 
     fn write(&self, Found { document, json, .. }: &Found) -> Result<()> {
         self.make_folder()?;
-        let files = [
-            ("report.json", json.as_str()),
-            ("report.md", &document.to_markdown()),
-            ("report.html", &document.to_html()),
-        ];
+        let files =
+            [("report.json", json.as_str()), (REPORTS[1], &document.to_markdown()), (REPORTS[2], &document.to_html())];
         for (name, text) in files {
             let path = self.out.join(name);
             let mut file = AtomicFile::create(&path)?;
@@ -340,6 +401,24 @@ impl Evaluate {
 
 fn json(found: &impl serde::Serialize) -> Result<String> {
     Ok(serde_json::to_string_pretty(found).map_err(Error::output)? + "\n")
+}
+
+/// Refuses two models that do not say the same with the same numbers.
+fn same_classes(model: &Model, baseline: &Model) -> Result<()> {
+    let [one, other] = [model, baseline].map(|model| (model.manifest.head, Labels::of(&model.manifest.classes)));
+    // The names of two classes are free: one of them is the positive one.
+    if one.0 == other.0 && (one.0 == Head::Binary || one.1 == other.1) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "--baseline: {} has the classes {} ({:?}), {} has {} ({:?}): not the same task",
+        model.manifest.name,
+        one.1.classes().join(", "),
+        one.0,
+        baseline.manifest.name,
+        other.1.classes().join(", "),
+        other.0
+    )))
 }
 
 /// A distance, 0 or more.

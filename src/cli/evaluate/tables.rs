@@ -5,10 +5,12 @@ use std::path::Path;
 
 use s2infer::decide::Bounds;
 use s2infer::evaluate::Evaluation;
-use s2infer::labelled::{Audit, Labelled, LabelledRow, Labels, Part, audit};
+use s2infer::labelled::{Audit, Labelled, LabelledRow, Labels, Leak, Part, audit};
 use s2infer::model::Model;
+use s2infer::model::manifest::Head;
 use s2infer::{Error, Result};
 
+use super::super::claims::Claims;
 use super::super::scoring::{Scoring, check_model};
 use super::{CALIBRATION, Evaluate};
 
@@ -27,7 +29,13 @@ pub(super) struct Tables {
 }
 
 impl Evaluate {
-    pub(super) fn tables(&self, model: &Model, baseline: Option<&Model>, scoring: &Scoring) -> Result<Tables> {
+    pub(super) fn tables(
+        &self,
+        model: &Model,
+        baseline: Option<&Model>,
+        scoring: &Scoring,
+        claims: &Claims,
+    ) -> Result<Tables> {
         let labels = Labels::of(&model.manifest.classes);
         let bounds = Bounds::default();
         let Some(manifest) = &self.manifest else { return self.given_tables(model, baseline, &labels, &bounds) };
@@ -41,7 +49,9 @@ impl Evaluate {
             let groups: Vec<String> = groups.into_iter().collect();
             self.require.iter().try_for_each(|demand| demand.check::<Evaluation>(&groups, baseline.is_some()))?;
         }
-        let audit = self.audit(&measured, Some((&all, split.as_deref())), &bounds)?;
+        measured.rows.iter().try_for_each(|row| claims.input("the tile", &measured.folder.join(&row.tile)))?;
+        let audit = self.audit(&measured, Some((&all, split.as_deref())), &[], &bounds)?;
+        self.remove_earlier()?;
         let calibration = Some(all.filtered(|row| row.split.as_deref() == Some(CALIBRATION)));
         let calibration = calibration.filter(|table| split.as_deref() != Some(CALIBRATION) && !table.rows.is_empty());
         let first = scoring.score(&measured, model, self.tta(model))?;
@@ -67,16 +77,32 @@ impl Evaluate {
             check_model(table, model).map_err(|error| error.context(path.display()))
         };
         let scores = self.scores.as_deref().ok_or_else(|| Error::usage("give --manifest or --scores"))?;
-        let candidate = read(scores, model)?;
-        let baseline = match (&self.baseline_scores, baseline) {
+        let all = read(scores, model)?;
+        let split = self.split(&all, scores)?;
+        let is_measured = |row: &LabelledRow| split.is_none() || row.split.as_deref() == split.as_deref();
+        let candidate = all.clone().filtered(is_measured);
+        let mut calibrated_on = self.calibrated_on(model, self.profile.as_deref())?;
+        let other = match (&self.baseline_scores, baseline) {
             (Some(path), Some(model)) => {
-                let table = read(path, model)?;
+                calibrated_on.extend(self.calibrated_on(model, self.baseline_profile.as_deref())?);
+                let table = read(path, model)?.filtered(is_measured);
                 Some(same_tiles(&candidate, table).map_err(|error| error.context(path.display()))?)
             }
             _ => None,
         };
-        let audit = self.audit(&candidate, None, bounds)?;
-        Ok(Tables { candidate, baseline, calibration: None, audit, n_abstained_positives: 0 })
+        let audit = self.audit(&candidate, Some((&all, split.as_deref())), &calibrated_on, bounds)?;
+        self.remove_earlier()?;
+        let n_abstained_positives = candidate.n_undecided_positives;
+        Ok(Tables { candidate, baseline: other, calibration: None, audit, n_abstained_positives })
+    }
+
+    /// The table that a binary model's thresholds are from: whose it is, and its hash.
+    fn calibrated_on(&self, model: &Model, profile: Option<&Path>) -> Result<Vec<(String, String)>> {
+        if model.manifest.head != Head::Binary {
+            return Ok(Vec::new());
+        }
+        let profile = self.profile_of(model, profile, self.tta(model))?;
+        Ok(vec![(format!("the thresholds of {}", model.manifest.name), profile.scores.sha256)])
     }
 
     /// The split that measures; none where all tiles do.
@@ -90,6 +116,7 @@ impl Evaluate {
             Some(name) if !splits.iter().any(|split| **split == **name) => wrong(&format!("no tile of split {name:?}")),
             Some(name) => Ok(Some(name.clone())),
             None if splits.is_empty() => Ok(None),
+            None if splits.len() == 1 && !FITTING.contains(&&*splits[0]) => Ok(Some(splits[0].to_string())),
             None => match USUAL_SPLITS.iter().find(|usual| splits.iter().any(|split| **split == ***usual)) {
                 Some(usual) => Ok(Some((*usual).to_owned())),
                 None => wrong("no split measurement or test"),
@@ -102,6 +129,7 @@ impl Evaluate {
         &self,
         measured: &Labelled,
         manifest: Option<(&Labelled, Option<&str>)>,
+        calibrated_on: &[(String, String)],
         bounds: &Bounds,
     ) -> Result<Audit> {
         let mut tables: Vec<(String, Labelled)> = Vec::new();
@@ -127,8 +155,7 @@ impl Evaluate {
             let table = Labelled::read_places(path, bounds).map_err(|error| error.context("--against"))?;
             add(table, &path.display().to_string(), measuring.as_deref());
         }
-        // Both models were calibrated on the same tiles, or on tiles of the same kind: one of the tables will do.
-        if let Some(path) = self.calibration.as_ref().or(self.baseline_calibration.as_ref()) {
+        for path in [&self.calibration, &self.baseline_calibration].into_iter().flatten() {
             add(Labelled::read_places(path, bounds)?, CALIBRATION, None);
         }
         // Several tables may hold the same split; it is then one part.
@@ -139,7 +166,12 @@ impl Evaluate {
                 None => parts.push(Part { name: name.clone(), rows: table.rows.iter().collect() }),
             }
         }
-        let audit = audit(&parts, self.place_gap_km);
+        let mut audit = audit(&parts, self.place_gap_km);
+        for (whose, _) in calibrated_on.iter().filter(|(_, sha256)| *sha256 == measured.sha256) {
+            let parts = ["measured".into(), whose.clone()];
+            audit.leaks.insert(0, Leak { what: "table", name: measured.file.clone(), parts });
+            audit.n_leaks += 1;
+        }
         match audit.first() {
             Some(leak) if !self.despite_leaks => Err(Error::refused(format!(
                 "the splits leak: {leak}; figures would be too good: mend the splits, or give --despite-leaks for a report \

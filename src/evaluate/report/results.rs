@@ -5,7 +5,7 @@ use super::text;
 use crate::page::{Block, Cell, Column, Figure, Heat, HeatCell, Plot, Section, Table, Tone};
 
 /// Positives below which a cell of a map is grey.
-const POSITIVES_SHOWN_MIN: usize = 11;
+pub(super) const POSITIVES_SHOWN_MIN: usize = 11;
 
 /// Each model at one threshold and at thresholds per group, so that what thresholds do is not taken for the model's
 /// merit.

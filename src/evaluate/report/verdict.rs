@@ -1,6 +1,7 @@
 //! The verdict: one paragraph, one table, one plot.
 
 use super::super::{AtThreshold, Evaluation, Measured};
+use super::results::POSITIVES_SHOWN_MIN;
 use super::text;
 use crate::page::{Block, Cell, Column, Figure, Forest, ForestRow, Plot, Section, Table, Tone};
 
@@ -14,15 +15,32 @@ pub(super) fn section(evaluation: &Evaluation) -> Section {
     Section { title: "Verdict".into(), blocks }
 }
 
-fn is_met(evaluation: &Evaluation) -> bool {
-    evaluation.requirements.iter().all(|judged| judged.is_met)
+/// What the figures come to.
+enum Judgement {
+    Leaks,
+    NothingDemanded,
+    Missed,
+    TooFew,
+    Met,
+}
+
+fn judgement(evaluation: &Evaluation) -> Judgement {
+    let is_met = evaluation.requirements.iter().all(|judged| judged.is_met);
+    let are_few = evaluation.data.groups.iter().any(|group| group.positives < POSITIVES_SHOWN_MIN);
+    match (evaluation.audit.n_leaks, evaluation.requirements.is_empty()) {
+        (1.., _) => Judgement::Leaks,
+        (0, true) => Judgement::NothingDemanded,
+        (0, false) if !is_met => Judgement::Missed,
+        (0, false) if are_few => Judgement::TooFew,
+        (0, false) => Judgement::Met,
+    }
 }
 
 fn tone(evaluation: &Evaluation) -> Tone {
-    match (evaluation.audit.n_leaks, evaluation.requirements.is_empty(), is_met(evaluation)) {
-        (1.., ..) | (0, false, false) => Tone::Bad,
-        (0, true, _) => Tone::Neutral,
-        (0, false, true) => Tone::Good,
+    match judgement(evaluation) {
+        Judgement::Leaks | Judgement::Missed => Tone::Bad,
+        Judgement::NothingDemanded | Judgement::TooFew => Tone::Neutral,
+        Judgement::Met => Tone::Good,
     }
 }
 
@@ -33,14 +51,20 @@ fn sentence(evaluation: &Evaluation) -> String {
         Some(baseline) => format!("replace {}", baseline.name),
         None => "be deployed".to_owned(),
     };
-    let verdict = match (evaluation.audit.n_leaks, evaluation.requirements.is_empty(), is_met(evaluation)) {
-        (1.., ..) => format!(
+    let verdict = match judgement(evaluation) {
+        Judgement::Leaks => format!(
             "**The figures are not valid**: the audit found leaks between the splits ({}).",
             evaluation.audit.first().unwrap_or_default()
         ),
-        (0, true, _) => "**Nothing was demanded**, so nothing is decided here; see `--require`.".to_owned(),
-        (0, false, true) => format!("**{} may {what}**: every demand is met.", candidate.name),
-        (0, false, false) => {
+        Judgement::NothingDemanded => {
+            "**Nothing was demanded**, so nothing is decided here; see `--require`.".to_owned()
+        }
+        Judgement::Met => format!("**{} may {what}**: every demand is met.", candidate.name),
+        Judgement::TooFew => format!(
+            "**There are too few positives to say whether {} may {what}**, although every demand is met on them.",
+            candidate.name
+        ),
+        Judgement::Missed => {
             let unmet: Vec<String> = evaluation
                 .requirements
                 .iter()
@@ -54,8 +78,8 @@ fn sentence(evaluation: &Evaluation) -> String {
     let worst = worst.map_or_else(String::new, |group| {
         let (share, name) = (&group.recall, &group.group);
         format!(
-            " At the thresholds it is deployed with it catches at least {:.3} of the positives in every group (lowest in \
-             {name}, {} of {}, interval {:.3} to {:.3})",
+            " At the thresholds it is deployed with it caught {:.3} of the measured positives in its worst group ({name}, \
+             {} of {}, interval {:.3} to {:.3})",
             share.estimate, share.hits, share.n, share.interval[0], share.interval[1]
         )
     });
@@ -67,7 +91,7 @@ fn sentence(evaluation: &Evaluation) -> String {
     let against = evaluation.baseline.as_ref().zip(evaluation.paired.last()).map(|(baseline, all)| {
         let worst = baseline.own.groups.iter().find(|group| group.group == baseline.own.worst_group);
         format!(
-            " `{}` catches {} in its worst group with a precision of {}. The difference in precision is {}, in average \
+            " `{}` caught {} in its worst group with a precision of {}. The difference in precision is {}, in average \
              precision {}.",
             baseline.name,
             worst.map_or_else(|| "–".into(), |group| format!("{:.3}", group.recall.estimate)),
@@ -76,7 +100,29 @@ fn sentence(evaluation: &Evaluation) -> String {
             text::difference(&all.average_precision.difference),
         )
     });
-    format!("{verdict}{worst}{precision}.{}", against.unwrap_or_default())
+    format!("{verdict}{worst}{precision}.{}{}", against.unwrap_or_default(), doubts(evaluation))
+}
+
+/// What stands between the figures and a decision.
+fn doubts(evaluation: &Evaluation) -> String {
+    let mut doubts = String::new();
+    let few: Vec<String> = evaluation
+        .data
+        .groups
+        .iter()
+        .filter(|group| group.positives < POSITIVES_SHOWN_MIN)
+        .map(|group| format!("{} {}", group.group, group.positives))
+        .collect();
+    if !few.is_empty() {
+        doubts += &format!(" **Few positives**: {}; their figures decide next to nothing.", few.join(", "));
+    }
+    if evaluation.audit.parts.len() < 2 {
+        doubts += " **No leak was looked for**: there was nothing to compare the tiles with.";
+    }
+    if evaluation.baseline.as_ref().is_some_and(|baseline| baseline.model_sha256 == evaluation.candidate.model_sha256) {
+        doubts += " **Both are the same model.**";
+    }
+    doubts
 }
 
 fn demands(evaluation: &Evaluation) -> Block {
