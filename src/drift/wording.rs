@@ -144,6 +144,9 @@ impl Report {
         let is_known = |finding: &&Finding| finding.is_of_tiles() && finding.status == Status::Insufficient;
         let mut groups: Vec<&str> = self.findings.iter().filter(is_known).map(|finding| &*finding.group).collect();
         groups.dedup();
+        if groups.is_empty() && self.findings.iter().any(|finding| finding.status == Status::Shown) {
+            return format!("nothing could be judged: {} tiles, and none of known season and sky", self.tiles);
+        }
         format!(
             "too few tiles to tell: {} tiles, {} groups that the reference knows among them; bands and scores need \
              {TILES_MIN} tiles of such groups",
