@@ -16,7 +16,7 @@ use s2infer::Result;
 use s2infer::decide::Binding;
 use s2infer::drift::{LEVEL_DEFAULT, Observation, Reference, ReferenceRequest, Report, compare, read_table};
 
-/// Tiles of a night; of 40 no group has enough by itself.
+/// Tiles of a night; 40 of four groups are too few for any of them by itself.
 const TILES: [usize; 3] = [40, 100, 400];
 /// An offset of 1,000 DN that was not removed.
 const OFFSET: f32 = 0.1;

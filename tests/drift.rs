@@ -163,7 +163,29 @@ fn metrics_overwrite_no_file_of_the_references_model() {
     {
         let check = ["drift", "--reference", "model", "--scores", "scores.csv", "--metrics-file", file];
         keeps(&place, &[file], &check, "are the same file");
+        let check = check.map(|argument| if argument == "model" { "model/reference.json" } else { argument });
+        keeps(&place, &[file], &check, "are the same file");
     }
+}
+
+#[test]
+fn a_report_names_its_reference_and_metrics_the_command_that_wrote_them() {
+    let place = watched();
+    std::fs::write(place.path("scores.csv"), "tile,score,group\na,0.5,summer-clear\n").unwrap();
+    let check = ["drift", "--reference", "model", "--scores", "scores.csv", "--metrics-file", "drift.prom"];
+    let said = succeed(&place.run_subcommand(&check));
+    let sha256 = s2infer::model::Model::load(&place.path("model")).unwrap().sha256;
+    let name = format!("reference: model watched (SHA-256 {}…), test-time augmentation none\n", &sha256[..12]);
+    assert!(said.starts_with(&name), "{said}");
+    assert!(said.ends_with("bands and scores need 20 tiles of such groups\n"), "{said}");
+    let metrics = prometheus::parse(&std::fs::read_to_string(place.path("drift.prom")).unwrap());
+    assert!(metrics.iter().all(|sample| sample.labels["command"] == "drift"));
+    let untested = metrics.iter().find(|sample| sample.name == "s2infer_drift_quantities_untested");
+    assert_eq!(untested.map(|sample| sample.value), Some(1.0));
+
+    std::fs::write(place.path("audited.csv"), "tile,missed\na,1\n").unwrap();
+    let said = succeed(&place.run_subcommand(&["drift", "audit", "--labels", "audited.csv", "--drift-level", "0.01"]));
+    assert!(said.contains("alarm from 100.0000 on"), "{said}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use s2infer::drift::{LEVEL_DEFAULT, Reference, Report, check_level, compare, drift_metrics, read_table};
-use s2infer::limits::{REFERENCE_BYTES_MAX, read_bounded};
-use s2infer::model::Model;
+use s2infer::limits::{CONFIG_BYTES_MAX, REFERENCE_BYTES_MAX, read_bounded};
+use s2infer::model::{Manifest, Model};
 use s2infer::output::{AtomicFile, Metrics};
 use s2infer::{Error, Kind, Result};
 use serde::Serialize;
@@ -167,12 +167,19 @@ impl Results {
 /// The reference of a model, which must be of that model, or of a file. No output may be a file of that model.
 fn find_reference(name: &Path, claims: &Claims) -> Result<Reference> {
     if name.is_file() {
+        // It may lie in the folder of a model, whose other files are no output either.
+        let folder = name.parent().unwrap_or(Path::new(""));
+        let manifest =
+            read_bounded(&folder.join("model.json"), CONFIG_BYTES_MAX).and_then(|json| Manifest::parse(&json));
+        if let Ok(manifest) = manifest {
+            claims.model_folder("--reference's", folder, &manifest, |_| true)?;
+        }
         return read_reference(name);
     }
     let text = name.to_str().ok_or_else(|| Error::usage(format!("--reference {}: no such file", name.display())))?;
     let model = Model::resolve(text).map_err(|error| error.context("--reference"))?;
     if let Some(folder) = Model::folder(text) {
-        claims.model_folder("--reference's", &folder, &model, |_| true)?;
+        claims.model_folder("--reference's", &folder, &model.manifest, |_| true)?;
     }
     let reference = own_reference(&model)?;
     // Scores do not say what augmentation was on.
