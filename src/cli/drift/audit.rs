@@ -21,7 +21,8 @@ it is caught where one of them is. Rows with an empty label are left out. Tiles 
 to do with the decision: a sample of alerts alone never contains a miss.
 
 The evidence is looked at once for each date, the earliest first, or once for each table without dates. The order of rows
-plays no part, so that a table may be sorted in any way; give the nights in their order.
+plays no part, so that a table may be sorted in any way; give the nights in their order and each of them whole, since misses
+that are given first and hits later would look like a run of misses.
 
 With --state the evidence goes on: give the whole table or what is new, no tile counts twice. The alarm holds however often
 one looks, and stays.
