@@ -85,28 +85,189 @@ fn other_coasts_of_the_same_kind_raise_no_alarm_and_an_offset_of_1000_dn_is_name
     assert_eq!(output.status.code(), Some(0), "without --fail-on-drift an alarm is a warning");
 }
 
-#[test]
-fn a_new_region_is_caught_and_is_no_change_of_the_mix() {
-    let place = watched();
-    simulate(&place, "arid", &["--seed", "3", "--regions", "arid-island"]);
-    let (_, drift) = run(&place, &["arid/train", "--drift"]);
-    let found = drifted(&drift);
-    assert!(found.iter().any(|finding| finding.starts_with("summer-clear mean_")), "{found:?}");
-    assert!(!found.contains(&"all group_mix".to_owned()), "{found:?}");
+/// A list of the tiles in a simulated folder whose manifest says so.
+fn list(place: &Place, name: &str, is_chosen: impl Fn(&[&str]) -> bool) -> String {
+    let manifest = std::fs::read_to_string(place.path(&format!("{name}/manifest.csv"))).unwrap();
+    let rows = manifest.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let tiles: Vec<String> = rows.filter(|row| is_chosen(row)).map(|row| format!("{name}/{}", row[0])).collect();
+    assert!(tiles.len() >= 30, "{}", tiles.len());
+    let list = format!("{name}.txt");
+    std::fs::write(place.path(&list), tiles.join("\n")).unwrap();
+    list
 }
 
 #[test]
-fn a_night_of_clouds_alone_alarms_for_the_mix_of_groups_and_for_nothing_else() {
+fn a_region_that_the_reference_has_never_seen_is_caught() {
+    let place = watched();
+    simulate(&place, "volcanic", &["--seed", "3", "--regions", "granite-heath,volcanic-slopes"]);
+    let list = list(&place, "volcanic", |row| row.contains(&"volcanic-slopes"));
+    let (_, drift) = run(&place, &["--files-from", &list, "--drift"]);
+    let found = drifted(&drift);
+    assert!(found.iter().any(|finding| finding.contains(" mean_")), "{drift}");
+}
+
+#[test]
+fn a_night_of_clouds_alone_alarms_for_the_sky_of_each_season_and_for_nothing_else() {
     let place = watched();
     simulate(&place, "tonight", &["--seed", "2"]);
-    let manifest = std::fs::read_to_string(place.path("tonight/manifest.csv")).unwrap();
-    let is_chosen = |cells: &Vec<&str>| cells[2] == "train" && cells[7] == "cloudy";
-    let cloudy = manifest.lines().map(|line| line.split(',').collect::<Vec<_>>()).filter(is_chosen);
-    let cloudy: Vec<String> = cloudy.map(|cells| format!("tonight/{}", cells[0])).collect();
-    assert!(cloudy.len() > 100, "{}", cloudy.len());
-    std::fs::write(place.path("cloudy.txt"), cloudy.join("\n")).unwrap();
-    let (_, drift) = run(&place, &["--files-from", "cloudy.txt", "--drift"]);
-    assert_eq!(drifted(&drift), ["all group_mix"]);
+    let cloudy = list(&place, "tonight", |row| row[2] == "train" && row[7] == "cloudy");
+    let (_, drift) = run(&place, &["--files-from", &cloudy, "--drift"]);
+    assert_eq!(drifted(&drift), ["all sky_of_summer", "all sky_of_winter"]);
+}
+
+#[test]
+fn a_night_of_one_season_raises_no_alarm_and_any_flag_of_drift_asks_for_it() {
+    let place = watched();
+    simulate(&place, "tonight", &["--seed", "2"]);
+    let summer = list(&place, "tonight", |row| row[2] == "train" && row[6] == "summer");
+    let (_, drift) = run(&place, &["--files-from", &summer, "--drift-level", "0.01"]);
+    assert_eq!((drift["alarm"].as_bool(), drifted(&drift)), (Some(false), Vec::new()), "{drift}");
+    assert_eq!((&drift["model"], &drift["tta"]), (&"watched".into(), &"none".into()), "{drift}");
+    assert_eq!(drift["model_sha256"].as_str().map(str::len), Some(12), "{drift}");
+    let output = place.run(&["--files-from", &summer, "--threshold", "0.5", "--drift-level", "1e-9"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("cannot reach it; give 0.0"), "{}", text(&output.stderr));
+}
+
+/// The command fails with 2 and these words, and every one of these files is as it was.
+fn keeps(place: &Place, files: &[&str], arguments: &[&str], words: &str) {
+    let before: Vec<Option<Vec<u8>>> = files.iter().map(|file| std::fs::read(place.path(file)).ok()).collect();
+    let output = place.run_subcommand(arguments);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+    assert!(said.contains(words), "{said}");
+    let after: Vec<Option<Vec<u8>>> = files.iter().map(|file| std::fs::read(place.path(file)).ok()).collect();
+    assert!(before == after, "{arguments:?}");
+}
+
+#[test]
+fn a_reference_overwrites_no_tile_that_it_is_made_of() {
+    let place = Place::new();
+    place.levels(25);
+    let make = |flag: &str| {
+        let tile = "tiles/t0003.tif";
+        let other = if flag == "--out" { "--table" } else { "--out" };
+        let make = ["drift", "reference", "tiles", "--model", "model", "--engine", "tract", flag, tile, other, "other"];
+        keeps(&place, &[tile, "other"], &make, "are the same file");
+    };
+    make("--out");
+    make("--table");
+}
+
+#[test]
+fn metrics_overwrite_no_file_of_the_references_model() {
+    let place = watched();
+    std::fs::write(place.path("scores.csv"), "tile,score\na,0.5\n").unwrap();
+    for file in
+        ["model/model.onnx", "model/reference.json", "model/model.json", "model/golden.safetensors", "scores.csv"]
+    {
+        let check = ["drift", "--reference", "model", "--scores", "scores.csv", "--metrics-file", file];
+        keeps(&place, &[file], &check, "are the same file");
+        let check = check.map(|argument| if argument == "model" { "model/reference.json" } else { argument });
+        keeps(&place, &[file], &check, "are the same file");
+    }
+}
+
+#[test]
+fn a_report_names_its_reference_and_metrics_the_command_that_wrote_them() {
+    let place = watched();
+    std::fs::write(place.path("scores.csv"), "tile,score,group\na,0.5,summer-clear\n").unwrap();
+    let check = ["drift", "--reference", "model", "--scores", "scores.csv", "--metrics-file", "drift.prom"];
+    let said = succeed(&place.run_subcommand(&check));
+    let sha256 = s2infer::model::Model::load(&place.path("model")).unwrap().sha256;
+    let name = format!("reference: model watched (SHA-256 {}…), test-time augmentation none\n", &sha256[..12]);
+    assert!(said.starts_with(&name), "{said}");
+    assert!(said.ends_with("bands and scores need 20 tiles of such groups\n"), "{said}");
+    let metrics = prometheus::parse(&std::fs::read_to_string(place.path("drift.prom")).unwrap());
+    assert!(metrics.iter().all(|sample| sample.labels["command"] == "drift"));
+    let untested = metrics.iter().find(|sample| sample.name == "s2infer_drift_quantities_untested");
+    assert_eq!(untested.map(|sample| sample.value), Some(1.0));
+
+    std::fs::write(place.path("audited.csv"), "tile,missed\na,1\n").unwrap();
+    let said = succeed(&place.run_subcommand(&["drift", "audit", "--labels", "audited.csv", "--drift-level", "0.01"]));
+    assert!(said.contains("alarm from 100.0000 on"), "{said}");
+}
+
+#[test]
+fn the_state_of_an_audit_and_its_lock_are_no_metrics_file() {
+    let place = Place::new();
+    std::fs::write(place.path("audited.csv"), "tile,missed\na,1\n").unwrap();
+    for metrics in ["new.s", "new.s.lock", "./new.s"] {
+        let audit = ["drift", "audit", "--labels", "audited.csv", "--state", "new.s", "--metrics-file", metrics];
+        keeps(&place, &["new.s", "new.s.lock"], &audit, "are the same file");
+    }
+    keeps(
+        &place,
+        &["audited.csv"],
+        &["drift", "audit", "--labels", "audited.csv", "--state", "audited.csv"],
+        "the same file",
+    );
+}
+
+#[test]
+fn a_folder_whose_reference_is_newer_than_its_seal_is_repaired_and_one_with_another_graph_is_not() {
+    let place = watched();
+    let make = ["drift", "reference", "usual/train", "--model", "model", "--engine", "tract"];
+    let newer = std::fs::read_to_string(place.path("model/reference.json")).unwrap().replacen(
+        "command\":\"",
+        "command\":\"x",
+        1,
+    );
+    std::fs::write(place.path("model/reference.json"), &newer).unwrap();
+    assert!(s2infer::model::Model::load(&place.path("model")).is_err());
+    let output = place.run_subcommand(&make);
+    succeed(&output);
+    assert!(text(&output.stderr).contains("newer than the folder's seal"), "{}", text(&output.stderr));
+    s2infer::model::Model::load(&place.path("model")).unwrap();
+
+    std::fs::write(place.path("model/reference.json"), &newer).unwrap();
+    std::fs::write(place.path("model/card.md"), "another").unwrap();
+    let output = place.run_subcommand(&make);
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+}
+
+#[test]
+fn another_augmentation_than_the_models_own_is_warned_of() {
+    let place = watched();
+    let make = ["drift", "reference", "usual/measurement", "--model", "model", "--engine", "tract", "--tta", "flips"];
+    let output = place.run_subcommand(&[&make[..], &["--out", "flips.json"]].concat());
+    succeed(&output);
+    assert!(text(&output.stderr).contains("only runs with the same --tta"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_held_state_is_said_without_a_flag_that_the_audit_does_not_have() {
+    let place = Place::new();
+    std::fs::write(place.path("audited.csv"), "tile,missed\na,1\n").unwrap();
+    let _held = s2infer::output::Lock::acquire(&place.path("audit.json"), std::time::Duration::ZERO).unwrap();
+    let output = place.run_subcommand(&["drift", "audit", "--labels", "audited.csv", "--state", "audit.json"]);
+    let said = text(&output.stderr);
+    assert!(output.status.code() == Some(75) && said.contains("another audit") && !said.contains("--wait"), "{said}");
+}
+
+#[test]
+fn tables_of_shares_alone_are_taken_and_those_of_some_bands_name_what_is_missing() {
+    let place = watched();
+    let check = |table: &str| {
+        std::fs::write(place.path("scores.csv"), table).unwrap();
+        place.run_subcommand(&["drift", "--reference", "model", "--scores", "scores.csv", "--format", "json"])
+    };
+    // Rows without a name are tiles of their own.
+    let rows = ",0.5,0.9,summer-clear\n".repeat(30);
+    let report: Value =
+        serde_json::from_str(&succeed(&check(&format!("tile,score,valid_share,group\n{rows}")))).unwrap();
+    assert_eq!(report["tiles"], 30);
+    let findings = report["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|finding| finding["quantity"] == "valid_share" && finding["n"] == 30), "{report}");
+    let output = check("tile,score,valid_share,mean_B02\na,0.5,1,0.1\n");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("columns are missing: mean_B04, deviation_B04,"), "{}", text(&output.stderr));
+    let long = "x".repeat(1 << 20);
+    for row in [format!("{long},clear,summer"), format!("0.5,{long},summer"), format!("0.5,clear,{long}")] {
+        let output = check(&format!("score,cloud,season\n{row}\n"));
+        assert_eq!(output.status.code(), Some(2));
+        assert!(output.stderr.len() < 1000 && text(&output.stderr).contains("line 2"), "{}", output.stderr.len());
+    }
 }
 
 #[test]
@@ -184,7 +345,7 @@ fn too_few_tiles_are_insufficient_and_no_all_clear() {
     let (output, drift) = run(&place, &[few.as_slice(), &["--drift", "-v"]].concat());
     assert_eq!(drift["tests"], 0);
     assert!(drift["findings"].as_array().unwrap().iter().all(|finding| finding["status"] == "insufficient"), "{drift}");
-    assert!(text(&output.stderr).contains("too few tiles in every group"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("too few tiles to tell: 10 tiles"), "{}", text(&output.stderr));
 }
 
 #[test]
@@ -212,7 +373,8 @@ fn metrics_are_what_prometheus_reads_and_agree_with_the_record() {
     assert_eq!((single("s2infer_run_tiles_failed"), single("s2infer_drift_alarm")), (0.0, 0.0));
     let effects = metrics.iter().filter(|sample| sample.name == "s2infer_drift_effect").count();
     assert_eq!(effects as u64, drift["tests"].as_u64().unwrap());
-    assert!(metrics.iter().all(|sample| sample.labels["model"] == "watched"));
+    assert!(metrics.iter().all(|sample| sample.labels["model"] == "watched" && sample.labels["command"] == "run"));
+    assert_eq!(single("s2infer_drift_quantities_untested"), 0.0);
     let windows: f64 = metrics.iter().filter(|s| s.name == "s2infer_run_windows").map(|s| s.value).sum();
     assert_eq!(windows, drift["tiles"].as_f64().unwrap(), "one window a tile");
 
@@ -227,11 +389,12 @@ fn an_audit_goes_on_from_night_to_night_and_alarms_once_there_is_evidence() {
     // The worked stream of the e-process.
     let stream = [0, 0, 1, 0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 0, 1];
     let night = |rows: usize| {
+        let name: &[&str] = if rows == 10 { &["--name", "north"] } else { &[] };
         let rows: String =
             stream.iter().take(rows).enumerate().map(|(row, missed)| format!("t{row},{missed}\n")).collect();
         std::fs::write(place.path("audited.csv"), format!("tile,missed\n{rows}")).unwrap();
         let audit = ["drift", "audit", "--labels", "audited.csv", "--state", "audit.json", "--fail-on-drift"];
-        place.run_subcommand(&[&audit[..], &["--format", "json", "--metrics-file", "audit.prom"]].concat())
+        place.run_subcommand(&[&audit[..], name, &["--format", "json", "--metrics-file", "audit.prom"]].concat())
     };
     let report = |output: &Output| -> Value { serde_json::from_slice(&output.stdout).unwrap() };
     let first = night(10);
@@ -245,4 +408,5 @@ fn an_audit_goes_on_from_night_to_night_and_alarms_once_there_is_evidence() {
     assert_eq!(report(&third)["evidence"], report(&second)["evidence"]);
     let metrics = prometheus::parse(&std::fs::read_to_string(place.path("audit.prom")).unwrap());
     assert!(metrics.iter().any(|sample| sample.name == "s2infer_audit_alarm" && sample.value == 1.0));
+    assert!(metrics.iter().all(|sample| sample.labels["audit"] == "north"), "the name is kept");
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use s2infer::model::{Asset, Model};
+use s2infer::model::{Asset, Manifest, Model};
 use s2infer::output::{journal_path, lock_path};
 use s2infer::{Error, Result};
 
@@ -74,8 +74,22 @@ impl Claims {
     /// As [`Self::input`].
     pub fn model(&self, name_or_folder: &str, model: &Model, is_read: impl Fn(&Asset) -> bool) -> Result<()> {
         let Some(folder) = Model::folder(name_or_folder) else { return Ok(()) };
-        let files = model.manifest.assets.iter().filter(|asset| is_read(asset)).map(|asset| asset.href.as_str());
-        files.chain(["model.json"]).try_for_each(|file| self.input("--model's", &folder.join(file)))
+        self.model_folder("--model's", &folder, &model.manifest, is_read)
+    }
+
+    /// As [`Self::model`] for a folder; `what` is whose files they are.
+    ///
+    /// # Errors
+    /// As [`Self::input`].
+    pub fn model_folder(
+        &self,
+        what: &str,
+        folder: &Path,
+        manifest: &Manifest,
+        is_read: impl Fn(&Asset) -> bool,
+    ) -> Result<()> {
+        let files = manifest.assets.iter().filter(|asset| is_read(asset)).map(|asset| asset.href.as_str());
+        files.chain(["model.json"]).try_for_each(|file| self.input(what, &folder.join(file)))
     }
 }
 

@@ -322,7 +322,7 @@ impl Record {
     }
 
     fn metrics(&self, drift: Option<&Report>) -> Metrics {
-        let mut metrics = Metrics::new(vec![("model", self.0.model.name.clone())]);
+        let mut metrics = Metrics::new(vec![("model", self.0.model.name.clone()), ("command", "run".into())]);
         metrics.run(&self.0);
         drift.iter().for_each(|report| drift_metrics(report, &mut metrics));
         metrics

@@ -1,21 +1,23 @@
 //! Labelled positives, one after the other: whether more are missed than the target allows.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+mod table;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{TABLE_BYTES_MAX, read_bounded};
-use crate::model::sha256;
+use super::quoted::{quoted, shortened};
 use crate::statistics::e_process::EProcess;
 use crate::{Error, Result};
+pub use table::AuditTable;
 
 const FORMAT: &str = "s2infer-audit-state";
-const VERSION: u32 = 1;
+/// 1 looked at the evidence after every row, and told tiles apart by how their paths were written.
+const VERSION: u32 = 2;
 /// The alternative of the simple e-process lies this far above the share of misses that is allowed.
 const ALTERNATIVE_ABOVE: f64 = 0.15;
-/// Hexadecimal digits of a row's hash that are kept: 128 bits.
-const KEY_DIGITS: usize = 32;
+/// From here on evidence is said in powers of ten.
+const EVIDENCE_LARGE: f64 = 1e6;
 
 /// What has been audited so far; the state file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,27 +27,30 @@ pub struct Audit {
     version: u32,
     /// Share of the positives to be caught; one minus it is the hypothesis.
     target_recall: f64,
+    /// What the audit is called, where it has a name.
+    name: Option<String>,
+    /// Whether positives were counted with dates; none before the first.
+    has_dates: Option<bool>,
     n: u64,
     misses: u64,
-    /// The largest ln evidence so far, and after how many positives it was reached.
-    ln_evidence_max: f64,
-    n_at_max: u64,
+    /// Each time that the evidence was larger than ever before: positives then, and its ln.
+    maxima: Vec<(u64, f64)>,
     /// Whether each audited tile was missed, by its hash: what is given again does not count again.
     seen: BTreeMap<String, bool>,
 }
 
-/// Audited positives in the order of their audit.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AuditTable {
-    /// Hash of tile and date, and whether it was missed.
-    positives: Vec<(String, bool)>,
-    /// Rows that are no positive, or that a run did not decide.
-    pub n_left_out: u64,
+/// What every version of the state file begins with.
+#[derive(Deserialize)]
+struct Versioned {
+    format: String,
+    version: u32,
 }
 
 /// What an increment came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AuditReport {
+    /// What the audit is called, where it has a name.
+    pub name: Option<String>,
     /// Share of the positives to be caught.
     pub target_recall: f64,
     /// The largest share of false alarms, however often one looks.
@@ -58,7 +63,7 @@ pub struct AuditReport {
     pub n_new: u64,
     /// Positives that were counted before.
     pub n_known: u64,
-    /// Rows without a labelled, decided positive.
+    /// Rows of tiles without a label or a decision, and of negatives.
     pub n_left_out: u64,
     /// Evidence now: the mean of both e-processes. An alarm is at 1 / level.
     pub evidence: f64,
@@ -72,7 +77,9 @@ pub struct AuditReport {
     pub n_at_max: u64,
     /// Whether the largest evidence reaches 1 / level: an alarm stays.
     pub alarm: bool,
-    /// Evidence after each new positive.
+    /// Positives after which the evidence first reached 1 / level.
+    pub n_at_alarm: Option<u64>,
+    /// Evidence at each look of this increment: after each date of a table with dates, else after the table.
     pub trace: Vec<f64>,
 }
 
@@ -86,10 +93,11 @@ impl Audit {
             format: FORMAT.into(),
             version: VERSION,
             target_recall,
+            name: None,
+            has_dates: None,
             n: 0,
             misses: 0,
-            ln_evidence_max: 0.0,
-            n_at_max: 0,
+            maxima: Vec::new(),
             seen: BTreeMap::new(),
         };
         audit.process()?;
@@ -102,13 +110,13 @@ impl Audit {
     /// [`crate::Kind::Refused`] for what is no such state, or one of another target.
     pub fn parse(bytes: &[u8], name: &str, target_recall: f64) -> Result<Self> {
         let refused = |what: String| Error::refused(format!("{name}: not a valid audit state: {what}"));
-        let state: Self = serde_json::from_slice(bytes).map_err(|error| refused(error.to_string()))?;
-        if state.format != FORMAT || state.version != VERSION {
-            return Err(refused(format!("format {:?} version {}", state.format, state.version)));
+        let version: Versioned = serde_json::from_slice(bytes).map_err(|error| refused(shortened(&error)))?;
+        if version.format != FORMAT || version.version != VERSION {
+            let found = format!("format {} version {}", quoted(&version.format), version.version);
+            return Err(refused(format!("{found}, not {FORMAT:?} version {VERSION}; start another state")));
         }
-        let misses = state.seen.values().filter(|missed| **missed).count() as u64;
-        let is_sound = state.n == state.seen.len() as u64 && state.misses == misses && state.n_at_max <= state.n;
-        if !is_sound || state.ln_evidence_max < 0.0 {
+        let state: Self = serde_json::from_slice(bytes).map_err(|error| refused(shortened(&error)))?;
+        if !state.is_sound() {
             return Err(refused("its counts contradict each other".into()));
         }
         if state.target_recall != target_recall {
@@ -121,47 +129,104 @@ impl Audit {
         Ok(state)
     }
 
-    /// Adds the positives that are new and says what all of them come to at a level.
+    fn is_sound(&self) -> bool {
+        let misses = self.seen.values().filter(|missed| **missed).count() as u64;
+        let ascends = self.maxima.is_sorted_by(|(n, ln), (later, larger)| n < later && ln < larger);
+        let within = self.maxima.iter().all(|(n, ln)| *n <= self.n && ln.is_finite() && *ln > 0.0);
+        self.n == self.seen.len() as u64 && self.misses == misses && ascends && within
+    }
+
+    /// Gives the audit its name; one that it has already must be the same.
     ///
     /// # Errors
-    /// [`crate::Kind::Usage`] for a tile that was audited before with another result.
-    pub fn add(&mut self, table: &AuditTable, level: f64) -> Result<AuditReport> {
-        let mut process = self.process()?;
-        let mut trace = Vec::new();
-        for (key, missed) in &table.positives {
-            match self.seen.insert(key.clone(), *missed) {
-                Some(before) if before == *missed => continue,
-                Some(_) => {
-                    return Err(Error::usage(
-                        "a tile has another result than when it was counted; evidence cannot be taken back: start another state",
-                    ));
-                }
-                None => process.observe(*missed),
-            }
-            trace.push(process.ln_average().exp());
-            if process.ln_average() > self.ln_evidence_max {
-                (self.ln_evidence_max, self.n_at_max) = (process.ln_average(), process.n());
+    /// [`crate::Kind::Refused`] for another name.
+    pub fn set_name(&mut self, name: Option<String>) -> Result<()> {
+        match (&self.name, name) {
+            (Some(ours), Some(other)) if *ours != other => Err(Error::refused(format!(
+                "this audit is called {}, not {}; leave out --name, or start another state",
+                quoted(ours),
+                quoted(&other)
+            ))),
+            (_, None) => Ok(()),
+            (_, name) => {
+                self.name = name;
+                Ok(())
             }
         }
+    }
+
+    /// Adds the positives that are new and says what all of them come to at a level. The evidence is looked at once for
+    /// each date, in their order, or once for a table without dates: its rows may be sorted by what they say, and evidence
+    /// that is looked at between them would then be none.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`] for a tile that was audited before with another result, and for a table with dates where
+    /// positives were counted without, or the other way round.
+    pub fn add(&mut self, table: &AuditTable, level: f64) -> Result<AuditReport> {
+        self.check_dates(table)?;
+        let mut process = self.process()?;
+        let (mut trace, mut n_new) = (Vec::new(), 0);
+        for date in table.positives.chunk_by(|a, b| a.date == b.date) {
+            for positive in date {
+                match self.seen.insert(positive.key.clone(), positive.is_missed) {
+                    Some(before) if before == positive.is_missed => continue,
+                    Some(_) => return Err(positive.is_corrected()),
+                    None => process.observe(positive.is_missed),
+                }
+                n_new += 1;
+            }
+            trace.push(process.ln_average());
+            self.look(&process);
+        }
         (self.n, self.misses) = (process.n(), process.misses());
+        Ok(self.report(&process, &trace, level, [n_new, table.positives.len() as u64 - n_new, table.n_left_out]))
+    }
+
+    fn check_dates(&mut self, table: &AuditTable) -> Result<()> {
+        let (ours, has_dates) = (self.has_dates, table.has_dates);
+        if !table.positives.is_empty() {
+            self.has_dates = Some(ours.unwrap_or(has_dates));
+        }
+        let (counted, remedy) = match (ours, has_dates) {
+            (Some(false), true) => ("without dates, and the table has the column date", "leave the column out"),
+            (Some(true), false) => ("by date, and the table has no column date", "add it"),
+            _ => return Ok(()),
+        };
+        Err(Error::usage(format!("the state was counted {counted}: {remedy}, or start another state")))
+    }
+
+    fn look(&mut self, process: &EProcess) {
+        let (n, most) = self.maxima.last().copied().unwrap_or((0, 0.0));
+        // The same positives are no more evidence for having been rounded in a file.
+        if process.n() > n && process.ln_average() > most {
+            self.maxima.push((process.n(), process.ln_average()));
+        }
+    }
+
+    fn report(&self, process: &EProcess, trace: &[f64], level: f64, rows: [u64; 3]) -> AuditReport {
+        let [n_new, n_known, n_left_out] = rows;
         // JSON has no infinity.
         let evidence = |ln: f64| ln.exp().min(f64::MAX);
-        Ok(AuditReport {
+        let (n_at_max, ln_max) = self.maxima.last().copied().unwrap_or((0, 0.0));
+        let n_at_alarm = self.maxima.iter().find(|(_, ln)| *ln >= -level.ln()).map(|(n, _)| *n);
+        AuditReport {
+            name: self.name.clone(),
             target_recall: self.target_recall,
             level,
             n: self.n,
             misses: self.misses,
-            n_new: trace.len() as u64,
-            n_known: (table.positives.len() - trace.len()) as u64,
-            n_left_out: table.n_left_out,
+            n_new,
+            n_known,
+            n_left_out,
             evidence: evidence(process.ln_average()),
             evidence_simple: evidence(process.ln_simple()),
             evidence_mixture: evidence(process.ln_mixture()),
-            evidence_max: evidence(self.ln_evidence_max),
-            n_at_max: self.n_at_max,
-            alarm: self.ln_evidence_max >= -level.ln(),
-            trace: trace.into_iter().map(|value| value.min(f64::MAX)).collect(),
-        })
+            evidence_max: evidence(ln_max),
+            n_at_max,
+            alarm: n_at_alarm.is_some(),
+            n_at_alarm,
+            trace: trace.iter().copied().map(evidence).collect(),
+        }
     }
 
     /// The state file, ending in a newline.
@@ -179,107 +244,36 @@ impl Audit {
     }
 }
 
-impl AuditTable {
-    /// Reads a table with `tile` and either `missed` (1 or 0, a positive each row) or `decision` and `label`, and
-    /// optionally `date`: the same tile of another date is another positive.
-    ///
-    /// # Errors
-    /// [`crate::Kind::Usage`] naming the line.
-    pub fn read(path: &Path) -> Result<Self> {
-        let bytes = read_bounded(path, TABLE_BYTES_MAX)?;
-        Self::parse(&bytes).map_err(|error| error.context(path.display()))
-    }
-
-    /// As [`Self::read`], from bytes.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-        let not_csv = |error: csv::Error| Error::usage(format!("not CSV: {error}"));
-        let header = reader.headers().map_err(not_csv)?.clone();
-        let find = |name: &str| header.iter().position(|cell| cell.eq_ignore_ascii_case(name));
-        let missing = || Error::usage("the header must name tile and missed, or tile, decision and label");
-        let (tile, date) = (find("tile").ok_or_else(missing)?, find("date"));
-        let result = (find("missed"), find("decision").zip(find("label")));
-        let mut table = Self { positives: Vec::new(), n_left_out: 0 };
-        let mut results = HashMap::new();
-        for record in reader.into_records() {
-            let record = record.map_err(not_csv)?;
-            let wrong = |what: String| {
-                Error::usage(what).context(format!("line {}", record.position().map_or(0, csv::Position::line)))
-            };
-            let cell = |column: usize| record.get(column).unwrap_or_default();
-            let missed = match result {
-                (Some(missed), _) => truth(cell(missed)).map(Some).map_err(wrong)?,
-                (None, Some((decision, label))) => missed(cell(decision), cell(label)).map_err(wrong)?,
-                (None, None) => return Err(missing()),
-            };
-            let Some(missed) = missed else {
-                table.n_left_out += 1;
-                continue;
-            };
-            if cell(tile).is_empty() {
-                return Err(wrong("no tile".into()));
-            }
-            let key = sha256(format!("{}\n{}", cell(tile), date.map(cell).unwrap_or_default()).as_bytes());
-            let key = key.chars().take(KEY_DIGITS).collect::<String>();
-            if results.insert(key.clone(), missed).is_some() {
-                return Err(wrong(format!("{} is there twice", cell(tile))));
-            }
-            table.positives.push((key, missed));
-        }
-        Ok(table)
-    }
-}
-
-/// Whether a positive was missed; none for a negative and for a tile that was not decided.
-fn missed(decision: &str, label: &str) -> Result<Option<bool>, String> {
-    let positive = truth(label)?;
-    match decision {
-        "positive" => Ok(positive.then_some(false)),
-        "negative" => Ok(positive.then_some(true)),
-        "abstain" | "error" => Ok(None),
-        _ => Err(format!("decision {decision:?}: give positive, negative, abstain or error")),
-    }
-}
-
-fn truth(text: &str) -> Result<bool, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "true" | "positive" => Ok(true),
-        "0" | "false" | "negative" => Ok(false),
-        _ => Err(format!("{text:?}: give 1 or 0, true or false")),
-    }
-}
-
 impl AuditReport {
     /// A few lines for people.
     pub fn to_text(&self) -> String {
         let share = if self.n == 0 { 0.0 } else { 100.0 * self.misses as f64 / self.n as f64 };
         let allowed = 100.0 * (1.0 - self.target_recall);
-        let verdict = if self.alarm {
-            format!("ALARM: more than {allowed:.0} % of the positives are missed")
-        } else {
-            format!("no alarm: nothing speaks against at most {allowed:.0} % missed")
+        let verdict = match self.n_at_alarm {
+            Some(n) => format!("ALARM since {n} positives: more than {allowed:.0} % of them are missed"),
+            None => format!("no alarm: nothing speaks against at most {allowed:.0} % missed"),
         };
+        let title = self.name.as_ref().map(|name| format!("audit {name}\n")).unwrap_or_default();
+        let [now, simple, mixture, most] =
+            [self.evidence, self.evidence_simple, self.evidence_mixture, self.evidence_max].map(number);
         format!(
-            "audited positives: {} ({} new, {} known before, {} rows left out)\nmissed: {} ({share:.1} %)\n\
-             evidence: {:.4} now (simple {:.4}, mixture {:.4}), {:.4} at most (after {})\n\
-             alarm from {:.4} on, with a chance of {} at most for a false one, however often one looks\n{verdict}\n",
+            "{title}audited positives: {} ({} new, {} known before; {} rows left out)\nmissed: {} ({share:.1} %)\n\
+             evidence: {now} now (simple {simple}, mixture {mixture}), {most} at most (after {})\n\
+             alarm from {} on, with a chance of {} at most for a false one, however often one looks\n{verdict}\n",
             self.n,
             self.n_new,
             self.n_known,
             self.n_left_out,
             self.misses,
-            self.evidence,
-            self.evidence_simple,
-            self.evidence_mixture,
-            self.evidence_max,
             self.n_at_max,
-            1.0 / self.level,
+            number(1.0 / self.level),
             self.level
         )
     }
+}
+
+fn number(evidence: f64) -> String {
+    if evidence < EVIDENCE_LARGE { format!("{evidence:.4}") } else { format!("{evidence:.3e}") }
 }
 
 #[cfg(test)]

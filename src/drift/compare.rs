@@ -5,38 +5,52 @@ use std::collections::HashMap;
 use ndarray::{Array2, Axis};
 use rayon::prelude::*;
 
-use super::histogram::{Histogram, median, merge_for_psi, merge_sparse};
+use super::histogram::{Histogram, median, merge_for_psi};
 use super::observation::{Observation, Quantity, band_values};
 use super::reference::{Reference, ReferenceGroup, subsample};
 use super::report::{Finding, Report, Status, Test};
-use super::{ALL, KS_EFFECT_MIN, MMD_EFFECT_MIN, PSI_EFFECT_MIN, TILES_MIN, evidence, wording};
+use super::{ALL, KS_EFFECT_MIN, MMD_EFFECT_MIN, PSI_EFFECT_MIN, TILES_MIN, evidence, mix, pooled, wording};
 use crate::statistics::{ks, mmd, psi};
+use crate::{Error, Result};
 
 /// More permutations cost more than a smaller p-value is worth.
 const PERMUTATIONS_MAX: usize = 100_000;
+/// Digits of a hash that tell models apart.
+const SHORT_DIGITS: usize = 12;
 /// Everything is drawn from this: the same tiles give the same report.
 const SEED: u64 = 11;
 
-/// Compares each group with its like, tiles of unknown group with all, and of all tiles together the mix of groups and how
-/// many abstain. Groups that the run has no tile of appear in the mix alone.
+/// Compares each group with its like, groups of too few tiles together, and of all tiles together the mix of groups and
+/// how many abstain. Tiles whose group the reference does not know are compared with all of it, and judged only where it
+/// has no groups. Groups that the run has no tile of appear in the mix alone.
 pub fn compare(reference: &Reference, tiles: &[Observation], level: f64) -> Report {
     let groups = by_group(reference, tiles);
     let univariate = groups.par_iter().flat_map_iter(|(group, tiles)| quantities(reference, group, tiles));
     let mut findings: Vec<Finding> = univariate.collect();
+    findings.extend(pooled::findings(reference, &groups));
     findings.extend(abstained(reference, tiles));
-    findings.extend(mix(reference, &groups));
+    findings.extend(mix::findings(reference, &groups));
     // A permutation's p-value is no smaller than its number allows, and must be able to reach the level.
-    let tests = findings.iter().map(|finding| finding.tests.len()).sum::<usize>() + groups.len();
+    let judged = || groups.par_iter().filter(|(group, _)| is_judged(reference, group));
+    let others = findings.iter().filter(|finding| finding.status != Status::Shown);
+    let tests = others.map(|finding| finding.tests.len()).sum::<usize>() + judged().count();
     let permutations = ((2.0 * tests as f64 / level).ceil() as usize).min(PERMUTATIONS_MAX);
-    let joint = groups.par_iter().filter_map(|(group, tiles)| bands(reference, group, tiles, permutations));
+    let joint = judged().filter_map(|(group, tiles)| bands(reference, group, tiles, permutations));
     findings.extend(joint.collect::<Vec<_>>());
-    // Stable, so that quantities keep their order within a group; the mix and the unknown come last.
-    let rank = |finding: &Finding| reference.groups.iter().position(|group| group.group == finding.group);
-    findings.sort_by_key(rank);
+    // Stable, so that quantities keep their order within a group; the mix, the unknown and the pooled come last.
+    let rank = |group: &str| reference.groups.iter().position(|other| other.group == group);
+    findings.sort_by_key(|finding| rank(&finding.group).unwrap_or(reference.groups.len()));
     let tests = evidence::decide(&mut findings, level);
     let scored = tiles.iter().filter(|tile| tile.score.is_some()).count();
     let with_bands = tiles.iter().filter(|tile| tile.summary.is_some()).count();
+    let mut remarks = remarks(reference, &groups, tiles.len(), with_bands);
+    if tests as f64 / (PERMUTATIONS_MAX + 1) as f64 > level {
+        remarks.push(format!("MMD cannot reach level {level} over {tests} tests: PSI and KS alone decide"));
+    }
     Report {
+        model: reference.model.name.clone(),
+        model_sha256: reference.model.sha256.chars().take(SHORT_DIGITS).collect(),
+        tta: reference.tta,
         reference_sha256: reference.sha256(),
         level,
         tests,
@@ -45,19 +59,44 @@ pub fn compare(reference: &Reference, tiles: &[Observation], level: f64) -> Repo
         tiles_with_bands: with_bands as u64,
         alarm: findings.iter().any(Finding::is_alarm),
         alarms: wording::alarms(&findings),
-        remarks: remarks(&groups, tiles.len(), with_bands),
+        remarks,
         findings,
     }
 }
 
-type Groups<'a> = Vec<(&'a ReferenceGroup, Vec<&'a Observation>)>;
+/// Checks that every test of a comparison with this reference can reach a level, however many others share it.
+///
+/// # Errors
+/// [`crate::Kind::Usage`] naming the least level that can be.
+pub fn check_level(reference: &Reference, level: f64) -> Result<()> {
+    let quantities = Quantity::all(reference.bands.len()).len();
+    // Two of every quantity and one of all bands a group; abstentions and mix of the whole night.
+    let tests = reference.known().count().max(1) * (2 * quantities + 1) + 4;
+    let least = tests as f64 / (PERMUTATIONS_MAX + 1) as f64;
+    if level >= least {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "--drift-level {level}: up to {tests} tests share it, and the smallest p-value of {PERMUTATIONS_MAX} permutations \
+         cannot reach it; give {:.4} or more",
+        (least * 1e4).ceil() / 1e4
+    )))
+}
+
+pub(super) type Groups<'a> = Vec<(&'a ReferenceGroup, Vec<&'a Observation>)>;
+
+/// Tiles of all seasons and skies are no measure for a night's, where the reference tells them apart.
+fn is_judged(reference: &Reference, group: &ReferenceGroup) -> bool {
+    group.group != ALL || reference.known().next().is_none()
+}
 
 /// The groups that have tiles, in the reference's order. A tile of unknown group that nothing was read of (its sky was
 /// overcast) is in none.
 fn by_group<'a>(reference: &'a Reference, tiles: &'a [Observation]) -> Groups<'a> {
+    let all = reference.groups.iter().filter(|group| group.group == ALL);
+    let mut groups: Groups = reference.known().chain(all).map(|group| (group, Vec::new())).collect();
     let known: HashMap<&str, usize> =
-        reference.groups.iter().enumerate().map(|(index, group)| (group.group.as_str(), index)).collect();
-    let mut groups: Groups = reference.groups.iter().map(|group| (group, Vec::new())).collect();
+        groups.iter().enumerate().map(|(index, (group, _))| (group.group.as_str(), index)).collect();
     let is_seen = |tile: &&Observation| tile.group.is_some() || tile.score.is_some() || tile.summary.is_some();
     for tile in tiles.iter().filter(is_seen) {
         let index = tile.group.as_deref().and_then(|group| known.get(group)).or_else(|| known.get(ALL));
@@ -69,11 +108,19 @@ fn by_group<'a>(reference: &'a Reference, tiles: &'a [Observation]) -> Groups<'a
     groups
 }
 
-fn remarks(groups: &Groups, tiles: usize, with_bands: usize) -> Vec<String> {
+fn remarks(reference: &Reference, groups: &Groups, tiles: usize, with_bands: usize) -> Vec<String> {
     let mut remarks = Vec::new();
-    if let Some((_, unknown)) = groups.iter().find(|(group, _)| group.group == ALL) {
+    if let Some((group, unknown)) = groups.iter().find(|(group, _)| group.group == ALL) {
+        let how = match is_judged(reference, group) {
+            true => "",
+            false => {
+                ": shown, not judged; state season and sky with --metadata, or --date and --cloud-cover (of a table: the \
+                 columns season and cloud, or group)"
+            }
+        };
         remarks.push(format!(
-            "{} tiles of unknown season or sky are compared with all tiles of the reference, whatever theirs",
+            "{} tiles of unknown season or sky, or of a group that the reference lacks, are compared with all tiles of \
+             the reference, whatever theirs{how}",
             unknown.len()
         ));
     }
@@ -101,7 +148,11 @@ fn quantities(reference: &Reference, group: &ReferenceGroup, tiles: &[&Observati
     let all = all.filter(|(quantity, _)| group.group != ALL || *quantity != Quantity::Abstained);
     let finding = |(quantity, histogram): (Quantity, &Histogram)| {
         let values: Vec<f64> = tiles.iter().filter_map(|tile| quantity.value(tile)).collect();
-        (!values.is_empty()).then(|| univariate(&group.group, quantity.name(&reference.bands), histogram, &values))
+        if values.is_empty() {
+            return None;
+        }
+        let finding = univariate(&group.group, quantity.name(&reference.bands), histogram, &values);
+        Some(if is_judged(reference, group) { finding } else { finding.shown() })
     };
     all.filter_map(finding).collect()
 }
@@ -113,41 +164,14 @@ fn univariate(group: &str, quantity: String, reference: &Histogram, values: &[f6
         let current = reference.count(values);
         let (merged_reference, merged) = merge_for_psi(&reference.counts, &current);
         if let Some(psi) = psi::psi(&merged_reference, &merged) {
-            tests.push(test("psi", psi.value, PSI_EFFECT_MIN, psi.p_value_pearson));
+            tests.push(Test::new("psi", psi.value, PSI_EFFECT_MIN, psi.p_value_pearson));
         }
         if let Some(ks) = ks::binned(&reference.counts, &current) {
-            tests.push(test("ks", ks.distance, KS_EFFECT_MIN, ks.p_value));
+            tests.push(Test::new("ks", ks.distance, KS_EFFECT_MIN, ks.p_value));
         }
     }
-    let (group, median_reference) = (group.to_owned(), Some(reference.median));
-    Finding { group, quantity, n, n_reference, median: median(values), median_reference, tests, status: Status::Stable }
-}
-
-/// The shares of the groups among the tiles whose group is known; none for a reference of one group.
-fn mix(reference: &Reference, groups: &Groups) -> Option<Finding> {
-    let known: Vec<&ReferenceGroup> = reference.groups.iter().filter(|group| group.group != ALL).collect();
-    let tiles_of =
-        |name: &str| groups.iter().find(|(group, _)| group.group == name).map_or(0, |(_, tiles)| tiles.len());
-    let counts: Vec<u64> = known.iter().map(|group| tiles_of(&group.group) as u64).collect();
-    let reference: Vec<u64> = known.iter().map(|group| group.n_tiles).collect();
-    let (n, n_reference) = (counts.iter().sum::<u64>(), reference.iter().sum::<u64>());
-    if known.len() < 2 || n == 0 {
-        return None;
-    }
-    let (merged_reference, merged) = merge_sparse(&reference, &counts);
-    let psi = psi::psi(&merged_reference, &merged).filter(|_| n.min(n_reference) >= TILES_MIN);
-    let tests = psi.map(|psi| test("psi", psi.value, PSI_EFFECT_MIN, psi.p_value_pearson)).into_iter().collect();
-    let (group, quantity) = (ALL.to_owned(), "group_mix".to_owned());
-    Some(Finding {
-        group,
-        quantity,
-        n,
-        n_reference,
-        median: None,
-        median_reference: None,
-        tests,
-        status: Status::Stable,
-    })
+    let finding = Finding::without_median(group, quantity, [n, n_reference], tests);
+    Finding { median: median(values), median_reference: Some(reference.median), ..finding }
 }
 
 /// All means and deviations of a group at once, on subsamples.
@@ -168,19 +192,9 @@ fn bands(
         && let Some((a, b)) = standardised(&rows, &group.samples)
         && let Some(mmd) = mmd::mmd(a.view(), b.view(), permutations, SEED)
     {
-        tests.push(test("mmd", mmd.value, MMD_EFFECT_MIN, mmd.p_value));
+        tests.push(Test::new("mmd", mmd.value, MMD_EFFECT_MIN, mmd.p_value));
     }
-    let (group, quantity) = (group.group.clone(), "bands".to_owned());
-    Some(Finding {
-        group,
-        quantity,
-        n,
-        n_reference,
-        median: None,
-        median_reference: None,
-        tests,
-        status: Status::Stable,
-    })
+    Some(Finding::without_median(&group.group, "bands".into(), [n, n_reference], tests))
 }
 
 /// Both samples over the standard deviation of both together, column by column: which tile is whose plays no part, as
@@ -197,10 +211,6 @@ fn standardised(a: &[Vec<f32>], b: &[Vec<f32>]) -> Option<(Array2<f64>, Array2<f
     }
     let (first, second) = both.view().split_at(Axis(0), a.len());
     Some((first.to_owned(), second.to_owned()))
-}
-
-fn test(statistic: &'static str, effect: f64, effect_min: f64, p_value: f64) -> Test {
-    Test { statistic, effect, effect_min, p_value, p_value_adjusted: 1.0, is_alarm: false }
 }
 
 #[cfg(test)]

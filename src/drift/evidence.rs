@@ -3,15 +3,16 @@
 use super::report::{Finding, Status};
 
 /// Corrects all p-values together and decides. A test alarms where its corrected p-value is at most `level` and its
-/// effect at least its minimum: under "nothing has changed" at most a share `level` of runs has any alarm.
+/// effect at least its minimum; findings that are only shown have no part in it. Under "nothing has changed" at most a share `level` of runs has any alarm.
 pub(super) fn decide(findings: &mut [Finding], level: f64) -> usize {
-    let p_values: Vec<f64> = findings.iter().flat_map(|finding| &finding.tests).map(|test| test.p_value).collect();
-    let tests = findings.iter_mut().flat_map(|finding| &mut finding.tests);
+    let mut judged: Vec<&mut Finding> = findings.iter_mut().filter(|finding| finding.status != Status::Shown).collect();
+    let p_values: Vec<f64> = judged.iter().flat_map(|finding| &finding.tests).map(|test| test.p_value).collect();
+    let tests = judged.iter_mut().flat_map(|finding| &mut finding.tests);
     for (test, adjusted) in tests.zip(holm(&p_values)) {
         test.p_value_adjusted = adjusted;
         test.is_alarm = adjusted <= level && test.effect >= test.effect_min;
     }
-    for finding in findings {
+    for finding in judged {
         finding.status = match finding.tests.as_slice() {
             [] => Status::Insufficient,
             tests if tests.iter().any(|test| test.is_alarm) => Status::Drift,

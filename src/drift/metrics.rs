@@ -9,6 +9,11 @@ pub fn drift_metrics(report: &Report, metrics: &mut Metrics) {
     metrics.single("s2infer_drift_alarm", "Whether anything has drifted.", number(report.alarm));
     metrics.single("s2infer_drift_level", "Share of nights with a false alarm, at most.", report.level);
     metrics.single("s2infer_drift_tests", "Tests that share the level.", report.tests as f64);
+    metrics.single(
+        "s2infer_drift_quantities_untested",
+        "Quantities of groups that have too few tiles to say, or whose season or sky is unknown.",
+        report.untested() as f64,
+    );
     metrics.gauge(
         "s2infer_drift_quantity_tiles",
         "Tiles that a quantity was compared on.",
@@ -20,13 +25,14 @@ pub fn drift_metrics(report: &Report, metrics: &mut Metrics) {
         report
             .findings
             .iter()
-            .filter(|finding| finding.status != Status::Insufficient)
+            .filter(|finding| matches!(finding.status, Status::Stable | Status::Drift))
             .map(|finding| (labels(finding), number(finding.is_alarm()))),
     );
     let mut tests = |name: &str, help: &str, value: fn(&Test) -> f64| {
         let of_finding =
             |finding: &'_ Finding| finding.tests.iter().map(|test| (test.statistic, value(test))).collect::<Vec<_>>();
-        let samples = report.findings.iter().flat_map(|finding| {
+        let judged = report.findings.iter().filter(|finding| finding.status != Status::Shown);
+        let samples = judged.flat_map(|finding| {
             of_finding(finding).into_iter().map(|(statistic, value)| {
                 let mut labels = labels(finding);
                 labels.push(("statistic", statistic));

@@ -1,6 +1,6 @@
 //! The reference of a model: what its tiles and scores were like when it was calibrated.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::histogram::{Histogram, TILES_MAX, five_digits};
 use super::observation::{Observation, Quantity, band_values};
+use super::quoted::{quoted, shortened};
 use super::{ALL, TILES_MIN};
 use crate::decide::{Binding, ModelRef};
 use crate::limits::{GROUPS_MAX, MODEL_BANDS_MAX, REFERENCE_BYTES_MAX};
@@ -74,7 +75,7 @@ pub struct ReferenceRequest {
 }
 
 impl Reference {
-    /// From tiles whose pixels were read.
+    /// From tiles whose pixels were read. Groups of [`sparse_groups`] are left out.
     ///
     /// # Errors
     /// [`crate::Kind::Usage`] for fewer than [`TILES_MIN`] tiles with a score, or more than [`GROUPS_MAX`] groups.
@@ -89,6 +90,8 @@ impl Reference {
         if names.len() >= GROUPS_MAX {
             return Err(Error::usage(format!("more than {GROUPS_MAX} groups")));
         }
+        let sparse = sparse_groups(tiles);
+        names.retain(|name| !sparse.iter().any(|(other, _)| other == name));
         let members = |name: &str| tiles.iter().filter(|tile| tile.group.as_deref() == Some(name)).collect::<Vec<_>>();
         let mut groups: Vec<ReferenceGroup> =
             names.iter().map(|name| ReferenceGroup::of(name, &members(name), request.bands.len())).collect();
@@ -122,7 +125,7 @@ impl Reference {
         if bytes.len() as u64 > REFERENCE_BYTES_MAX {
             return Err(refused(format!("{} bytes, at most {REFERENCE_BYTES_MAX} are read", bytes.len())));
         }
-        let mut reference: Self = serde_json::from_slice(bytes).map_err(|error| refused(error.to_string()))?;
+        let mut reference: Self = serde_json::from_slice(bytes).map_err(|error| refused(shortened(&error)))?;
         reference.validate().map_err(refused)?;
         reference.source_sha256 = Some(sha256(bytes));
         Ok(reference)
@@ -130,7 +133,11 @@ impl Reference {
 
     fn validate(&self) -> Result<(), String> {
         if self.format != FORMAT || self.version != VERSION {
-            return Err(format!("format {:?} version {}, not {FORMAT:?} version {VERSION}", self.format, self.version));
+            return Err(format!(
+                "format {} version {}, not {FORMAT:?} version {VERSION}",
+                quoted(&self.format),
+                self.version
+            ));
         }
         if self.bands.is_empty() || self.bands.len() > MODEL_BANDS_MAX || self.groups.len() > GROUPS_MAX {
             return Err("too many bands or groups, or none".into());
@@ -141,11 +148,16 @@ impl Reference {
         let mut names = HashSet::new();
         for group in &self.groups {
             if !names.insert(group.group.as_str()) {
-                return Err(format!("group {:?} is there twice", group.group));
+                return Err(format!("group {} is there twice", quoted(&group.group)));
             }
-            group.validate(self.bands.len()).map_err(|what| format!("group {:?}: {what}", group.group))?;
+            group.validate(self.bands.len()).map_err(|what| format!("group {}: {what}", quoted(&group.group)))?;
         }
         Ok(())
+    }
+
+    /// The groups by name, without that of all tiles; one of too few tiles would hide its tiles from every test.
+    pub(super) fn known(&self) -> impl Iterator<Item = &ReferenceGroup> {
+        self.groups.iter().filter(|group| group.group != ALL && group.n_tiles >= TILES_MIN)
     }
 
     /// Whether the reference was made with exactly what runs.
@@ -182,6 +194,15 @@ impl Reference {
         // Strings and finite numbers only: nothing here that serde_json could refuse.
         serde_json::to_string(self).unwrap_or_default() + "\n"
     }
+}
+
+/// Groups of fewer than [`TILES_MIN`] tiles, and how many: no tile could ever be tested against one.
+pub fn sparse_groups(tiles: &[Observation]) -> Vec<(String, u64)> {
+    let mut counts = BTreeMap::new();
+    for group in tiles.iter().filter_map(|tile| tile.group.as_ref()) {
+        *counts.entry(group.clone()).or_insert(0) += 1;
+    }
+    counts.into_iter().filter(|(_, count)| *count < TILES_MIN).collect()
 }
 
 impl ReferenceGroup {

@@ -2,9 +2,18 @@
 
 use serde::Serialize;
 
+use super::POOLED;
+use crate::model::manifest::Tta;
+
 /// One run against a reference.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
+    /// The model that the reference is of.
+    pub model: String,
+    /// The first twelve digits of its SHA-256.
+    pub model_sha256: String,
+    /// The test-time augmentation that the reference was made with.
+    pub tta: Tta,
     /// SHA-256 of the reference, lower-case hexadecimal.
     pub reference_sha256: String,
     /// The share of nights with any alarm where nothing has changed, at most.
@@ -30,10 +39,11 @@ pub struct Report {
 /// One quantity of one group.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Finding {
-    /// Season and sky, or `all` for tiles whose group is not known, and for the mix of groups and the abstentions of all.
+    /// Season and sky, or `pooled` for groups of too few tiles together, or `all` for tiles whose group is not known, and
+    /// for the mix of groups and the abstentions of all.
     pub group: String,
-    /// `score`, `abstained`, `valid_share`, `mean_B04`, `deviation_B04`, `bands` (all means and deviations at once) or
-    /// `group_mix`.
+    /// `score`, `abstained`, `valid_share`, `mean_B04`, `deviation_B04`, `bands` (all means and deviations at once),
+    /// `sky_of_summer`, `sky_of_winter` or `group_mix`.
     pub quantity: String,
     /// Tiles of the run.
     pub n: u64,
@@ -59,6 +69,8 @@ pub enum Status {
     Drift,
     /// Too few tiles to say.
     Insufficient,
+    /// Compared with tiles of every season and sky because the tiles' own are not known: no alarm, whatever it is.
+    Shown,
 }
 
 /// One test.
@@ -78,9 +90,51 @@ pub struct Test {
     pub is_alarm: bool,
 }
 
+impl Test {
+    /// Before the correction for all others.
+    pub(super) fn new(statistic: &'static str, effect: f64, effect_min: f64, p_value: f64) -> Self {
+        Self { statistic, effect, effect_min, p_value, p_value_adjusted: 1.0, is_alarm: false }
+    }
+}
+
 impl Finding {
+    /// Of so many tiles in the run and in the reference.
+    pub(super) fn without_median(group: &str, quantity: String, tiles: [u64; 2], tests: Vec<Test>) -> Self {
+        let [n, n_reference] = tiles;
+        let (median, median_reference, group) = (None, None, group.to_owned());
+        Self { group, quantity, n, n_reference, median, median_reference, tests, status: Status::Stable }
+    }
+
+    /// The same, to be seen and not to be judged.
+    pub(super) fn shown(self) -> Self {
+        Self { status: Status::Shown, ..self }
+    }
+
+    /// Whether it is about what tiles are like, and not about how many are of which kind.
+    pub(super) fn is_of_tiles(&self) -> bool {
+        let is_count = ["abstained", "group_mix"].contains(&self.quantity.as_str());
+        !is_count && !self.quantity.starts_with("sky_of_")
+    }
+
+    fn is(&self, group: &str, quantity: &str) -> bool {
+        self.group == group && self.quantity == quantity
+    }
+
     /// Whether one of its tests alarms.
     pub fn is_alarm(&self) -> bool {
         self.status == Status::Drift
+    }
+}
+
+impl Report {
+    /// Quantities of the tiles that no test covers, neither in their group nor with groups pooled.
+    pub fn untested(&self) -> usize {
+        let is_pooled = |quantity: &str| self.findings.iter().any(|other| other.is(POOLED, quantity));
+        let is_untested = |finding: &&Finding| match finding.status {
+            Status::Insufficient => finding.is_of_tiles() && !is_pooled(&finding.quantity),
+            Status::Shown => true,
+            Status::Stable | Status::Drift => false,
+        };
+        self.findings.iter().filter(is_untested).count()
     }
 }

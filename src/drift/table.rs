@@ -5,6 +5,7 @@ use std::path::Path;
 use super::ALL;
 use super::middle::Middle;
 use super::observation::{Observation, Quantity};
+use super::quoted::quoted;
 use super::reference::Reference;
 use crate::decide::{Bounds, SEASON_SKY_GROUPS, group_name};
 use crate::infer::summary::{BandSummary, WindowSummary};
@@ -13,9 +14,13 @@ use crate::limits::{TABLE_BYTES_MAX, read_bounded};
 use crate::output::csv_cell;
 use crate::{Error, Result};
 
+/// No season and no share of cloud is longer.
+const WORD_BYTES_MAX: usize = 40;
+
 /// Reads a table with the column `score` and, in any order, `tile`; `group`, or `season` and `cloud`, or `shift`;
 /// `decision`; `valid_share`, and `mean_` and `deviation_` of every band of the reference. Consecutive rows of one tile
-/// are its windows. A row with the decision `error` is left out; one without a score abstained.
+/// are its windows, and each row without a name is a tile. A row with the decision `error` is left out; one without a
+/// score abstained.
 ///
 /// # Errors
 /// [`crate::Kind::Usage`] naming the line, for scores that are no number from 0 to 1 among others.
@@ -31,7 +36,8 @@ fn parse(bytes: &[u8], reference: &Reference) -> Result<Vec<Observation>> {
     let (mut tiles, mut windows, mut name) = (Vec::new(), Vec::new(), None);
     for record in reader.into_records() {
         let record = record.map_err(not_csv)?;
-        let tile = columns.tile.and_then(|column| record.get(column)).map(str::to_owned);
+        let tile = columns.tile.and_then(|column| record.get(column));
+        let tile = tile.filter(|tile| !tile.is_empty()).map(str::to_owned);
         if tile.is_none() || tile != name {
             tiles.extend(middle(std::mem::take(&mut windows)));
         }
@@ -81,8 +87,8 @@ struct Columns {
     shift: Option<usize>,
     decision: Option<usize>,
     valid_share: Option<usize>,
-    /// Mean and standard deviation of each band.
-    bands: Option<Vec<(usize, usize)>>,
+    /// Mean and standard deviation of each band; none of a table of shares alone.
+    bands: Vec<(usize, usize)>,
 }
 
 impl Columns {
@@ -94,12 +100,7 @@ impl Columns {
                 (first, _) => Ok(first.map(|(index, _)| index)),
             }
         };
-        let bands: Result<Vec<_>> = (0..reference.bands.len())
-            .map(|band| {
-                let [mean, deviation] = [Quantity::Mean(band), Quantity::Deviation(band)];
-                Ok((find(&mean.name(&reference.bands))?, find(&deviation.name(&reference.bands))?))
-            })
-            .collect();
+        let valid_share = find("valid_share")?;
         Ok(Self {
             tile: find("tile")?,
             score: find("score")?.ok_or_else(|| {
@@ -112,8 +113,8 @@ impl Columns {
             cloud: find("cloud")?,
             shift: find("shift")?,
             decision: find("decision")?,
-            valid_share: find("valid_share")?,
-            bands: bands?.into_iter().map(|(mean, deviation)| mean.zip(deviation)).collect(),
+            bands: band_columns(find, valid_share.is_some(), reference)?,
+            valid_share,
         })
     }
 
@@ -128,7 +129,7 @@ impl Columns {
             text => Some(
                 number(text)
                     .filter(|score| (0.0..=1.0).contains(score))
-                    .ok_or_else(|| Error::usage(format!("score {text:?} is not a number from 0 to 1")))?,
+                    .ok_or_else(|| Error::usage(format!("score {} is not a number from 0 to 1", quoted(text))))?,
             ),
         };
         Ok(Some(Observation { group: self.group(&cell, reference)?, score, summary: self.summary(&cell)? }))
@@ -140,11 +141,15 @@ impl Columns {
         if !named.is_empty() {
             return Ok(Some(named.to_owned()));
         }
-        let sky = match cell(self.cloud) {
+        let word = |column: &'static str, text: &'a str| match text.len() <= WORD_BYTES_MAX {
+            true => Ok(text),
+            false => Err(Error::usage(format!("{column} {}: give one word or number", quoted(text)))),
+        };
+        let sky = match word("cloud", cell(self.cloud))? {
             "" => None,
             text => sky(text, &Bounds::default())?,
         };
-        if let (Some(season), Some(sky)) = (season(cell(self.season))?, sky) {
+        if let (Some(season), Some(sky)) = (season(word("season", cell(self.season))?)?, sky) {
             return Ok(Some(group_name(season, sky)));
         }
         let shift = cell(self.shift);
@@ -152,16 +157,17 @@ impl Columns {
     }
 
     fn summary<'a>(&self, cell: &impl Fn(Option<usize>) -> &'a str) -> Result<Option<WindowSummary>> {
-        let (Some(bands), text) = (&self.bands, cell(self.valid_share)) else { return Ok(None) };
+        let (bands, text) = (&self.bands, cell(self.valid_share));
         if text.is_empty() {
             return Ok(None);
         }
         let finite = |column: usize| {
             let text = cell(Some(column));
-            number(text).ok_or_else(|| Error::usage(format!("{text:?} is no number")))
+            number(text).ok_or_else(|| Error::usage(format!("{} is no number", quoted(text))))
         };
         let valid_share = number(text).filter(|share| (0.0..=1.0).contains(share));
-        let valid_share = valid_share.ok_or_else(|| Error::usage(format!("valid_share {text:?} is not 0 to 1")))?;
+        let valid_share =
+            valid_share.ok_or_else(|| Error::usage(format!("valid_share {} is not 0 to 1", quoted(text))))?;
         if bands.iter().all(|(mean, deviation)| cell(Some(*mean)).is_empty() && cell(Some(*deviation)).is_empty()) {
             return Ok(Some(WindowSummary { valid_share, bands: Box::default() }));
         }
@@ -170,6 +176,32 @@ impl Columns {
         };
         Ok(Some(WindowSummary { valid_share, bands: bands.iter().map(band).collect::<Result<_>>()? }))
     }
+}
+
+/// Those of all bands, or none where the table has none of them: with some of them alone nobody would know which were
+/// left out.
+fn band_columns(
+    find: impl Fn(&str) -> Result<Option<usize>>,
+    has_valid_share: bool,
+    reference: &Reference,
+) -> Result<Vec<(usize, usize)>> {
+    let of_band = |band| [Quantity::Mean(band), Quantity::Deviation(band)];
+    let names = (0..reference.bands.len()).flat_map(of_band).map(|quantity| quantity.name(&reference.bands));
+    let columns: Vec<(String, Option<usize>)> =
+        names.map(|name| find(&name).map(|column| (name, column))).collect::<Result<_>>()?;
+    if columns.iter().all(|(_, column)| column.is_none()) {
+        return Ok(Vec::new());
+    }
+    let missing = columns.iter().filter(|(_, column)| column.is_none()).map(|(name, _)| name.as_str());
+    let missing: Vec<&str> = missing.chain((!has_valid_share).then_some("valid_share")).collect();
+    if !missing.is_empty() {
+        return Err(Error::usage(format!(
+            "columns are missing: {}; add them, or leave out all of mean_ and deviation_",
+            missing.join(", ")
+        )));
+    }
+    let columns: Vec<usize> = columns.into_iter().filter_map(|(_, column)| column).collect();
+    Ok(columns.chunks_exact(2).filter_map(|pair| Some((*pair.first()?, *pair.last()?))).collect())
 }
 
 fn number(text: &str) -> Option<f32> {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::TILES_MIN;
 use super::report::{Finding, Report, Status, Test};
 
 /// A shift of every band by this, in reflectance, is what the offset of processing baseline 04.00 comes to.
@@ -72,7 +73,14 @@ impl Report {
         let width = self.findings.iter().map(|finding| finding.quantity.len()).max().unwrap_or(0).max(8);
         let groups = self.findings.iter().map(|finding| finding.group.len()).max().unwrap_or(0).max(5);
         let mut text = format!(
-            "{:groups$}  {:width$}  {:>7}  {:>9}  {:>7}  {:>7}  {:>7}  {:>9}  status\n",
+            "reference: model {} (SHA-256 {}…), test-time augmentation {}\n\n",
+            self.model,
+            self.model_sha256,
+            format!("{:?}", self.tta).to_lowercase()
+        );
+        let _ = writeln!(
+            text,
+            "{:groups$}  {:width$}  {:>7}  {:>9}  {:>7}  {:>7}  {:>7}  {:>9}  status",
             "group", "quantity", "tiles", "reference", "PSI", "KS", "MMD²", "p"
         );
         for finding in &self.findings {
@@ -80,11 +88,13 @@ impl Report {
                 let test = finding.tests.iter().find(|test| test.statistic == name);
                 test.map_or_else(String::new, |test| format!("{:.3}", test.effect))
             };
-            let p = finding.tests.iter().map(|test| test.p_value_adjusted).reduce(f64::min);
+            let judged = finding.tests.iter().filter(|_| finding.status != Status::Shown);
+            let p = judged.map(|test| test.p_value_adjusted).reduce(f64::min);
             let status = match finding.status {
                 Status::Stable => "stable",
                 Status::Drift => "DRIFT",
                 Status::Insufficient => "too few tiles",
+                Status::Shown => "shown, not judged",
             };
             let _ = writeln!(
                 text,
@@ -118,11 +128,30 @@ impl Report {
                 self.tests
             );
         }
-        if self.tests == 0 {
-            return "too few tiles in every group to say whether anything drifted".into();
+        let is_tested = |finding: &Finding| finding.is_of_tiles() && finding.status == Status::Stable;
+        if !self.findings.iter().any(is_tested) {
+            return self.nothing_to_tell();
         }
-        let few = self.findings.iter().filter(|finding| finding.status == Status::Insufficient).count();
-        let few = if few == 0 { String::new() } else { format!("; {few} quantities have too few tiles to say") };
+        let few = match self.untested() {
+            0 => String::new(),
+            few => format!("; {few} quantities have too few tiles to say"),
+        };
         format!("no drift found, level {} over {} tests{few}", self.level, self.tests)
+    }
+
+    /// Where bands and scores were not tested at all, whatever was said of sky and abstentions.
+    fn nothing_to_tell(&self) -> String {
+        let is_known = |finding: &&Finding| finding.is_of_tiles() && finding.status == Status::Insufficient;
+        let mut groups: Vec<&str> = self.findings.iter().filter(is_known).map(|finding| &*finding.group).collect();
+        groups.dedup();
+        if groups.is_empty() && self.findings.iter().any(|finding| finding.status == Status::Shown) {
+            return format!("nothing could be judged: {} tiles, and none of known season and sky", self.tiles);
+        }
+        format!(
+            "too few tiles to tell: {} tiles, {} groups that the reference knows among them; bands and scores need \
+             {TILES_MIN} tiles of such groups",
+            self.tiles,
+            groups.len()
+        )
     }
 }

@@ -7,9 +7,9 @@ mod watch;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use s2infer::drift::{LEVEL_DEFAULT, Reference, Report, compare, drift_metrics, read_table};
-use s2infer::limits::{REFERENCE_BYTES_MAX, read_bounded};
-use s2infer::model::Model;
+use s2infer::drift::{LEVEL_DEFAULT, Reference, Report, check_level, compare, drift_metrics, read_table};
+use s2infer::limits::{CONFIG_BYTES_MAX, REFERENCE_BYTES_MAX, read_bounded};
+use s2infer::model::{Manifest, Model};
 use s2infer::output::{AtomicFile, Metrics};
 use s2infer::{Error, Kind, Result};
 use serde::Serialize;
@@ -30,7 +30,14 @@ and mean_BAND and deviation_BAND of every band, as `s2infer drift reference --ta
 its like; season and sky are known where the run had --metadata or dated tiles, and decided by a profile.
 
 A quantity has drifted where the difference is large (PSI from 0.25, KS from 0.2, MMD² from 0.05: half a standard deviation
-or more) and no chance: at most --drift-level of the nights raise any alarm where nothing has changed.
+or more) and no chance: at most --drift-level of the nights raise any alarm where nothing has changed. MMD is over the bands'
+means and standard deviations together. Groups of fewer than 20 tiles are tested together (pooled), each tile by where it
+stands among the reference tiles of its own group. Of the mix, the sky within each season is compared, so that a night of
+one season is none; other groups than season and sky are compared as a whole. Tiles of unknown season or sky are shown
+beside all tiles of the reference and never alarm: state both with --metadata, or --date and --cloud-cover.
+
+Tiles are taken for independent draws. Those of one place are not: a night of one region alone may alarm although the
+reference knows the region. References want about 300 tiles a group, or more, from all regions that nights come from.
 
 Examples:
   s2infer drift --reference construction --scores run.csv --fail-on-drift
@@ -67,9 +74,9 @@ struct Check {
     /// The result table of a run.
     #[arg(long, value_name = "CSV", required = true)]
     scores: Option<PathBuf>,
-    /// Share of the nights that may raise an alarm where nothing has changed.
-    #[arg(long, value_name = "SHARE", default_value_t = LEVEL_DEFAULT, value_parser = open_share)]
-    drift_level: f64,
+    /// Share of the nights that may raise an alarm where nothing has changed [default: 0.01].
+    #[arg(long, value_name = "SHARE", value_parser = open_share)]
+    drift_level: Option<f64>,
     #[command(flatten)]
     results: Results,
     #[command(flatten)]
@@ -113,21 +120,21 @@ impl Check {
         let (Some(reference), Some(scores)) = (&self.reference, &self.scores) else {
             return Err(Error::usage("give --reference and --scores; see --help"));
         };
-        self.results.check_files(&[("--reference", reference), ("--scores", scores)])?;
-        let reference = find_reference(reference)?;
-        let report = compare(&reference, &read_table(scores, &reference)?, self.drift_level);
-        let labels = vec![("model", reference.model.name.clone())];
+        let claims = self.results.claims(&[("--reference", reference), ("--scores", scores)])?;
+        let reference = find_reference(reference, &claims)?;
+        let report = compare(&reference, &read_table(scores, &reference)?, level(&reference, self.drift_level)?);
+        let labels = vec![("model", reference.model.name.clone()), ("command", "drift".into())];
         self.results.give(&report, report.to_text(), report.alarm, labels, |metrics| drift_metrics(&report, metrics))
     }
 }
 
 impl Results {
     /// No file that is read may be replaced.
-    fn check_files(&self, read: &[(&str, &Path)]) -> Result<()> {
-        let Some(path) = &self.metrics_file else { return Ok(()) };
+    fn claims(&self, read: &[(&str, &Path)]) -> Result<Claims> {
         let mut claims = Claims::default();
-        claims.output("--metrics-file", path)?;
-        read.iter().try_for_each(|(flag, file)| claims.input(flag, file))
+        self.metrics_file.iter().try_for_each(|path| claims.output("--metrics-file", path))?;
+        read.iter().try_for_each(|(flag, file)| claims.input(flag, file))?;
+        Ok(claims)
     }
 
     /// Prints, writes metrics and gives the exit code.
@@ -157,13 +164,23 @@ impl Results {
     }
 }
 
-/// The reference of a model, which must be of that model, or of a file.
-fn find_reference(name: &Path) -> Result<Reference> {
+/// The reference of a model, which must be of that model, or of a file. No output may be a file of that model.
+fn find_reference(name: &Path, claims: &Claims) -> Result<Reference> {
     if name.is_file() {
+        // It may lie in the folder of a model, whose other files are no output either.
+        let folder = name.parent().unwrap_or(Path::new(""));
+        let manifest =
+            read_bounded(&folder.join("model.json"), CONFIG_BYTES_MAX).and_then(|json| Manifest::parse(&json));
+        if let Ok(manifest) = manifest {
+            claims.model_folder("--reference's", folder, &manifest, |_| true)?;
+        }
         return read_reference(name);
     }
     let text = name.to_str().ok_or_else(|| Error::usage(format!("--reference {}: no such file", name.display())))?;
     let model = Model::resolve(text).map_err(|error| error.context("--reference"))?;
+    if let Some(folder) = Model::folder(text) {
+        claims.model_folder("--reference's", &folder, &model.manifest, |_| true)?;
+    }
     let reference = own_reference(&model)?;
     // Scores do not say what augmentation was on.
     reference.check(&binding(&model, reference.tta), &bands(&model))?;
@@ -184,6 +201,12 @@ fn own_reference(model: &Model) -> Result<Reference> {
         ))
     })?;
     Reference::parse(bytes, &format!("{name}/reference.json"))
+}
+
+/// The level that was asked for, which all tests must be able to reach, or the usual one.
+fn level(reference: &Reference, asked: Option<f64>) -> Result<f64> {
+    asked.iter().try_for_each(|level| check_level(reference, *level))?;
+    Ok(asked.unwrap_or(LEVEL_DEFAULT))
 }
 
 fn bands(model: &Model) -> Vec<String> {

@@ -6,22 +6,29 @@ use std::sync::Arc;
 
 use clap::Args;
 use s2infer::decide::{Profile, ShiftChoice};
-use s2infer::drift::{Observation, Reference, ReferenceRequest, write_table};
+use s2infer::drift::{Observation, Reference, ReferenceRequest, TILES_MIN, sparse_groups, write_table};
 use s2infer::infer::engine::{self, Engine};
+use s2infer::limits::{CONFIG_BYTES_MAX, MODEL_BYTES_MAX, read_bounded};
 use s2infer::model::manifest::{Head, Tta};
-use s2infer::model::{Model, REFERENCE, seal};
+use s2infer::model::{Asset, Manifest, Model, REFERENCE, seal, sha256};
 use s2infer::output::{self, AtomicFile, Format, Target, signal};
-use s2infer::pipeline::{self, Job, Outputs, Thresholds};
+use s2infer::pipeline::{self, Input, Job, Outputs, Thresholds};
 use s2infer::{Error, Result};
 
 use super::super::calibration::binding;
 use super::super::claims::Claims;
 use super::super::flags::{EngineArgs, ModelArgs, SceneArgs};
 use super::super::{Common, inputs, logging};
-use super::bands;
+use super::{bands, read_reference};
+
+const HELP: &str = "\
+Give about 300 tiles a group (season and sky, or the profile's groups) or more, from all regions that nights come from: tiles
+are taken for independent draws, and a night of a region that the reference hardly knows may alarm. A group of fewer than 20
+tiles is left out.";
 
 /// Making a reference.
 #[derive(Debug, Args)]
+#[command(after_help = HELP)]
 pub struct MakeReference {
     /// Tiles: files, folders (searched recursively) or quoted globs.
     inputs: Vec<PathBuf>,
@@ -51,17 +58,24 @@ impl MakeReference {
         if self.inputs.is_empty() && self.files_from.is_none() {
             return Err(Error::usage("no tiles: give files, folders or quoted globs, or --files-from FILE"));
         }
-        let model = Model::resolve(&self.model.model)?;
         let folder = Model::folder(&self.model.model);
+        let model = self.resolve(folder.as_deref())?;
         if self.out.is_none() && folder.is_none() {
             return Err(Error::usage(
                 "the model is part of the program: give --out FILE, and --drift-reference when running",
             ));
         }
-        let table = self.files(&model)?;
-        signal::install()?;
-        let (names, tiles, failed) = self.observe(&model)?;
         let tta = self.model.tta.map_or(model.manifest.tta, Tta::from);
+        if tta != model.manifest.tta {
+            tracing::warn!(
+                "--tta is not what the model uses by itself: only runs with the same --tta can be compared with this \
+                 reference"
+            );
+        }
+        let inputs = inputs::expand(&self.inputs, self.files_from.as_deref())?;
+        let table = self.files(&model, folder.as_deref(), &inputs)?;
+        signal::install()?;
+        let (names, tiles, failed) = self.observe(&model, tta, inputs)?;
         let reference = Reference::of(
             &tiles,
             ReferenceRequest {
@@ -72,6 +86,12 @@ impl MakeReference {
                 created: jiff::Timestamp::now(),
             },
         )?;
+        for (group, tiles) in sparse_groups(&tiles) {
+            tracing::warn!(
+                "{group}: {tiles} tiles, fewer than {TILES_MIN}; the group is left out, and its tiles will be shown and not \
+                 judged: give more of them"
+            );
+        }
         if let Some(file) = table {
             write(file, &write_table(&names, &tiles, &reference.bands))?;
         }
@@ -89,25 +109,39 @@ impl MakeReference {
         Ok(u8::from(failed > 0))
     }
 
+    /// The model. A folder whose reference is another than it was sealed with is one that this command was killed in.
+    fn resolve(&self, folder: Option<&Path>) -> Result<Model> {
+        match (Model::resolve(&self.model.model), folder) {
+            (Err(error), Some(folder)) if self.out.is_none() => finish_sealing(folder).unwrap_or(Err(error)),
+            (model, _) => model,
+        }
+    }
+
     /// The files to be written may be none that are read; gives the table under construction.
-    fn files(&self, model: &Model) -> Result<Option<AtomicFile>> {
+    fn files(&self, model: &Model, folder: Option<&Path>, inputs: &[Input]) -> Result<Option<AtomicFile>> {
         let mut claims = Claims::default();
         for (flag, path) in [("--out", &self.out), ("--table", &self.table)] {
             path.iter().try_for_each(|path| claims.output(flag, path))?;
         }
+        if let (None, Some(folder)) = (&self.out, folder) {
+            claims.output("the model's", &folder.join(REFERENCE))?;
+        }
         claims.model(&self.model.model, model, |asset| asset.href != REFERENCE)?;
-        let read = [("--files-from", &self.files_from), ("--metadata", &self.scene.metadata)];
+        let read = [
+            ("--files-from", &self.files_from),
+            ("--metadata", &self.scene.metadata),
+            ("--ort-lib", &self.engine.ort_lib),
+        ];
         read.into_iter().try_for_each(|(flag, path)| path.iter().try_for_each(|path| claims.input(flag, path)))?;
+        inputs.iter().try_for_each(|input| claims.input("the tile", &input.path))?;
         self.table.as_deref().map(AtomicFile::create).transpose()
     }
 
     /// Runs the tiles as a run would: their names, what was seen of them, and how many failed.
-    fn observe(&self, model: &Model) -> Result<(Vec<String>, Vec<Observation>, u64)> {
-        let inputs = inputs::expand(&self.inputs, self.files_from.as_deref())?;
+    fn observe(&self, model: &Model, tta: Tta, inputs: Vec<Input>) -> Result<(Vec<String>, Vec<Observation>, u64)> {
         let engine: Arc<dyn Engine> = engine::open(&self.engine.request())?.into();
         let threads = self.engine.threads();
         let bar = logging::progress(&self.common, inputs.len());
-        let tta = self.model.tta.map_or(model.manifest.tta, Tta::from);
         let job = Job {
             overlap_px: self.model.overlap.unwrap_or(model.manifest.overlap_px),
             batch: self.engine.batch_rows(model.manifest.tile_px, inputs.len(), false),
@@ -139,6 +173,22 @@ impl MakeReference {
         bar.finish_and_clear();
         Ok((names, tiles, summary?.counts.tiles_failed))
     }
+}
+
+/// Seals a folder in which nothing but the reference has changed, and that to a valid one; none for any other.
+fn finish_sealing(folder: &Path) -> Option<Result<Model>> {
+    let manifest = Manifest::parse(&read_bounded(&folder.join("model.json"), CONFIG_BYTES_MAX).ok()?).ok()?;
+    let path = folder.join(REFERENCE);
+    read_reference(&path).ok()?;
+    let is_whole = |asset: &Asset| {
+        let bytes = read_bounded(&folder.join(&asset.href), MODEL_BYTES_MAX);
+        bytes.is_ok_and(|bytes| sha256(&bytes) == asset.sha256)
+    };
+    if !manifest.assets.iter().filter(|asset| asset.href != REFERENCE).all(is_whole) {
+        return None;
+    }
+    tracing::warn!("{}: newer than the folder's seal; sealed now", path.display());
+    Some(seal(folder, &manifest))
 }
 
 /// Those of the model's own profile, so that groups and abstentions are a run's; without one that fits, none that matter.

@@ -4,28 +4,29 @@ use std::path::PathBuf;
 
 use clap::Args;
 use s2infer::Result;
-use s2infer::drift::{LEVEL_DEFAULT, Observation, Reference, Report, compare};
+use s2infer::drift::{Observation, Reference, Report, compare};
 use s2infer::model::Model;
 use s2infer::model::manifest::Tta;
 
 use super::super::calibration::binding;
 use super::super::values::open_share;
-use super::{bands, log, own_reference, read_reference};
+use super::{bands, level, log, own_reference, read_reference};
 
 /// Whether and how a run is compared with a reference.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Drift")]
 pub struct DriftArgs {
     /// Compare the run's tiles and scores with the model's drift reference; the run record and --metrics-file say what
-    /// was found. About 200 bytes of memory a tile.
+    /// was found. About 200 bytes of memory a tile. The other flags of this kind imply it. What is compared and how:
+    /// `s2infer drift --help`.
     #[arg(long)]
     pub drift: bool,
     /// Compare with this reference instead, made by `s2infer drift reference`.
     #[arg(long, value_name = "FILE")]
     pub drift_reference: Option<PathBuf>,
-    /// Share of the runs that may raise an alarm where nothing has changed.
-    #[arg(long, value_name = "SHARE", default_value_t = LEVEL_DEFAULT, value_parser = open_share)]
-    pub drift_level: f64,
+    /// Share of the runs that may raise an alarm where nothing has changed [default: 0.01].
+    #[arg(long, value_name = "SHARE", value_parser = open_share)]
+    pub drift_level: Option<f64>,
     /// Exit with 4 where anything drifted; all results are written all the same.
     #[arg(long)]
     pub fail_on_drift: bool,
@@ -37,7 +38,8 @@ impl DriftArgs {
     /// # Errors
     /// [`s2infer::Kind::Refused`] where there is none for this model.
     pub fn watch(&self, model: &Model, tta: Tta) -> Result<Option<Watch>> {
-        if !self.drift && self.drift_reference.is_none() && !self.fail_on_drift {
+        let is_asked = self.drift || self.drift_reference.is_some() || self.drift_level.is_some();
+        if !is_asked && !self.fail_on_drift {
             return Ok(None);
         }
         let reference = match &self.drift_reference {
@@ -45,7 +47,7 @@ impl DriftArgs {
             None => own_reference(model)?,
         };
         reference.check(&binding(model, tta), &bands(model))?;
-        Ok(Some(Watch { reference, level: self.drift_level, tiles: Vec::new() }))
+        Ok(Some(Watch { level: level(&reference, self.drift_level)?, reference, tiles: Vec::new() }))
     }
 }
 
