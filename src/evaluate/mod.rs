@@ -142,6 +142,8 @@ pub struct Data {
     pub file: String,
     /// SHA-256 of the table.
     pub sha256: String,
+    /// Whether the table says which model gave its scores; if not, nothing shows that they are the candidate's.
+    pub states_model: bool,
     /// Tiles that were evaluated on.
     pub tiles: usize,
     /// Tiles by group.
@@ -375,6 +377,7 @@ fn data(table: &Labelled, cases: &Cases) -> Data {
         regions: different(table.rows.iter(), |row| row.region.as_deref()),
         n_overcast: table.n_overcast,
         n_undecided: table.n_undecided,
+        states_model: table.model_sha256.is_some(),
         n_abstained_positives: 0,
     }
 }

@@ -155,7 +155,8 @@ impl Evaluate {
             ));
         }
         let model = Model::resolve(&self.model)?;
-        let baseline = self.baseline.as_deref().map(Model::resolve).transpose()?;
+        let baseline = self.baseline.as_deref().map(Model::resolve).transpose();
+        let baseline = baseline.map_err(|error| error.context("--baseline"))?;
         if let Some(baseline) = &baseline {
             same_classes(&model, baseline)?;
         }

@@ -63,6 +63,12 @@ impl Evaluation {
              regions, sensors or years that were not measured."
                 .to_owned(),
         ];
+        if !self.data.states_model {
+            items.push(format!(
+                "`{}` does not say which model gave its scores (column `model_sha256`); that it was `{}` is taken on trust.",
+                self.data.file, self.candidate.name
+            ));
+        }
         if self.data.sites == 0 {
             items.push("**The table has no sites**: no interval here knows of correlated tiles.".to_owned());
         }
