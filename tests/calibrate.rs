@@ -631,11 +631,11 @@ fn sites_that_nobody_states_are_no_sites() {
 }
 
 #[test]
-fn a_model_of_ten_classes_has_no_thresholds() {
+fn a_model_of_ten_classes_needs_the_class_that_is_meant() {
     let folder = tempfile::tempdir().unwrap();
     let scores = eleven("tile,label,score,season,cloud", |i| format!("{i}.tif,1,0.{i:02},summer,clear"));
     std::fs::write(folder.path().join("scores.csv"), scores).unwrap();
     let eurosat = format!("{}/models/eurosat", env!("CARGO_MANIFEST_DIR"));
     let (code, said) = run(folder.path(), &["--scores", "scores.csv", "--model", &eurosat]);
-    assert_eq!((code, said.contains("two classes")), (Some(2), true), "{said}");
+    assert_eq!((code, said.contains("give --class NAME")), (Some(2), true), "{said}");
 }

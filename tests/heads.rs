@@ -294,3 +294,89 @@ fn maps_of_labels_that_are_none_are_refused_by_name() {
         assert!(said.contains(word) && said.lines().count() == 1, "{said}");
     }
 }
+
+/// A tile of which the lowest `town` of its 8 rows are town, the others water, each a little different.
+fn write_rows(path: &Path, town: u32, index: u32) {
+    tiles::write_u16(path, 4, SIDE as u32, |band, row, column| {
+        let levels = if row < town { [300, 800, 2700, 1200] } else { [2500, 600, 600, 100] };
+        levels[band] + ((index * 37 + row * 11 + column * 5) % 90) as u16
+    });
+}
+
+#[test]
+fn a_class_of_a_segmentation_model_gets_thresholds_for_tiles() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    write_model(&place("model"), Head::Segmentation);
+    std::fs::create_dir(place("tiles")).unwrap();
+    let mut manifest = String::from("path,label,season,cloud\n");
+    for index in 0..40 {
+        let town = index % 8;
+        write_rows(&place(&format!("tiles/{index:02}.tif")), town, index);
+        manifest += &format!("tiles/{index:02}.tif,{},summer,clear\n", u8::from(town >= 5));
+    }
+    std::fs::write(place("manifest.csv"), manifest).unwrap();
+    let calibrate = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
+        command.current_dir(folder.path()).args(["calibrate", "--model", "model", "--engine", "tract"]);
+        command.args(["--manifest", "manifest.csv"]).args(arguments).output().unwrap()
+    };
+    let output = calibrate(&["--class", "town", "--out", "town.json", "--scores-out", "scores.csv"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let shares = run(folder.path(), "tract", &["tiles", "--distributions", "shares.csv", "-o", "rows.csv"]);
+    assert_eq!(shares, "");
+    let mut shares: Vec<f32> = csv::Reader::from_path(place("shares.csv"))
+        .unwrap()
+        .records()
+        .map(|row| row.unwrap()[3].parse().unwrap())
+        .collect();
+    let rows = run(folder.path(), "tract", &["tiles", "--profile", "town.json", "--threshold-profile", "summer-clear"]);
+    let mut rows = csv::Reader::from_reader(rows.as_bytes());
+    let rows: Vec<std::collections::BTreeMap<String, String>> = rows.deserialize().collect::<Result<_, _>>().unwrap();
+    assert_eq!((rows.len(), shares.len()), (40, 40));
+    let profile: serde_json::Value = serde_json::from_slice(&std::fs::read(place("town.json")).unwrap()).unwrap();
+    let threshold = profile["groups"][0]["threshold"].as_f64().unwrap() as f32;
+    for (row, share) in rows.iter().zip(&shares) {
+        let score: f32 = row["score"].parse().unwrap();
+        assert!((score - share).abs() < 1e-6, "{row:?} {share}");
+        assert_eq!(row["decision"], if score >= threshold { "positive" } else { "negative" }, "{row:?}");
+    }
+    // 15 positives bear rank 1 at 90 %: the lowest of their scores.
+    let positives = shares.drain(..).enumerate().filter(|(index, _)| index % 8 >= 5).map(|(_, share)| share);
+    let lowest = positives.fold(f32::INFINITY, f32::min);
+    assert!((threshold - lowest).abs() < 1e-6, "{threshold} {lowest}");
+    assert_eq!(profile["class"], "town");
+    assert!(profile["guarantee"].as_str().unwrap().contains("mean soft-max"));
+
+    for (arguments, word) in [
+        (&["--out", "other.json"][..], "give --class NAME, the one that positives are of (water, forest, town)"),
+        (&["--class", "ice"], "model has water, forest, town"),
+    ] {
+        let output = calibrate(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains(&word.replace("model has", "has")), "{said}");
+    }
+    // The profile is for a class that another model of the kind lacks, or for two classes.
+    std::fs::write(
+        place("ice.json"),
+        std::fs::read_to_string(place("town.json")).unwrap().replace("\"town\"", "\"ice\""),
+    )
+    .unwrap();
+    let two = std::fs::read_to_string(place("town.json")).unwrap().replace("\"class\": \"town\",", "");
+    std::fs::write(place("two.json"), two).unwrap();
+    for (profile, word) in [("ice.json", "for the class \"ice\""), ("two.json", "a model with two classes")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
+        command.current_dir(folder.path()).args([
+            "tiles",
+            "--model",
+            "model",
+            "--engine",
+            "tract",
+            "--profile",
+            profile,
+        ]);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(4) && said.contains(word) && said.contains(profile), "{said}");
+    }
+}

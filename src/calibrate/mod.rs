@@ -290,6 +290,7 @@ fn profile(
             Sites::OnePerSite => Some(SiteRule::OnePerSite),
             _ => None,
         },
+        class: None,
         unseen_region: None,
         probability: None,
         spare_alarms: request.spare_alarms,

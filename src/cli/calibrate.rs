@@ -52,6 +52,10 @@ pub struct Calibrate {
     /// Where the scores of the manifest's tiles go.
     #[arg(long, value_name = "CSV", requires = "manifest")]
     scores_out: Option<PathBuf>,
+    /// Of a model with several classes, the one that positives are of: labels are then 1 or 0, and a run with the profile
+    /// decides whether a tile has it. A segmentation model's score is the class's mean soft-max over the tile's pixels.
+    #[arg(long, value_name = "NAME")]
+    class: Option<String>,
     /// Share of the real positives to be caught in every group.
     #[arg(long, value_name = "SHARE", default_value = "0.8", value_parser = open_share)]
     target_recall: f64,
@@ -131,14 +135,19 @@ impl Calibrate {
     pub fn run(self) -> Result<u8> {
         logging::init(&self.common);
         let model = Model::resolve(&self.model)?;
-        if model.manifest.head != Head::Binary {
-            return Err(Error::usage(format!("{}: thresholds are for models with two classes", model.manifest.name)));
-        }
+        let class = self.class_index(&model)?;
         let claims = self.claim(&model)?;
         let bounds = Bounds::default();
-        let scores = Scores::of(self.table(&model, &claims, &bounds)?)?;
+        let scores = Scores::of(self.table(&model, class, &claims, &bounds)?)?;
         let mut calibration = calibrate(&scores, &self.request(&model, bounds.clone()))?;
         calibration.profile.probability = self.probability(&scores, &bounds)?;
+        if let Some(class) = &self.class {
+            calibration.profile.guarantee += &format!(
+                " A positive is a tile with {class}; its score is the class's probability, of a segmentation model its mean \
+                 soft-max over the tile's valid pixels."
+            );
+            calibration.profile.class = Some(class.clone());
+        }
         if let Some(path) = &self.out {
             let mut file = AtomicFile::create(path)?;
             file.write_all(calibration.to_json().as_bytes())
@@ -151,6 +160,23 @@ impl Calibrate {
                 calibration.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
                 shell::print(calibration.to_json().as_bytes())
             }
+        }
+    }
+
+    /// The index of `--class`, which a model with more than two needs.
+    fn class_index(&self, model: &Model) -> Result<Option<usize>> {
+        let (name, classes) = (&model.manifest.name, &model.manifest.classes);
+        match (model.manifest.head, &self.class) {
+            (Head::Binary, None) => Ok(None),
+            (Head::Binary, Some(_)) => Err(Error::usage(format!("--class: {name} has one score; leave it out"))),
+            (_, None) => Err(Error::usage(format!(
+                "{name} has several classes: give --class NAME, the one that positives are of ({})",
+                classes.join(", ")
+            ))),
+            (_, Some(class)) => match classes.iter().position(|other| other == class) {
+                Some(index) => Ok(Some(index)),
+                None => Err(Error::usage(format!("--class {class}: {name} has {}", classes.join(", ")))),
+            },
         }
     }
 
@@ -172,8 +198,9 @@ impl Calibrate {
     }
 
     /// The labelled scores: a table's, or the model's of a manifest's tiles.
-    fn table(&self, model: &Model, claims: &Claims, bounds: &Bounds) -> Result<Labelled> {
-        let (labels, tta) = (Labels::of(&model.manifest.classes), self.tta.map_or(model.manifest.tta, Tta::from));
+    fn table(&self, model: &Model, class: Option<usize>, claims: &Claims, bounds: &Bounds) -> Result<Labelled> {
+        let labels = if class.is_some() { Labels::binary() } else { Labels::of(&model.manifest.classes) };
+        let tta = self.tta.map_or(model.manifest.tta, Tta::from);
         let (path, all) = match (&self.manifest, &self.scores) {
             (Some(path), _) => (path, Labelled::read_manifest(path, &labels, bounds)?),
             (None, Some(path)) => {
@@ -201,7 +228,8 @@ impl Calibrate {
         }
         table.check_groups()?;
         table.rows.iter().try_for_each(|row| claims.input("the tile", &table.folder.join(&row.tile)))?;
-        let scored = Scoring::new(self.scene.options()?, &self.engine, &self.common).score(&table, model, tta)?.table;
+        let scored =
+            Scoring::new(self.scene.options()?, &self.engine, &self.common).score(&table, model, class, tta)?.table;
         if let Some(path) = &self.scores_out {
             write(path, &scored, &labels)?;
             // The profile names the scores that anybody can look at.

@@ -247,13 +247,17 @@ impl Predict {
 
     fn thresholds(&self, model: &Model, tta: Tta) -> Result<(Thresholds, Option<NamedFile>)> {
         if model.manifest.head != Head::Binary {
-            return match (&self.decide.profile, self.decide.threshold) {
-                (None, None) => Ok((Thresholds::ArgMax, None)),
-                _ => Err(Error::usage(format!(
-                    "{} decides by its most likely class; it takes no threshold",
-                    model.manifest.name
-                ))),
-            };
+            match (&self.decide.profile, self.decide.threshold) {
+                (None, None) => return Ok((Thresholds::ArgMax, None)),
+                (_, Some(_)) => {
+                    return Err(Error::usage(format!(
+                        "--threshold: {} decides by its most likely class, or with --profile by a class's thresholds, as \
+                         `s2infer calibrate --class` makes them",
+                        model.manifest.name
+                    )));
+                }
+                (Some(_), None) => {}
+            }
         }
         if let Some(threshold) = self.decide.threshold {
             return Ok((Thresholds::Fixed(threshold), None));
@@ -277,6 +281,7 @@ impl Predict {
         };
         let profile = Profile::parse(&bytes, &name)?;
         profile.check(&binding(model, tta))?;
+        profile.class_index(model.manifest.head, &model.manifest.classes).map_err(|error| error.context(&name))?;
         profile.check_choice(&self.decide.threshold_profile)?;
         let file = NamedFile { name, sha256: profile.sha256() };
         let profile = if self.decide.unseen_region { profile.for_unseen_region()? } else { profile };

@@ -53,11 +53,11 @@ impl<'a> Scoring<'a> {
         outcomes
     }
 
-    /// Runs the model over the tiles of a manifest and puts its scores into the table. Tiles on which it abstains are
-    /// left out and counted.
-    pub fn score(&self, table: &Labelled, model: &Model, tta: Tta) -> Result<Scored> {
+    /// Runs the model over the tiles of a manifest and puts its scores into the table, those of the class with this index
+    /// where one is given. Tiles on which it abstains are left out and counted.
+    pub fn score(&self, table: &Labelled, model: &Model, class: Option<usize>, tta: Tta) -> Result<Scored> {
         let (job, bar) = self.job(table, model, tta)?;
-        let outcomes = predict(job, &mut |done| bar.set_position(done));
+        let outcomes = predict(job, class, &mut |done| bar.set_position(done));
         bar.finish_and_clear();
         let outcomes = outcomes?;
         let all_abstained = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Abstained(_)));

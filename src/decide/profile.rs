@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Bounds, ShiftChoice};
 use crate::limits::{CONFIG_BYTES_MAX, NAME_BYTES_MAX};
-use crate::model::manifest::Tta;
+use crate::model::manifest::{Head, Tta};
 use crate::{Error, Result};
 
 /// The `format` of every profile.
@@ -35,6 +35,10 @@ pub struct Profile {
     pub confidence: Option<f64>,
     /// Whether `confidence` is for all groups at once.
     pub joint: bool,
+    /// The class whose score is compared with the thresholds: its probability, of a segmentation model its mean soft-max
+    /// over the valid pixels of a window; none for a model with two classes, which has one score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// The correlation of positives of one site that was allowed for; none where all were taken for independent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site_correlation: Option<f64>,
@@ -294,6 +298,27 @@ impl Profile {
             "the threshold profile was calibrated for {difference}; its thresholds do not hold here: run with what it \
              names, or calibrate anew with `s2infer calibrate`"
         )))
+    }
+
+    /// The index of the class that thresholds are of among a model's; none for a model with two.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Refused`] where the profile is for another kind of model.
+    pub fn class_index(&self, head: Head, classes: &[String]) -> Result<Option<usize>> {
+        let index = self.class.as_ref().map(|class| classes.iter().position(|other| other == class));
+        match (head, index) {
+            (Head::Binary, None) => Ok(None),
+            (Head::Multiclass | Head::Segmentation, Some(Some(index))) => Ok(Some(index)),
+            _ => Err(Error::refused(match &self.class {
+                Some(class) => {
+                    format!("the threshold profile is for the class {class:?}, which the model does not decide on")
+                }
+                None => {
+                    "the threshold profile is for a model with two classes; make one with `s2infer calibrate --class`"
+                        .into()
+                }
+            })),
+        }
     }
 
     /// The profile for regions that calibrated nothing: no group's threshold above the one found for those.

@@ -19,12 +19,12 @@ pub enum Outcome {
 }
 
 /// Runs a job and gives an outcome for each of its inputs, in their order; `progress` hears of the number done. The
-/// job's thresholds decide nothing here.
+/// job's thresholds decide nothing here. With `class` the outcome is the score of that class, whatever is likeliest.
 ///
 /// # Errors
 /// What ends a run, and the first tile that cannot be read, is no model's size, or cannot be decided: figures on the
 /// others would be of other tiles.
-pub fn predict(job: Job, progress: &mut dyn FnMut(u64)) -> Result<Vec<Outcome>> {
+pub fn predict(job: Job, class: Option<usize>, progress: &mut dyn FnMut(u64)) -> Result<Vec<Outcome>> {
     let classes = job.model.manifest.classes.clone();
     let tile_px = job.model.manifest.tile_px;
     let inputs = job.inputs.len();
@@ -45,7 +45,7 @@ pub fn predict(job: Job, progress: &mut dyn FnMut(u64)) -> Result<Vec<Outcome>> 
             several.unwrap_or_default()
         )));
     }
-    rows.into_iter().map(|row| outcome(row, &classes)).collect()
+    rows.into_iter().map(|row| outcome(row, &classes, class)).collect()
 }
 
 /// Runs a job and gives its rows.
@@ -64,7 +64,11 @@ pub(super) fn every_tile_read(summary: &Summary) -> Result<()> {
     Err(Error::usage(format!("{}: {}{more}; every labelled tile must be readable", failed.tile, failed.error)))
 }
 
-fn outcome(row: Row, classes: &[String]) -> Result<Outcome> {
+fn outcome(row: Row, classes: &[String], of: Option<usize>) -> Result<Outcome> {
+    if let (Some(of), Some(scores)) = (of, &row.scores) {
+        let score = scores.get(of).ok_or_else(|| Error::refused("fewer scores than classes"))?;
+        return Ok(Outcome::Score(*score));
+    }
     let class =
         |name: &String| classes.iter().position(|class| class == name).and_then(|index| u16::try_from(index).ok());
     match (&row.decision, row.score) {

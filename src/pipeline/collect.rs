@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::batch::{Batch, Slot, State, Tile, WindowSlot};
 use super::observe::{group, resumed};
-use super::{Observer, Rows, Shared, Timers};
+use super::{Observer, Rows, Shared, Thresholds, Timers};
 use crate::decide::{Decision, threshold_rule};
 use crate::drift::{Middle, Observation};
 use crate::infer::head::{ClassMap, Prediction};
@@ -296,6 +296,14 @@ impl<'a> Collector<'a> {
         if let (Head::Binary, Some(threshold), [score]) = (manifest.head, row.threshold, scores.as_slice()) {
             row.score = Some(*score);
             row.decision = threshold_rule(*score, threshold);
+            return Ok(());
+        }
+        if let (Thresholds::Profile(profile, _), Some(threshold)) = (&self.shared.job.thresholds, row.threshold)
+            && let Some(index) = profile.class_index(manifest.head, &manifest.classes)?
+        {
+            let score = *scores.get(index).ok_or_else(|| Error::refused("fewer scores than classes"))?;
+            (row.score, row.decision) = (Some(score), threshold_rule(score, threshold));
+            row.scores = Some(scores);
             return Ok(());
         }
         // The first of equals, so that the order of classes settles a tie.

@@ -40,7 +40,7 @@ impl Evaluate {
             }
             (None, Some(table)) => {
                 table.check_groups()?;
-                Some(Scores::of(scoring.score(table, model, tta)?.table)?)
+                Some(Scores::of(scoring.score(table, model, None, tta)?.table)?)
             }
             (None, None) => None,
         };
@@ -102,7 +102,8 @@ impl Evaluate {
             }
         };
         let profile = Profile::parse(&bytes, &name)?;
-        profile.check(&calibration::binding(model, tta)).map_err(|error| error.context(name))?;
+        profile.check(&calibration::binding(model, tta)).map_err(|error| error.context(&name))?;
+        profile.class_index(model.manifest.head, &model.manifest.classes).map_err(|error| error.context(&name))?;
         Ok(profile)
     }
 }

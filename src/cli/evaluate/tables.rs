@@ -54,12 +54,12 @@ impl Evaluate {
         self.remove_earlier()?;
         let calibration = Some(all.filtered(|row| row.split.as_deref() == Some(CALIBRATION)));
         let calibration = calibration.filter(|table| split.as_deref() != Some(CALIBRATION) && !table.rows.is_empty());
-        let first = scoring.score(&measured, model, self.tta(model))?;
+        let first = scoring.score(&measured, model, None, self.tta(model))?;
         let Some(other) = baseline else {
             let n_abstained_positives = first.n_abstained_positives;
             return Ok(Tables { candidate: first.table, baseline: None, calibration, audit, n_abstained_positives });
         };
-        let second = scoring.score(&measured, other, self.tta(other))?;
+        let second = scoring.score(&measured, other, None, self.tta(other))?;
         let (candidate, baseline) = in_common(first.table, second.table);
         let n_abstained_positives = positives(&measured) - positives(&candidate);
         Ok(Tables { candidate, baseline: Some(baseline), calibration, audit, n_abstained_positives })
