@@ -80,7 +80,11 @@ impl Evaluate {
         let all = read(scores, model)?;
         let split = self.split(&all, scores)?;
         let is_measured = |row: &LabelledRow| split.is_none() || row.split.as_deref() == split.as_deref();
-        let candidate = all.clone().filtered(is_measured);
+        // A million rows are not copied where none is left out.
+        let (candidate, all) = match &split {
+            Some(_) => (all.clone().filtered(is_measured), Some(all)),
+            None => (all, None),
+        };
         let mut calibrated_on = self.calibrated_on(model, self.profile.as_deref())?;
         let other = match (&self.baseline_scores, baseline) {
             (Some(path), Some(model)) => {
@@ -90,7 +94,7 @@ impl Evaluate {
             }
             _ => None,
         };
-        let audit = self.audit(&candidate, Some((&all, split.as_deref())), &calibrated_on, bounds)?;
+        let audit = self.audit(&candidate, all.as_ref().map(|all| (all, split.as_deref())), &calibrated_on, bounds)?;
         self.remove_earlier()?;
         let n_abstained_positives = candidate.n_undecided_positives;
         Ok(Tables { candidate, baseline: other, calibration: None, audit, n_abstained_positives })
