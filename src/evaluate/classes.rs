@@ -6,12 +6,9 @@ use serde::Serialize;
 
 use super::cases::Cases;
 use super::confusion::{Matrices, f1, margins, right};
-use super::{
-    ALL, CONFIDENCE, Data, Estimate, JACKKNIFE_BLOCKS_MAX, Judged, Measurable, Painter, Pictured, Requirement,
-    Settings, Share, data,
-};
+use super::uncertainty::over_sites;
+use super::{ALL, Data, Estimate, Judged, Measurable, Painter, Pictured, Requirement, Settings, Share, data};
 use crate::labelled::{Audit, Labelled};
-use crate::statistics::bootstrap::{bca_interval, column, jackknife, resample};
 use crate::statistics::paired::McNemar;
 use crate::{Error, Result};
 
@@ -181,25 +178,14 @@ fn figures(matrices: &Matrices, weights: &[u32]) -> [f64; 2] {
 }
 
 /// The [`FIGURES`] with their intervals.
-fn estimates(cases: &Cases, matrices: &[Matrices], settings: &Settings) -> [Estimate; FIGURES] {
+fn estimates(cases: &Cases, matrices: &[Matrices], settings: &Settings) -> Vec<Estimate> {
     let figures = |weights: &[u32], values: &mut [f64]| {
         for (model, matrices) in matrices.iter().enumerate().take(2) {
             values[2 * model..2 * model + 2].copy_from_slice(&figures(matrices, weights));
         }
         (0..2).for_each(|i| values[4 + i] = values[i] - values[2 + i]);
     };
-    let drawn = resample(cases.clusters, settings.resamples, settings.seed, FIGURES, figures);
-    let left_out = jackknife(cases.clusters, JACKKNIFE_BLOCKS_MAX, FIGURES, figures);
-    let mut values = [f64::NAN; FIGURES];
-    figures(&vec![1; cases.clusters], &mut values);
-    std::array::from_fn(|i| {
-        let [drawn, left_out] = [&drawn, &left_out].map(|values| column(values, FIGURES, i));
-        let estimate = Some(values[i]).filter(|value| value.is_finite());
-        Estimate {
-            estimate,
-            interval: estimate.and_then(|estimate| bca_interval(&drawn, estimate, &left_out, CONFIDENCE)),
-        }
-    })
+    over_sites(cases, FIGURES, settings, figures)
 }
 
 fn measure(

@@ -9,12 +9,9 @@ use serde::Serialize;
 
 use super::cases::Cases;
 use super::confusion::{Matrices, f1, iou, margins, mean, right};
-use super::{
-    ALL, CONFIDENCE, Data, Estimate, JACKKNIFE_BLOCKS_MAX, Judged, Measurable, Painter, Pictured, Requirement,
-    Settings, data,
-};
+use super::uncertainty::over_sites;
+use super::{ALL, Data, Estimate, Judged, Measurable, Painter, Pictured, Requirement, Settings, data};
 use crate::labelled::{Audit, Labelled, LabelledRow, MapOutcome};
-use crate::statistics::bootstrap::{bca_interval, column, jackknife, resample};
 use crate::{Error, Result};
 
 /// Figures of a model: accuracy of pixels, mean IoU, mean divergence.
@@ -231,16 +228,7 @@ fn estimates(cases: &Cases, models: &[Weighed], settings: &Settings) -> Vec<Esti
             (0..FIGURES).for_each(|i| values[2 * FIGURES + i] = values[i] - values[FIGURES + i]);
         }
     };
-    let drawn = resample(cases.clusters, settings.resamples, settings.seed, n_statistics, figures);
-    let left_out = jackknife(cases.clusters, JACKKNIFE_BLOCKS_MAX, n_statistics, figures);
-    let mut values = vec![f64::NAN; n_statistics];
-    figures(&vec![1; cases.clusters], &mut values);
-    let estimate = |(i, value): (usize, f64)| {
-        let [drawn, left_out] = [&drawn, &left_out].map(|values| column(values, n_statistics, i));
-        let estimate = Some(value).filter(|value| value.is_finite());
-        Estimate { estimate, interval: estimate.and_then(|value| bca_interval(&drawn, value, &left_out, CONFIDENCE)) }
-    };
-    values.into_iter().enumerate().map(estimate).collect()
+    over_sites(cases, n_statistics, settings, figures)
 }
 
 fn measure(

@@ -120,6 +120,26 @@ pub(super) fn intervals(
     (0..groups).map(of_group).collect()
 }
 
+/// Figures of all tiles with their intervals: `figures` fills as many slots as there are statistics for clusters that
+/// count so many times, NaN where undefined.
+pub(super) fn over_sites(
+    cases: &Cases,
+    n_statistics: usize,
+    settings: &Settings,
+    figures: impl Fn(&[u32], &mut [f64]) + Sync,
+) -> Vec<Estimate> {
+    let drawn = resample(cases.clusters, settings.resamples, settings.seed, n_statistics, &figures);
+    let left_out = jackknife(cases.clusters, JACKKNIFE_BLOCKS_MAX, n_statistics, &figures);
+    let mut values = vec![f64::NAN; n_statistics];
+    figures(&vec![1; cases.clusters], &mut values);
+    let estimate = |(i, value): (usize, f64)| {
+        let [drawn, left_out] = [&drawn, &left_out].map(|values| column(values, n_statistics, i));
+        let estimate = Some(value).filter(|value| value.is_finite());
+        Estimate { estimate, interval: estimate.and_then(|value| bca_interval(&drawn, value, &left_out, CONFIDENCE)) }
+    };
+    values.into_iter().enumerate().map(estimate).collect()
+}
+
 /// Puts the intervals of the model of that number (0 the candidate, 1 the baseline) where they belong.
 pub(super) fn fill(intervals: &[Intervals], model: usize, own: &mut Operating, quality: &mut [Quality]) {
     let groups = own.groups.iter_mut().chain([&mut own.all]);
