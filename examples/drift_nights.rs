@@ -133,7 +133,7 @@ fn draw(tiles: &[Observation], size: usize, seed: u64) -> Vec<Observation> {
 fn make(tiles: &[Observation], of: &Reference) -> Result<Reference> {
     let binding = Binding {
         model_sha256: of.model.sha256.clone(),
-        precision: of.model.precision.clone(),
+        precision: of.model.precision,
         preprocessing_version: of.preprocessing_version.clone(),
         tta: of.tta,
     };

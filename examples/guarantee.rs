@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use s2infer::calibrate::{CalibrateRequest, ScoreRow, Scores, Sites, calibrate};
 use s2infer::decide::{Bounds, ModelRef, Rule};
-use s2infer::model::manifest::Tta;
+use s2infer::model::manifest::{Precision, Tta};
 use statrs::function::erf::erfc;
 
 const CALIBRATIONS: u64 = 10_000;
@@ -60,7 +60,7 @@ fn threshold(scores: &[f64], members: usize, way: Way) -> Option<f64> {
 
 fn request(rule: Rule, confidence: f64, sites: Sites) -> CalibrateRequest {
     CalibrateRequest {
-        model: ModelRef { name: "simulated".into(), sha256: "0".repeat(64), precision: "fp32".into() },
+        model: ModelRef { name: "simulated".into(), sha256: "0".repeat(64), precision: Precision::Fp32 },
         preprocessing_version: "1".into(),
         tta: Tta::None,
         rule,

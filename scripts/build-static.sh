@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the fully static binary: musl, tract alone (ONNX Runtime needs a dynamic loader), mimalloc for musl's slow
+# Builds the fully static binary: musl, tract alone (the other engines need a dynamic loader), mimalloc for musl's slow
 # allocator. Then shows that it runs in a directory tree that holds nothing but itself and some tiles.
 #
 #   ./scripts/build-static.sh [TILES]     default: the built-in model's example tiles

@@ -8,7 +8,8 @@ The description is a JSON object. Required: name, bands (each with name, mean an
 total_parameters, too. models/s2infer-inference.schema.json says what each key means.
 
 The golden batch is drawn from a seeded normal distribution, which is what standardised bands look like, and its output
-is what the Python package onnxruntime computes. Give a batch of real, preprocessed tiles with --golden FILE.npy
+is what the Python package onnxruntime computes, or openvino with --engine openvino: say so where a model in bf16 or int8
+will run there, as engines round differently. Give a batch of real, preprocessed tiles with --golden FILE.npy
 (float32, [n, bands, height, width]) where the model is in use.
 """
 
@@ -20,7 +21,6 @@ import pathlib
 import shutil
 
 import numpy as np
-import onnxruntime
 
 MLM = "https://stac-extensions.github.io/mlm/v1.5.1/schema.json"
 FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
@@ -61,13 +61,48 @@ def safetensors(tensors):
     return len(text).to_bytes(8, "little") + text + values
 
 
-def golden_batch(onnx, golden):
-    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
-    [node] = session.get_inputs()
+class OnnxRuntime:
+    def __init__(self, onnx, precision):
+        import onnxruntime
+
+        if precision == "bf16":
+            raise SystemExit("onnxruntime has no bf16 on a processor; give --engine openvino")
+        self.session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+        [self.node] = self.session.get_inputs()
+
+    def shape(self):
+        return self.node.shape[1:]
+
+    def run(self, batch):
+        return self.session.run(None, {self.node.name: batch})[0]
+
+
+class OpenVino:
+    def __init__(self, onnx, precision):
+        import openvino
+
+        self.core = openvino.Core()
+        self.graph = self.core.read_model(onnx)
+        # As s2infer: its own choice would be bf16 wherever the processor has it. Layers in int8 stay so.
+        self.settings = {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32"}
+
+    def shape(self):
+        return [side.get_length() for side in list(self.graph.input(0).partial_shape)[1:]]
+
+    def run(self, batch):
+        # As s2infer, too: kernels for a free batch can round at other places than those for a fixed one.
+        self.graph.reshape(list(batch.shape))
+        return np.array(self.core.compile_model(self.graph, "CPU", self.settings)([batch])[0])
+
+
+ENGINES = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
+
+
+def golden_batch(onnx, golden, engine, precision):
+    network = ENGINES[engine](onnx, precision)
     if golden is None:
-        shape = [GOLDEN_WINDOWS, *node.shape[1:]]
-        golden = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
-    return golden, session.run(None, {node.name: golden})[0]
+        golden = np.random.default_rng(0).standard_normal([GOLDEN_WINDOWS, *network.shape()]).astype(np.float32)
+    return golden, network.run(golden)
 
 
 def assets(folder, bands):
@@ -155,11 +190,13 @@ def manifest(about, side, found):
     }
 
 
-def write_folder(onnx, about, folder, golden=None):
+def write_folder(onnx, about, folder, golden=None, engine="onnxruntime"):
     folder.mkdir(parents=True, exist_ok=True)
     if onnx.resolve() != (folder / "model.onnx").resolve():
         shutil.copyfile(onnx, folder / "model.onnx")
-    inputs, outputs = golden_batch(folder / "model.onnx", golden)
+    inputs, outputs = golden_batch(
+        folder / "model.onnx", golden, engine, about.get("precision", DEFAULTS["precision"])
+    )
     (folder / "golden.safetensors").write_bytes(safetensors({"input": inputs, "output": outputs}))
     card = folder / "card.md"
     if not card.exists():
@@ -174,9 +211,10 @@ def main():
     parser.add_argument("description", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--golden", type=pathlib.Path, metavar="NPY", help="a preprocessed batch")
+    parser.add_argument("--engine", choices=ENGINES, default="onnxruntime", help="computes the golden batch")
     arguments = parser.parse_args()
     golden = np.load(arguments.golden) if arguments.golden else None
-    write_folder(arguments.onnx, json.loads(arguments.description.read_text()), arguments.folder, golden)
+    write_folder(arguments.onnx, json.loads(arguments.description.read_text()), arguments.folder, golden, arguments.engine)
     print(f"{arguments.folder}: a model folder; look at it with: s2infer inspect {arguments.folder}")
 
 

@@ -37,7 +37,7 @@ def scratch_folder(parent):
     shutil.copytree(ROOT / "models/construction/examples", folder / "tiles")
     python = os.environ.get("S2INFER_PYTHON")
     if python:
-        subprocess.run([python, ROOT / "scripts/peers/resnet18.py", folder / "my-model.onnx", "3"], check=True)
+        subprocess.run([python, ROOT / "scripts/peers/resnet.py", folder / "my-model.onnx", "3"], check=True)
     return folder
 
 

@@ -3,7 +3,8 @@
 # which take most of the time, are compiled once.
 #
 #   S2INFER_REQUIRE_ALL=1   what cannot be installed, and so skipped, is a failure (CI sets this)
-#   ORT_DYLIB_PATH, S2INFER_PYTHON, S2INFER_MLFLOW   used as they are where set, instead of being installed
+#   ORT_DYLIB_PATH, OPENVINO_LIB_PATH, S2INFER_PYTHON, S2INFER_MLFLOW   used as they are where set, instead of being
+#                           installed
 #
 # The full output of each step goes to target/test-logs.
 set -uo pipefail
@@ -27,6 +28,13 @@ if [ -z "${ORT_DYLIB_PATH:-}" ]; then
         skip "ONNX Runtime library" "every test on ONNX Runtime"
     fi
 fi
+if [ -z "${OPENVINO_LIB_PATH:-}" ]; then
+    if step "OpenVINO libraries" scripts/setup-openvino.sh; then
+        export OPENVINO_LIB_PATH=$root/.openvino
+    else
+        skip "OpenVINO libraries" "every test on OpenVINO"
+    fi
+fi
 if [ -z "${S2INFER_PYTHON:-}" ]; then
     if step "Python packages" scripts/setup-python.sh; then
         export S2INFER_PYTHON=$root/.venv/bin/python
@@ -48,7 +56,9 @@ fi
 step "formatting" cargo fmt --check
 step "lints" cargo clippy --release --locked --all-targets -- -D warnings
 step "lints, static build" cargo clippy --release --locked --no-default-features --features mimalloc -- -D warnings
-$libtorch && step "lints, trainer" cargo clippy --release --locked --all-targets --features train -- -D warnings
+# Only what the feature adds; the other tests were looked at above.
+$libtorch && step "lints, trainer" cargo clippy --release --locked --features train --lib --bins --examples --test 'train*' \
+    --test benchmark -- -D warnings
 RUSTDOCFLAGS="-D warnings" step "documentation" cargo doc --release --locked --no-deps
 
 step "compiling the tests" cargo test --release --locked --no-run

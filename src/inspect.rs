@@ -1,4 +1,6 @@
-//! What a tile is, and what a model would be fed of it; stands beside the street.
+//! What a tile or a product is, and what a model would be fed of it; stands beside the street.
+
+mod product;
 
 use std::path::Path;
 
@@ -9,7 +11,7 @@ use crate::infer::windows::Windows;
 use crate::model::Model;
 use crate::model::manifest::Padding;
 use crate::raster::{Format, Geo, Planes, Raster};
-use crate::scene::{ProductName, Scene, SceneOptions};
+use crate::scene::{Product, ProductName, Scene, SceneOptions};
 
 /// Windows that are looked at, spread evenly over the tile.
 const SAMPLED_WINDOWS_MAX: u64 = 64;
@@ -17,11 +19,15 @@ const SAMPLED_WINDOWS_MAX: u64 = 64;
 /// The facts of a tile as JSON: `format, width, height, dtype, nodata, crs, footprint, date, cloud_cover,
 /// bands[{name, minimum, mean, maximum, valid, scale, offset, sha256}], fed`. Statistics are of raw samples without
 /// nodata; `sha256` is over the band's raw samples, row by row, little-endian. `fed` says what the model that
-/// `model` gives would see, or why it would see nothing.
+/// `model` gives would see, or why it would see nothing. A product's facts are those of its metadata and the list of its
+/// files.
 ///
 /// # Errors
 /// Those of reading the tile; trouble with the model is a fact under `fed`.
 pub fn tile_facts(path: &Path, options: &SceneOptions, model: impl FnOnce() -> Result<Model>) -> Result<Value> {
+    if Product::is_product(path) {
+        return product::facts(path, options, model);
+    }
     let raster = Raster::open(path, &options.read)?;
     let header = raster.header();
     let bands = raster.band_facts()?.into_iter().zip(&header.bands).map(|(facts, info)| {
@@ -75,7 +81,7 @@ fn fed(path: &Path, options: &SceneOptions, model: &Model) -> Result<Value> {
     let mut planes = Planes::new();
     let step = windows.count().div_ceil(SAMPLED_WINDOWS_MAX) as usize;
     for index in (0..windows.count()).step_by(step) {
-        scene.raster.read(windows.window(index), &scene.bands.indices, &mut planes)?;
+        scene.image.read(windows.window(index), &scene.bands.indices, &mut planes)?;
         preprocessing.apply(&planes, &scene.radiometry, &mut input, &mut valid);
         for ((band, values), samples) in manifest.bands.iter().zip(input.chunks_exact(side * side)).zip(&mut samples) {
             let reflectance = values.iter().map(|value| value * band.standard_deviation + band.mean);
@@ -128,6 +134,7 @@ fn format_name(format: Format) -> &'static str {
         Format::BigTiff => "BigTIFF",
         Format::Jpeg => "JPEG",
         Format::Png => "PNG",
+        Format::Jpeg2000 => "JPEG 2000",
     }
 }
 

@@ -11,19 +11,21 @@
 //!
 //! | room | what it does |
 //! | --- | --- |
-//! | [`raster`] | TIFF, JPEG and PNG: validated headers, windows of raw samples, geo keys, the memory map |
-//! | [`scene`] | bands by name, reflectance, validity, date, season, cloudiness |
+//! | [`raster`] | TIFF, JPEG 2000, JPEG and PNG: validated headers, windows of raw samples, geo keys, the memory map; files on one grid |
+//! | [`scene`] | tiles and products: bands by name, reflectance, validity, date, season, the clouds of every window |
 //! | [`model`] | model folders: manifest, hashes, graph scan, golden batch, the built-in model |
-//! | [`onnx`] | writing small ONNX graphs, for the trainer and for tests |
-//! | [`infer`] | windows, preprocessing, test-time augmentation, engines, heads |
-//! | [`decide`] | threshold profiles, shift selection, the rule |
-//! | [`output`] | one file per format, atomic writes, the resume journal, the run record |
+//! | [`onnx`] | writing ONNX graphs and changing them |
+//! | [`infer`] | windows, preprocessing, test-time augmentation, engines, heads, blending |
+//! | [`decide`] | threshold profiles, shift selection, the rule, sites |
+//! | [`output`] | one file per format, maps, pictures, atomic writes, the resume journal, the run record |
 //! | [`pipeline`] | the only room where all the others meet; it sequences and computes nothing |
 //! | [`inspect`] | what a tile is and what a model would be fed of it; beside the street |
 //! | [`labelled`] | labelled tiles: manifests, tables of scores, the scores of a model; beside the street |
 //! | [`drift`] | whether tiles and scores are still those that the model was calibrated on; beside the street |
 //! | [`calibrate`] | scores to thresholds with a guarantee; stands beside the street |
 //! | [`evaluate`] | two models side by side on labelled tiles, and the report of it; beside the street |
+//! | [`mod@bench`] | how fast models and engines run here, and the choice of a batch; beside the street |
+//! | [`quantize`] | a model in half precision or 8 bits, and the gate that it must pass; beside the street |
 //! | [`page`] | documents with tables and plots, as HTML and Markdown |
 //! | [`statistics`] | intervals, tests, ranking and calibration of scores; pure |
 //! | [`simulate`] | simulated seasons, skies and coasts; beside the street |
@@ -38,6 +40,7 @@
 //! 6. A file appears under its final name complete or not at all.
 //! 7. An engine or device asked for by name runs or is an error; only `auto` falls back.
 
+pub mod bench;
 pub mod calibrate;
 pub mod decide;
 pub mod drift;
@@ -52,6 +55,7 @@ pub mod onnx;
 pub mod output;
 pub mod page;
 pub mod pipeline;
+pub mod quantize;
 pub mod raster;
 pub mod scene;
 pub mod simulate;

@@ -58,10 +58,38 @@ pub const CHUNK_CACHE_BYTES: usize = 64 << 20;
 /// raw tiles, opened and read: 12 µs whole against 16 µs mapped at 32 KB, 33 against 42 at 128 KB, 111 against 125 at
 /// 512 KB; above 1 MiB what is not asked for begins to cost.
 pub const WHOLE_READ_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of a file that is mapped; of a larger one the pages that were read would count as this process's memory until its
+/// end, 900 MB for a whole scene. Reading in pieces costs the same, since pixels are copied out of the map anyway.
+pub const MAPPED_BYTES_MAX: u64 = 64 << 20;
 /// Memory maps alive at one time; a raster opened beyond that is read in pieces instead.
 pub const GUARDED_MAPS_MAX: usize = 1024;
 /// Scans of a JPEG: a progressive file has about ten, and each one costs a pass over the image.
 pub const JPEG_SCANS_MAX: usize = 500;
+/// Boxes of a JP2 file: one as ESA delivers it has ten.
+pub const JP2_BOXES_MAX: usize = 4096;
+/// Bytes of a JP2 box that says where on Earth an image lies: GMLJP2 has about 2,000.
+pub const JP2_GEO_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of the main header of a JPEG 2000 codestream: a list of the lengths of 65,535 tiles needs 400 KB.
+pub const JP2_HEADER_BYTES_MAX: usize = 1 << 20;
+/// Tiles of a JPEG 2000 image: their index has 16 bits, and the last is reserved.
+pub const JP2_TILES_MAX: u32 = 65_535;
+/// Tile-parts of a JPEG 2000 image: each tile may come in 255, by resolution and layer; four are common.
+pub const JP2_TILE_PARTS_MAX: usize = 1 << 18;
+/// Width and height in pixels of a JPEG 2000 tile that is decoded whole; of larger ones, areas are.
+pub const JP2_TILE_SIDE_PX_MAX: u32 = 2048;
+/// Width and height in pixels of those areas.
+pub const JP2_CHUNK_SIDE_PX: u32 = 1024;
+/// Samples decoded at once from JPEG 2000, over all bands: eight bands of 2048 × 2048, for which OpenJPEG takes 4 bytes
+/// each, twice.
+pub const JP2_CHUNK_SAMPLES_MAX: u64 = 1 << 25;
+/// Bytes of address space of a process that decodes JPEG 2000: 2 GiB, of which the program itself takes some 100 MB.
+pub const JP2_DECODER_BYTES_MAX: u64 = 2 << 30;
+/// Seconds of processor time for one JPEG 2000 tile: one of 1024 × 1024 needs 0.2.
+pub const JP2_DECODE_CPU_S_MAX: u64 = 60;
+/// Seconds until a process that decodes JPEG 2000 has to answer, on however busy a machine.
+pub const JP2_ANSWER_WAIT_S_MAX: u64 = 300;
+/// Seconds until a process that decodes JPEG 2000 has to be ready: it needs 0.01.
+pub const JP2_GREETING_WAIT_S_MAX: u64 = 30;
 /// Bytes of one window of pixels: 1 GiB.
 pub const WINDOW_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of an ONNX file: protobuf itself ends at 2 GiB.
@@ -83,6 +111,18 @@ pub const NAME_BYTES_MAX: usize = 128;
 pub const GROUPS_MAX: usize = 1024;
 /// Bytes of one line of the resume journal: a whole Sentinel-2 scene's windows need about 10 MiB.
 pub const JOURNAL_LINE_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of a map's compressed tiles of one resolution that are kept in memory until the map is put together; more go to a
+/// temporary file. The map of a small tile never touches one.
+pub const MAP_SPOOL_BYTES_MAX: usize = 1 << 20;
+/// Classes that a map of bytes can hold: 254 stands for abstained and 255 for no data.
+pub const MAP_CLASSES_MAX: usize = 254;
+/// Bytes of the band of class probabilities over which overlapping windows are blended: width × window × classes × 4. A
+/// whole Sentinel-2 scene in 512 px windows with 20 classes has 450 MB.
+pub const BLEND_BYTES_MAX: u64 = 4 << 30;
+/// Longer side of a quick-look picture in pixels.
+pub const QUICKLOOK_SIDE_PX_MAX: u32 = 1200;
+/// Rows of one row group of a Parquet file: about 6 MB of cells in memory.
+pub const PARQUET_GROUP_ROWS: usize = 1 << 13;
 /// Failed tiles, and warnings, that a run record lists by name; it counts them all.
 pub const RECORD_ENTRIES_MAX: usize = 1000;
 /// Width and height of a model's input in pixels.
@@ -104,3 +144,13 @@ pub const TENSOR_RANK_MAX: usize = 16;
 /// Bytes that the pieces of a graph (nodes, attributes, names) may take beside the weights: 128 MiB,
 /// a hundred times what ResNet-152 takes.
 pub const GRAPH_PIECES_BYTES_MAX: usize = 128 << 20;
+/// Bytes of one metadata file of a product (XML, STAC): ESA's have about 70 KB, or 600 KB with their grids of angles.
+pub const METADATA_BYTES_MAX: u64 = 16 << 20;
+/// Nodes of one XML document.
+pub const METADATA_NODES_MAX: u32 = 1 << 20;
+/// Folders below a product's own that are searched for its bands.
+pub const PRODUCT_DEPTH_MAX: usize = 6;
+/// Files of a product: a real one has about 120, an old one with twelve granules 600.
+pub const PRODUCT_FILES_MAX: usize = 1 << 14;
+/// Bytes of one file that is unpacked from an archive: a 10 m band has about 130 MB.
+pub const ARCHIVE_ENTRY_BYTES_MAX: u64 = 1 << 30;

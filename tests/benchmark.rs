@@ -49,7 +49,13 @@ fn folder_of_patches(root: &Path) -> PathBuf {
 
 /// Standardised so that red is the number of the class.
 fn manifest_of(name: &str, head: Head, classes: &[&str]) -> Manifest {
-    let band = |name: &str| Band { name: name.into(), mean: 0.04, standard_deviation: 0.02, training: None };
+    let band = |name: &str| Band {
+        name: name.into(),
+        mean: 0.04,
+        standard_deviation: 0.02,
+        training: None,
+        substitutes: Vec::new(),
+    };
     Manifest {
         name: name.into(),
         head,

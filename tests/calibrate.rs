@@ -8,12 +8,12 @@ use std::process::Command;
 
 use s2infer::calibrate::{CalibrateRequest, Calibration, Scores, Sites, calibrate};
 use s2infer::decide::{Bounds, Decision, Group, ModelRef, Observation, Profile, Resolution, Rule, threshold_rule};
-use s2infer::model::manifest::Tta;
+use s2infer::model::manifest::{Precision, Tta};
 use s2infer::{Kind, Result};
 
 fn request(rule: Rule, joint: bool) -> CalibrateRequest {
     CalibrateRequest {
-        model: ModelRef { name: "construction".into(), sha256: "0".repeat(64), precision: "fp32".into() },
+        model: ModelRef { name: "construction".into(), sha256: "0".repeat(64), precision: Precision::Fp32 },
         preprocessing_version: "1".into(),
         tta: Tta::D4,
         rule,

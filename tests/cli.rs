@@ -217,7 +217,7 @@ fn usage_errors_are_told_apart_from_tiles_that_fail() {
         &["inspect", "tiles"],
         &["tiles", "--threshold", "2"],
         &["tiles", "--device", "gpu"],
-        &["tiles", "--threshold", "0.5", "--masks", "m"],
+        &["tiles", "--threshold", "0.5", "--distributions", "d.csv"],
     ] {
         let output = place.run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));

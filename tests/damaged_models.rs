@@ -11,7 +11,7 @@ use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use s2infer::Kind;
-use s2infer::infer::engine::{Device, EngineChoice, EngineRequest, open};
+use s2infer::infer::engine::{EngineChoice, EngineRequest, Network, open};
 use s2infer::model::{Model, check_golden};
 
 const FOLDER: &str = "S2INFER_TEST_DAMAGED_FOLDER";
@@ -46,13 +46,17 @@ fn scan_refuses_each_kind_of_damage_for_its_own_reason() {
 
 #[test]
 fn engines_survive_every_damaged_file_in_a_small_address_space() {
-    let engines: &[&str] = match common::ort_library() {
-        Some(_) => &["tract", "ort"],
-        None => {
-            common::skip_or_fail("the ONNX Runtime library");
-            &["tract"]
+    let mut engines = vec!["tract"];
+    let libraries = [
+        ("ort", common::ort_library(), "the ONNX Runtime library"),
+        ("openvino", common::openvino_library(), "the OpenVINO libraries"),
+    ];
+    for (engine, library, what) in libraries {
+        match library {
+            Some(_) => engines.push(engine),
+            None => common::skip_or_fail(what),
         }
-    };
+    }
     let dir = tempfile::tempdir().unwrap();
     let mut damages = damage::all();
     assert!(damages.len() >= 60);
@@ -62,7 +66,7 @@ fn engines_survive_every_damaged_file_in_a_small_address_space() {
         if write(dir.path(), &damage.bytes).is_err() {
             continue;
         }
-        for engine in engines {
+        for engine in &engines {
             let output = Command::new(std::env::current_exe().unwrap())
                 .args(["--exact", "child_runs_one_folder", "--nocapture"])
                 .env(FOLDER, dir.path())
@@ -89,14 +93,15 @@ fn child_runs_one_folder() {
 
 fn outcome(folder: &Path, engine: &str) -> s2infer::Result<()> {
     let model = Model::load(folder)?;
-    let (engine, ort_lib) = match engine {
-        "ort" => (EngineChoice::Ort, common::ort_library()),
-        _ => (EngineChoice::Tract, None),
-    };
-    let engine = open(&EngineRequest { engine, device: Device::Cpu, ort_lib })?;
+    let any = EngineRequest::default();
+    let engine = open(&match engine {
+        "ort" => EngineRequest { engine: EngineChoice::Ort, ort_lib: common::ort_library(), ..any },
+        "openvino" => EngineRequest { engine: EngineChoice::OpenVino, openvino_lib: common::openvino_library(), ..any },
+        _ => EngineRequest { engine: EngineChoice::Tract, ..any },
+    })?;
     let input = &model.golden.input;
     let (batch, bands, height, width) = input.dim();
-    let output = engine.session(&model.graph, batch, [bands, height, width])?.run(input.view())?;
+    let output = engine.session(Network::fp32(&model.graph, [bands, height, width]), batch)?.run(input.view())?;
     let checked = check_golden(&model.golden, output.view(), model.manifest.golden_tolerance);
     assert!(checked.is_err() || output.iter().all(|value| value.is_finite()), "NaN passed the golden batch");
     checked

@@ -1,58 +1,27 @@
 //! Engines against Python's onnxruntime, and every way in which a library or model can be wrong.
 
 mod common;
+#[path = "common/engines.rs"]
+mod engines;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::{env, fs};
 
-use ndarray::{Array4, ArrayD, ArrayViewD, Axis, IxDyn, concatenate, s};
-use s2infer::infer::engine::{self, Device, Engine, EngineChoice, EngineRequest};
+use engines::{array, assert_close, assert_failed, graph, models, noise, opened, opened_by};
+use ndarray::{Array4, ArrayD, Axis, concatenate, s};
+use s2infer::infer::engine::{self, Device, Engine, EngineChoice, EngineRequest, Network};
 use s2infer::{Error, Kind, Result};
 
-/// The folder of generated models; `None` (and a skip) without Python.
-fn models() -> Option<&'static Path> {
-    static FOLDER: OnceLock<Option<tempfile::TempDir>> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/make_models.py");
-        let output = Command::new(common::python()?).arg(script).arg(folder.path()).output().unwrap();
-        if String::from_utf8_lossy(&output.stderr).contains("ModuleNotFoundError") {
-            return None;
-        }
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Some(folder)
-    });
-    if folder.is_none() {
-        common::skip_or_fail("Python with numpy, onnx and onnxruntime");
-    }
-    folder.as_ref().map(tempfile::TempDir::path)
-}
-
-fn graph(models: &Path, name: &str) -> Vec<u8> {
-    fs::read(models.join(format!("{name}.onnx"))).unwrap()
-}
-
-/// An array as tests/make_models.py writes it.
-fn array(models: &Path, name: &str) -> ArrayD<f32> {
-    let bytes = fs::read(models.join(name)).unwrap();
-    let header: Vec<usize> =
-        bytes.as_chunks::<8>().0.iter().map(|axis| i64::from_le_bytes(*axis) as usize).take(6).collect();
-    let shape = &header[1..=header[0]];
-    let values = bytes[8 * (1 + header[0])..].as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value));
-    ArrayD::from_shape_vec(IxDyn(shape), values.collect()).unwrap()
-}
-
 fn request(engine: EngineChoice, device: Device, ort_lib: Option<PathBuf>) -> EngineRequest {
-    EngineRequest { engine, device, ort_lib }
+    EngineRequest { engine, device, ort_lib, ..EngineRequest::default() }
 }
 
 fn tract() -> Box<dyn Engine> {
     engine::open(&request(EngineChoice::Tract, Device::Auto, None)).unwrap()
 }
 
-/// Both engines, or tract alone (and a skip) where there is no library.
+/// Every engine, or those (and a skip) that are not missing their library.
 fn engines() -> Vec<Box<dyn Engine>> {
     let mut engines = vec![tract()];
     match common::ort_library() {
@@ -61,35 +30,24 @@ fn engines() -> Vec<Box<dyn Engine>> {
         }
         None => common::skip_or_fail("the ONNX Runtime library"),
     }
+    match common::openvino_library() {
+        Some(openvino_lib) => {
+            let library = request(EngineChoice::OpenVino, Device::Cpu, None);
+            let library = EngineRequest { openvino_lib: Some(openvino_lib), ..library };
+            engines.push(engine::open(&library).unwrap());
+        }
+        None => common::skip_or_fail("the OpenVINO libraries"),
+    }
     engines
 }
 
 fn run(engine: &dyn Engine, graph: &[u8], input: &Array4<f32>) -> Result<ArrayD<f32>> {
     let (rows, bands, height, width) = input.dim();
-    engine.session(graph, rows, [bands, height, width])?.run(input.view())
-}
-
-/// Uniform in −1..1, from SplitMix64.
-fn noise(seed: u64, shape: (usize, usize, usize, usize)) -> Array4<f32> {
-    let mut state = seed;
-    Array4::from_shape_simple_fn(shape, || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    })
-}
-
-#[track_caller]
-fn assert_close(found: ArrayViewD<f32>, expected: ArrayViewD<f32>, tolerance: f32, what: &str) {
-    assert_eq!(found.shape(), expected.shape(), "{what}");
-    for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() <= tolerance * expected.abs().max(1.0), "{what}: {found} is not {expected}");
-    }
+    engine.session(Network::fp32(graph, [bands, height, width]), rows)?.run(input.view())
 }
 
 #[test]
-fn both_engines_agree_with_python_on_every_kind_of_head() {
+fn engines_agree_with_python_on_every_kind_of_head() {
     let Some(models) = models() else { return };
     for engine in engines() {
         for name in ["binary", "multiclass", "segmentation", "resnet18"] {
@@ -115,7 +73,7 @@ fn a_row_scores_the_same_bits_wherever_it_stands_in_a_batch() {
 
 /// Puts one row at several places of a batch whose other rows are noise, one of them NaN, and compares its output.
 fn assert_positions_agree(engine: &dyn Engine, graph: &[u8], batch: usize, side: usize) {
-    let mut session = engine.session(graph, batch, [4, side, side]).unwrap();
+    let mut session = engine.session(Network::fp32(graph, [4, side, side]), batch).unwrap();
     let row = noise(7, (1, 4, side, side));
     let mut first: Option<Vec<u32>> = None;
     for position in (0..batch).filter(|at| batch <= 8 || [0, 1, 6, 15, 16, 29, 31].contains(at)) {
@@ -163,7 +121,7 @@ fn not_a_number_comes_through_and_stays_in_its_row() {
 }
 
 #[test]
-fn tract_refuses_what_it_would_get_wrong_and_onnx_runtime_takes_it() {
+fn tract_refuses_what_it_would_get_wrong_and_the_others_take_it() {
     let Some(models) = models() else { return };
     for engine in engines() {
         for (name, operator) in [
@@ -225,7 +183,7 @@ fn damaged_graphs_are_refused_without_a_panic() {
             }
         }
         assert_eq!(
-            engine.session(b"<!DOCTYPE html>", 1, [1, 2, 2]).err().map(|error| error.kind()),
+            engine.session(Network::fp32(b"<!DOCTYPE html>", [1, 2, 2]), 1).err().map(|error| error.kind()),
             Some(Kind::Refused)
         );
     }
@@ -235,18 +193,21 @@ fn damaged_graphs_are_refused_without_a_panic() {
 fn batch_of_another_shape_is_an_error() {
     let Some(models) = models() else { return };
     for engine in engines() {
-        let mut session = engine.session(&graph(models, "binary"), 2, [4, 16, 16]).unwrap();
+        let mut session = engine.session(Network::fp32(&graph(models, "binary"), [4, 16, 16]), 2).unwrap();
         assert_eq!(session.run(Array4::zeros((3, 4, 16, 16)).view()).unwrap_err().kind(), Kind::Engine);
         let reversed = Array4::zeros((2, 4, 16, 16));
         assert!(session.run(reversed.slice(s![.., ..;-1, .., ..])).is_err());
         for row in [[3, 16, 16], [4, 16, 15]] {
             assert_eq!(
-                engine.session(&graph(models, "binary"), 2, row).err().unwrap().kind(),
+                engine.session(Network::fp32(&graph(models, "binary"), row), 2).err().unwrap().kind(),
                 Kind::Refused,
                 "{row:?}"
             );
         }
-        assert_eq!(engine.session(&graph(models, "binary"), 0, [4, 16, 16]).err().unwrap().kind(), Kind::Limit);
+        assert_eq!(
+            engine.session(Network::fp32(&graph(models, "binary"), [4, 16, 16]), 0).err().unwrap().kind(),
+            Kind::Limit
+        );
     }
 }
 
@@ -257,6 +218,10 @@ fn engines_say_what_they_are() {
         let info = engine.info();
         assert_eq!((info.provider.as_str(), &info.fallback_reason), ("cpu", &None));
         match info.engine.as_str() {
+            "openvino" => {
+                assert!(info.version.starts_with("20") && info.version.split('.').count() == 3, "{}", info.version);
+                assert!(info.library.as_ref().is_some_and(|library| library.contains("libopenvino_c.so")), "{info:?}");
+            }
             "tract" => assert!(lock.contains(&format!("name = \"tract-onnx\"\nversion = \"{}\"", info.version))),
             name => {
                 assert_eq!(name, "onnxruntime");
@@ -277,60 +242,6 @@ fn tract_with_a_device_or_library_is_a_contradiction() {
         request(EngineChoice::Tract, Device::Auto, Some("libonnxruntime.so".into())),
     ] {
         assert_eq!(engine::open(&request).err().map(|error| error.kind()), Some(Kind::Usage));
-    }
-}
-
-// A process loads one library, so every case below opens its engine in a child: this test program, asked by
-// environment variables to run `engine_opens_as_the_environment_asks` alone.
-
-const ASK: &str = "S2INFER_TEST_OPEN";
-
-#[test]
-fn engine_opens_as_the_environment_asks() {
-    let asked = env::var(ASK).unwrap_or_else(|_| "tract cpu".to_owned());
-    let mut words = asked.splitn(3, ' ');
-    let choice = match words.next() {
-        Some("auto") => EngineChoice::Auto,
-        Some("ort") => EngineChoice::Ort,
-        _ => EngineChoice::Tract,
-    };
-    let device = match words.next() {
-        Some("cuda") => Device::Cuda(0),
-        Some("tensorrt") => Device::TensorRt(0),
-        Some("openvino") => Device::OpenVino,
-        _ => Device::Auto,
-    };
-    let engine = engine::open(&request(choice, device, words.next().map(PathBuf::from)));
-    match &engine {
-        Ok(engine) => println!("\nOPENED {} {:?}", engine.info().engine, engine.info().fallback_reason),
-        Err(error) => println!("\nFAILED {:?} {error}", error.kind()),
-    }
-    assert!(engine.is_ok() || env::var_os(ASK).is_some());
-}
-
-/// What a child prints when asked to open `asked` with `ORT_DYLIB_PATH` set to `variable`. It must not die of a signal.
-fn opened(asked: &str, variable: Option<&Path>) -> String {
-    opened_by(&env::current_exe().unwrap(), asked, variable)
-}
-
-fn opened_by(program: &Path, asked: &str, variable: Option<&Path>) -> String {
-    let mut child = Command::new(program);
-    child.args(["--exact", "engine_opens_as_the_environment_asks", "--nocapture"]).env(ASK, asked);
-    child.env_remove("ORT_DYLIB_PATH").env_remove("LD_LIBRARY_PATH");
-    child.envs(variable.map(|path| ("ORT_DYLIB_PATH", path)));
-    let output = child.output().unwrap();
-    assert!(output.status.success(), "{asked}: {output:?}");
-    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{asked}: {output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let line = text.lines().find(|line| line.starts_with("OPENED") || line.starts_with("FAILED"));
-    line.unwrap_or_else(|| panic!("{asked}: {text}")).to_owned()
-}
-
-#[track_caller]
-fn assert_failed(line: &str, parts: &[&str]) {
-    assert!(line.starts_with("FAILED Engine "), "{line}");
-    for part in parts {
-        assert!(line.contains(part), "{line} does not contain '{part}'");
     }
 }
 
@@ -378,10 +289,10 @@ fn library_beside_the_executable_is_taken_and_a_broken_one_is_a_reason_to_fall_b
     let (program, beside) = (folder.path().join("program"), folder.path().join("libonnxruntime.so"));
     fs::copy(env::current_exe().unwrap(), &program).unwrap();
     std::os::unix::fs::symlink(fs::canonicalize(&library).unwrap(), &beside).unwrap();
-    assert_eq!(opened_by(&program, "auto cpu", None), "OPENED onnxruntime None");
+    assert_eq!(opened_by(&program, "auto cpu", []), "OPENED onnxruntime None");
     fs::remove_file(&beside).unwrap();
     fs::write(&beside, "<html>").unwrap();
-    let line = opened_by(&program, "auto cpu", None);
+    let line = opened_by(&program, "auto cpu", []);
     let has_reason = line.starts_with("OPENED tract Some(") && line.contains("it is no shared library");
     assert!(has_reason || line == "OPENED onnxruntime None", "{line}");
 }

@@ -13,6 +13,7 @@ use model_folders::{SIDE, encode, golden_input, int, ints, manifest, node, tenso
 use ndarray::{Array, ArrayD, Axis, IxDyn};
 use s2infer::model::Manifest;
 use s2infer::model::manifest::{Head, Padding, Tta};
+use s2infer::raster::{Planes, Raster, ReadOptions, Window};
 use tract_onnx::pb;
 
 const CLASSES: [&str; 3] = ["water", "forest", "town"];
@@ -162,10 +163,11 @@ fn a_segmentation_model_writes_a_mask_of_the_whole_tile_and_its_distribution() {
             &["scene.tif", "--masks", "masks", "--distributions", "shares.csv", "-o", "rows.csv"],
         );
         let mask = std::fs::read_dir(folder.path().join("masks")).unwrap().next().unwrap().unwrap().path();
-        let mut decoder = tiff::decoder::Decoder::new(std::fs::File::open(mask).unwrap()).unwrap();
-        assert_eq!(decoder.dimensions().unwrap(), (side, side));
-        let tiff::decoder::DecodingResult::U8(classes) = decoder.read_image().unwrap() else { panic!() };
-        for (pixel, class) in classes.iter().enumerate() {
+        let mask = Raster::open(&mask, &ReadOptions::default()).unwrap();
+        assert_eq!((mask.header().width, mask.header().height), (side, side));
+        let mut classes = Planes::new();
+        mask.read(Window { x: 0, y: 0, width: side, height: side }, &[0], &mut classes).unwrap();
+        for (pixel, class) in classes.bytes.iter().enumerate() {
             let (row, column) = (pixel as u32 / side, pixel as u32 % side);
             let expected = expected_class(side, row, column).map_or(255, |class| class as u8);
             assert_eq!(*class, expected, "{engine}: row {row}, column {column}");

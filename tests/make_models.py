@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 FOLDER = Path(sys.argv[1])
 
@@ -193,6 +194,41 @@ def integers():
     (FOLDER / "integers.onnx").write_bytes(model.SerializeToString())
 
 
+def fp16():
+    """Weights and activations FLOAT16, input and output FLOAT."""
+    g = Graph(15)
+    x = g.node("Relu", g.conv(g.node("Cast", "input", to=TensorProto.FLOAT16), 4, 8, 3))
+    x = g.node("Relu", g.conv(x, 8, 16, 3, 2))
+    x = g.node("Cast", g.head(x, 16, 1), to=TensorProto.FLOAT)
+    g.weights = [numpy_helper.from_array(numpy_helper.to_array(w).astype(np.float16), w.name) for w in g.weights]
+    save("fp16", g, x, 4, 16, [1])
+
+
+class Calibration(CalibrationDataReader):
+    """A few batches like those that are compared."""
+
+    def __init__(self):
+        random = np.random.default_rng(99)
+        self.batches = iter([random.standard_normal((4, 4, 64, 64)).astype(np.float32) for _ in range(4)])
+
+    def get_next(self):
+        batch = next(self.batches, None)
+        return None if batch is None else {"input": batch}
+
+
+def int8():
+    """resnet18 as onnxruntime's own quantizer makes it: unsigned activations, signed weights per channel, a float head."""
+    path = FOLDER / "int8.onnx"
+    quantize_static(FOLDER / "resnet18.onnx", path, Calibration(), quant_format=QuantFormat.QDQ, per_channel=True,
+                    activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+                    op_types_to_quantize=["Conv", "Add", "MaxPool"])
+    batch = np.random.default_rng(16).standard_normal((32, 4, 64, 64)).astype(np.float32)
+    write("int8.input.bin", batch)
+    for model, name in ((path, "output"), (FOLDER / "resnet18.onnx", "fp32")):
+        session = onnxruntime.InferenceSession(model.read_bytes(), providers=["CPUExecutionProvider"])
+        write(f"int8.{name}.bin", session.run(None, {"input": batch})[0])
+
+
 for make in (binary, multiclass, segmentation, resnet18, logarithm, quantised, dilated, normalised, half, huge, grown,
-             batchless, single, integers):
+             batchless, single, integers, fp16, int8):
     make()

@@ -9,7 +9,7 @@ use std::path::Path;
 use folders::{encode, half_tensor, int, linear_golden, linear_graph, manifest, node, write_folder_with};
 use prost::Message;
 use s2infer::Kind;
-use s2infer::infer::engine::{Device, EngineChoice, EngineRequest, open};
+use s2infer::infer::engine::{EngineChoice, EngineRequest, Network, open};
 use s2infer::model::manifest::{Head, TrainingStatistics, WeightsStorage};
 use s2infer::model::{Manifest, Model, check_golden, describe};
 use serde_json::{Value, json};
@@ -148,8 +148,8 @@ fn scanned_graph_gives_the_golden_output_on_tract() {
     let dir = folder();
     let model =
         write_folder_with(dir.path(), &manifest(), &encode(folders::small_graph()), &folders::small_golden()).unwrap();
-    let request = EngineRequest { engine: EngineChoice::Tract, device: Device::Cpu, ort_lib: None };
-    let mut session = open(&request).unwrap().session(&model.graph, 2, [4, 8, 8]).unwrap();
+    let request = EngineRequest { engine: EngineChoice::Tract, ..EngineRequest::default() };
+    let mut session = open(&request).unwrap().session(Network::fp32(&model.graph, [4, 8, 8]), 2).unwrap();
     let output = session.run(model.golden.input.view()).unwrap();
     check_golden(&model.golden, output.view(), 1e-5).unwrap();
 }
@@ -172,7 +172,7 @@ fn manifests_that_contradict_themselves_are_refused_with_the_reason() {
         (format!("{block}/overlap_px"), json!(8), "overlap_px"),
         (format!("{block}/clip"), json!([0.3, 0.1]), "clip"),
         (format!("{block}/golden_tolerance"), json!(1), "golden_tolerance"),
-        (format!("{block}/precision"), json!("fp64"), "precision"),
+        (format!("{block}/precision"), json!("fp64"), "unknown variant `fp64`"),
         (format!("{block}/dn_defaults/uint7"), json!({"dn_scale": 1.0, "dn_offset": 0.0}), "uint7"),
         (format!("{block}/dn_defaults/uint16/dn_scale"), json!(0.0), "dn_scale"),
         (format!("{block}/training_statistics/B99"), json!({"p02": 0.0, "median": 0.1, "p98": 0.2}), "B99"),

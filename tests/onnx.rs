@@ -5,7 +5,7 @@ mod common;
 use std::process::Command;
 
 use ndarray::Array4;
-use s2infer::infer::engine::{Device, EngineChoice, EngineRequest, open};
+use s2infer::infer::engine::{EngineChoice, EngineRequest, Network, open};
 use s2infer::onnx::{Conv, GraphBuilder, Resampling, Weights};
 
 const SIDE: usize = 8;
@@ -120,8 +120,8 @@ fn check(weights: Weights, name: &str) {
     std::fs::write(folder.path().join("input.f32"), bytes(&mut input.iter())).unwrap();
     // tract gets its weights widened, as a model folder does when it is loaded.
     if weights == Weights::Fp32 {
-        let request = EngineRequest { engine: EngineChoice::Tract, device: Device::Cpu, ort_lib: None };
-        let mut session = open(&request).unwrap().session(&graph, 3, [4, SIDE, SIDE]).unwrap();
+        let request = EngineRequest { engine: EngineChoice::Tract, ..EngineRequest::default() };
+        let mut session = open(&request).unwrap().session(Network::fp32(&graph, [4, SIDE, SIDE]), 3).unwrap();
         let output = session.run(input.view()).unwrap();
         std::fs::write(folder.path().join("tract.f32"), bytes(&mut output.iter())).unwrap();
     }
@@ -146,7 +146,7 @@ fn a_weight_that_fp16_cannot_hold_stays_fp32() {
     let weight = graph.weight("large", &[1, 1, 1, 1], &[1e6]);
     let y = graph.conv(&x, &weight, None, Conv::default());
     graph.output("y", &y, &[None, Some(1), Some(1), Some(1)]);
-    let request = EngineRequest { engine: EngineChoice::Tract, device: Device::Cpu, ort_lib: None };
-    let mut session = open(&request).unwrap().session(&graph.finish(), 1, [1, 1, 1]).unwrap();
+    let request = EngineRequest { engine: EngineChoice::Tract, ..EngineRequest::default() };
+    let mut session = open(&request).unwrap().session(Network::fp32(&graph.finish(), [1, 1, 1]), 1).unwrap();
     assert_eq!(session.run(Array4::from_elem((1, 1, 1, 1), 2.0).view()).unwrap().sum(), 2e6);
 }

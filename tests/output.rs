@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use jiff::civil::date;
 use s2infer::decide::Decision;
-use s2infer::output::{self, DistributionWriter, Format, MaskWriter, Row, Target, signal};
-use s2infer::raster::{Geo, Window};
+use s2infer::output::{self, DistributionWriter, Format, Row, TableOptions, Target, signal};
+use s2infer::raster::Window;
 use s2infer::{Kind, Result};
 
 /// What a script prints, or none where there is no Python.
@@ -27,8 +27,8 @@ fn python(script: &str, arguments: &[&Path]) -> Option<String> {
 
 const CLASSES: [&str; 2] = ["background", "construction"];
 
-fn classes() -> Vec<String> {
-    CLASSES.map(String::from).to_vec()
+fn options() -> TableOptions {
+    TableOptions { classes: CLASSES.map(String::from).to_vec(), ..TableOptions::default() }
 }
 
 fn rows() -> Vec<Row> {
@@ -53,7 +53,7 @@ fn rows() -> Vec<Row> {
 }
 
 fn write(format: Format, path: &Path, rows: &[Row]) {
-    let mut sink = output::open(format, Target::File(path.into()), &classes()).unwrap();
+    let mut sink = output::open(format, Target::File(path.into()), &options()).unwrap();
     for row in rows {
         sink.write(row).unwrap();
         assert!(!path.exists(), "a file must not have its name before it is whole");
@@ -136,7 +136,9 @@ fn the_format_is_what_was_asked_for_else_the_extension_s_else_csv() {
     assert_eq!(by_name("a.txt"), Format::Csv);
     assert_eq!(Format::choose(None, None), Format::Csv);
     assert_eq!(Format::choose(Some(Format::Ndjson), Some(Path::new("a.csv"))), Format::Ndjson);
-    assert_eq!("parquet".parse::<Format>().unwrap_err().kind(), Kind::Usage);
+    assert_eq!(by_name("a.gpkg"), Format::GeoPackage);
+    assert_eq!(by_name("a.parquet"), Format::GeoParquet);
+    assert_eq!("shapefile".parse::<Format>().unwrap_err().kind(), Kind::Usage);
 }
 
 /// A stream that fails as a closed pipe or a full disk does.
@@ -155,7 +157,7 @@ impl Write for Failing {
 #[test]
 fn a_closed_pipe_is_told_from_a_full_disk() {
     let finish = |kind| -> Result<()> {
-        let mut sink = output::open(Format::Csv, Target::Stdout(Box::new(Failing(kind))), &[])?;
+        let mut sink = output::open(Format::Csv, Target::Stdout(Box::new(Failing(kind))), &options())?;
         rows().iter().try_for_each(|row| sink.write(row))?;
         sink.finish()
     };
@@ -186,7 +188,7 @@ fn a_stream_and_a_file_get_the_same_bytes() {
         let path = folder.path().join("out");
         write(format, &path, &rows());
         let stream = Shared::default();
-        let mut sink = output::open(format, Target::Stdout(Box::new(stream.clone())), &classes()).unwrap();
+        let mut sink = output::open(format, Target::Stdout(Box::new(stream.clone())), &options()).unwrap();
         rows().iter().for_each(|row| sink.write(row).unwrap());
         sink.finish().unwrap();
         assert_eq!(*stream.0.lock().unwrap(), std::fs::read(&path).unwrap());
@@ -197,10 +199,12 @@ fn a_stream_and_a_file_get_the_same_bytes() {
 #[test]
 fn a_sink_that_is_dropped_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
-    let mut sink = output::open(Format::Csv, Target::File(folder.path().join("out.csv")), &[]).unwrap();
-    sink.write(&rows()[0]).unwrap();
-    drop(sink);
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    for format in [Format::Csv, Format::GeoPackage, Format::GeoParquet] {
+        let mut sink = output::open(format, Target::File(folder.path().join("out")), &options()).unwrap();
+        sink.write(&rows()[0]).unwrap();
+        drop(sink);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{format:?}");
+    }
 }
 
 /// Sends this process a signal, as a person or systemd does.
@@ -227,80 +231,6 @@ fn the_first_signal_is_seen_and_the_second_ends_the_process() {
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "the_first_signal_is_seen_and_the_second_ends_the_process"]).env(CHILD, "1");
     assert_eq!(child.output().unwrap().status.code(), Some(130));
-}
-
-/// The class that the tests put at a pixel.
-fn class_at(x: u32, y: u32) -> u8 {
-    ((x / 7 + y / 3) % 5) as u8
-}
-
-/// A mask of 150 × 140 pixels from windows of 64, without the window at (64, 64).
-fn mask(folder: &Path, tile: &str, geo: Option<&Geo>) -> std::path::PathBuf {
-    let (width, height) = (150u32, 140u32);
-    let mut writer = MaskWriter::create(folder, tile, width, height, geo).unwrap();
-    for y in (0..height).step_by(64) {
-        for x in (0..width).step_by(64) {
-            let window = Window { x, y, width: (width - x).min(64), height: (height - y).min(64) };
-            let pixels = (y..y + window.height).flat_map(|y| (x..x + window.width).map(move |x| class_at(x, y)));
-            if (x, y) != (64, 64) {
-                writer.write(window, &pixels.collect::<Vec<_>>()).unwrap();
-            }
-        }
-    }
-    writer.finish().unwrap()
-}
-
-#[test]
-fn a_mask_reads_back_in_rasterio_with_its_place_on_earth() {
-    let folder = tempfile::tempdir().unwrap();
-    let utm = Geo { epsg: Some(32631), transform: [600_000.0, 10.0, 0.0, 5_700_000.0, 0.0, -10.0] };
-    let degrees = Geo { epsg: Some(4326), transform: [4.0, 0.001, 0.0002, 52.0, -0.0001, -0.001] };
-    let paths = [
-        mask(folder.path(), "a.tif", Some(&utm)),
-        mask(folder.path(), "b.tif", Some(&degrees)),
-        mask(folder.path(), "c.tif", None),
-    ];
-    let script = r#"
-import sys, warnings, numpy, rasterio, tifffile
-warnings.simplefilter("ignore")
-y, x = numpy.mgrid[:140, :150]
-wanted = ((x // 7 + y // 3) % 5).astype("uint8")
-wanted[64:128, 64:128] = 255
-for path in sys.argv[1:]:
-    with rasterio.open(path) as mask:
-        assert mask.count == 1 and mask.dtypes == ("uint8",) and mask.nodata == 255 and mask.compression.name == "deflate"
-        assert (mask.read(1) == wanted).all()
-        print(mask.crs.to_epsg() if mask.crs else None, list(mask.transform.to_gdal()))
-    assert (tifffile.imread(path) == wanted).all()
-"#;
-    let Some(printed) = python(script, &paths.each_ref().map(|path| path.as_path())) else { return };
-    let wanted = "32631 [600000.0, 10.0, 0.0, 5700000.0, 0.0, -10.0]\n4326 [4.0, 0.001, 0.0002, 52.0, -0.0001, -0.001]\n\
-                  None [0.0, 1.0, 0.0, 0.0, 0.0, 1.0]\n";
-    assert_eq!(printed, wanted);
-}
-
-#[test]
-fn masks_of_tiles_of_one_name_lie_side_by_side() {
-    let folder = tempfile::tempdir().unwrap();
-    let names: Vec<_> = ["a/t.tif", "b/t.tif", "../../t.tif", "t", "/"]
-        .iter()
-        .map(|tile| MaskWriter::create(folder.path(), tile, 8, 8, None).unwrap().finish().unwrap())
-        .collect();
-    assert!(names.iter().all(|name| name.parent() == Some(folder.path())));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), names.len());
-}
-
-#[test]
-fn a_mask_window_that_comes_late_or_lies_outside_is_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut writer = MaskWriter::create(folder.path(), "a.tif", 8, 8, None).unwrap();
-    let window = |x, y| Window { x, y, width: 4, height: 4 };
-    writer.write(window(0, 4), &[1; 16]).unwrap();
-    for (wrong, classes) in [(window(0, 0), 16), (window(6, 4), 16), (window(0, 6), 16), (window(4, 4), 15)] {
-        assert_eq!(writer.write(wrong, &vec![0; classes]).unwrap_err().kind(), Kind::Output, "{wrong:?}");
-    }
-    let beyond = Window { x: u32::MAX, y: 4, width: 2, height: 4 };
-    assert!(writer.write(beyond, &[0; 8]).is_err());
 }
 
 #[test]

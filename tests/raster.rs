@@ -82,7 +82,8 @@ fn hex(bytes: &[u8]) -> String {
 fn check_pixels(path: &Path, expected: &Expected) {
     let name = path.display();
     for mmap in [true, false] {
-        let raster = Raster::open(path, &ReadOptions { mmap }).unwrap_or_else(|error| panic!("{error}"));
+        let raster =
+            Raster::open(path, &ReadOptions { mmap, ..Default::default() }).unwrap_or_else(|error| panic!("{error}"));
         let header = raster.header();
         assert_eq!((header.width, header.height), (expected.width, expected.height), "{name}");
         assert_eq!((header.bands.len(), header.sample_type.name()), (expected.bands, &*expected.dtype), "{name}");
@@ -325,7 +326,7 @@ fn tile_cut_short_on_disk_is_an_error_that_names_chunk_and_offset() {
         for kept in [length - 1, length / 2, 1 << 19] {
             fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(kept).unwrap();
             for mmap in [true, false] {
-                let error = match Raster::open(&path, &ReadOptions { mmap }) {
+                let error = match Raster::open(&path, &ReadOptions { mmap, ..Default::default() }) {
                     // GDAL and the writer above put the directory first.
                     Err(error) => panic!("{error}"),
                     Ok(raster) => read_all(&raster).unwrap_err(),
@@ -349,7 +350,7 @@ fn tile_cut_short_while_mapped_fails_alone_and_the_process_lives() {
         for mmap in [true, false] {
             let copy = folder.path().join("copy.tif");
             fs::copy(&path, &copy).unwrap();
-            let raster = Raster::open(&copy, &ReadOptions { mmap }).unwrap();
+            let raster = Raster::open(&copy, &ReadOptions { mmap, ..Default::default() }).unwrap();
             let length = fs::metadata(&copy).unwrap().len();
             // One byte less is no fault for a map, since the page is still there; only the file's size tells.
             let kept = [0, 5000, length / 2, length - 1][number % 4];
@@ -422,7 +423,7 @@ fn content_hash_is_that_of_the_files_bytes() {
     let path = rasters.path().join(&expected[0].file);
     let bytes = fs::read(&path).unwrap();
     for mmap in [true, false] {
-        let raster = Raster::open(&path, &ReadOptions { mmap }).unwrap();
+        let raster = Raster::open(&path, &ReadOptions { mmap, ..Default::default() }).unwrap();
         assert_eq!(raster.content_sha256().unwrap().as_slice(), &*Sha256::digest(&bytes));
         raster.check_unchanged().unwrap();
         // The same bytes under the same name, but another file.

@@ -21,7 +21,7 @@ pub fn benches(criterion: &mut Criterion) {
                 let mut planes = Planes::new();
                 group.bench_function(BenchmarkId::new(format!("{codec:?}{how}"), side_px), |bencher| {
                     bencher.iter(|| {
-                        let raster = Raster::open(&path, &ReadOptions { mmap }).unwrap();
+                        let raster = Raster::open(&path, &ReadOptions { mmap, ..Default::default() }).unwrap();
                         raster.read(window, &[2, 1, 0, 3], &mut planes).unwrap();
                         black_box(&planes);
                     });

@@ -1,9 +1,9 @@
-//! A model to time: ResNet-18 with weights from a counter, as `scripts/peers/resnet18.py` writes it, and its manifest.
+//! A model to time: ResNet-18 with weights from a counter, as `scripts/peers/resnet.py` writes it, and its manifest.
 
 use std::path::PathBuf;
 
 use prost::Message;
-use s2infer::infer::engine::{self, Device, Engine, EngineChoice, EngineRequest};
+use s2infer::infer::engine::{self, Engine, EngineChoice, EngineRequest};
 use s2infer::model::Manifest;
 use tract_onnx::pb;
 
@@ -26,8 +26,16 @@ pub fn engines() -> Vec<(&'static str, Box<dyn Engine>)> {
     let installed = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.ort")).into_iter().flatten().flatten();
     let library: Option<PathBuf> =
         installed.map(|entry| entry.path()).find(|path| path.to_string_lossy().contains("libonnxruntime.so"));
-    let open = |engine, ort_lib| engine::open(&EngineRequest { engine, device: Device::Cpu, ort_lib });
-    let candidates = [("ONNX Runtime", open(EngineChoice::Ort, library)), ("tract", open(EngineChoice::Tract, None))];
+    let openvino = std::env::var_os("OPENVINO_LIB_PATH").map(PathBuf::from);
+    let openvino = openvino.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/.openvino").into());
+    let open = |engine, ort_lib, openvino_lib| {
+        engine::open(&EngineRequest { engine, ort_lib, openvino_lib, sessions: 1, ..EngineRequest::default() })
+    };
+    let candidates = [
+        ("ONNX Runtime", open(EngineChoice::Ort, library, None)),
+        ("OpenVINO", open(EngineChoice::OpenVino, None, Some(openvino))),
+        ("tract", open(EngineChoice::Tract, None, None)),
+    ];
     candidates.into_iter().filter_map(|(name, engine)| Some((name, engine.ok()?))).collect()
 }
 

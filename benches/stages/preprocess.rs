@@ -17,6 +17,7 @@ pub fn benches(criterion: &mut Criterion) {
         nodata: vec![0.0],
         source: "command-line".into(),
         is_offset_assumed: false,
+        is_offset_checked: false,
     };
     let area = SIDE_PX * SIDE_PX;
     let (mut input, mut valid) = (vec![0.0; BANDS * area], vec![true; area]);

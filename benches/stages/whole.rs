@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use ndarray::{Array4, Axis};
-use s2infer::infer::engine::Engine;
+use s2infer::infer::engine::{Engine, Network};
 use s2infer::model::manifest::Tta;
 use s2infer::model::{Golden, Model, seal, write_golden};
-use s2infer::output::{self, Format, Target};
+use s2infer::output::{self, Format, TableOptions, Target};
 use s2infer::pipeline::{self, Input, Job, Outputs, Thresholds};
 use s2infer::scene::SceneOptions;
 
@@ -38,12 +38,16 @@ pub fn benches(criterion: &mut Criterion) {
                     sessions: 1,
                     readers: 1,
                 };
-                let classes = job.model.manifest.classes.clone();
                 let outputs = Outputs {
-                    sink: output::open(Format::Csv, Target::Stdout(Box::new(std::io::sink())), &classes).unwrap(),
+                    sink: output::open(
+                        Format::Csv,
+                        Target::Stdout(Box::new(std::io::sink())),
+                        &TableOptions::default(),
+                    )
+                    .unwrap(),
                     journal: None,
                     keep_journal: false,
-                    masks: None,
+                    maps: Default::default(),
                     distributions: None,
                     progress: &mut |_| {},
                     observe: None,
@@ -61,7 +65,7 @@ fn model(folder: &std::path::Path, engine: &dyn Engine) -> Model {
     std::fs::create_dir_all(folder).unwrap();
     let graph = resnet18();
     let input = Array4::from_elem((1, BANDS, SIDE_PX, SIDE_PX), 0.25);
-    let mut session = engine.session(&graph, 1, [BANDS, SIDE_PX, SIDE_PX]).unwrap();
+    let mut session = engine.session(Network::fp32(&graph, [BANDS, SIDE_PX, SIDE_PX]), 1).unwrap();
     let output = session.run(input.view()).unwrap();
     assert_eq!(output.len_of(Axis(0)), 1);
     std::fs::write(folder.join("model.onnx"), graph).unwrap();

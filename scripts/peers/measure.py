@@ -8,6 +8,8 @@ import threading
 import time
 from dataclasses import dataclass
 
+from tree import TreeMemory
+
 CONFIDENCE = 0.95
 
 
@@ -24,23 +26,26 @@ class Failed(Exception):
     """A program that did not end with 0."""
 
 
-def run(command, environment=None, watch=None):
-    """The cost of a command as a whole process, start-up included. Its standard output goes to last-run.out."""
+def run(command, environment=None, watch=None, tree=False):
+    """The cost of a command as a whole process, start-up included, and of the processes that it starts and waits for. Its
+    standard output goes to last-run.out. With `tree` the memory is that of all these processes together."""
     with open("last-run.out", "wb") as output, open("last-run.log", "w+") as log:
         started = time.perf_counter()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=log, env={**os.environ, **(environment or {})}
         )
         seen = Watch(process.pid, watch) if watch else None
+        memory = TreeMemory(process.pid) if tree else None
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if seen:
             seen.stop()
+        tree_bytes = memory.stop() if memory else 0
         if process.returncode != 0:
             log.seek(0)
             raise Failed(f"{command} ended with {process.returncode}:\n{log.read()[-2000:]}")
-    cost = Cost(usage.ru_utime + usage.ru_stime, wall_s, usage.ru_maxrss * 1024)
+    cost = Cost(usage.ru_utime + usage.ru_stime, wall_s, max(usage.ru_maxrss * 1024, tree_bytes))
     if seen:
         cost.maps_max, cost.files_max = seen.maps_max, seen.files_max
     return cost
@@ -71,7 +76,7 @@ class Watch:
 
 
 def first_row_s(command, environment=None):
-    """Seconds from the start of a process to its first line of data on standard output."""
+    """Seconds from the start of a process to its first line of data on standard output, and its CPU seconds in all."""
     started = time.perf_counter()
     process = subprocess.Popen(
         command,
@@ -82,10 +87,13 @@ def first_row_s(command, environment=None):
     )
     header, row = process.stdout.readline(), process.stdout.readline()
     seconds = time.perf_counter() - started
-    process.communicate()
+    process.stdout.read()
+    process.stdout.close()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0 or not row:
         raise Failed(f"{command} ended with {process.returncode} after {header!r}")
-    return seconds
+    return seconds, usage.ru_utime + usage.ru_stime
 
 
 def forget(paths):

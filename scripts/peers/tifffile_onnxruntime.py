@@ -1,7 +1,6 @@
 """tifffile and onnxruntime on one thread, as one would write it."""
 
 import onnxruntime
-import tifffile
 
 import common
 
@@ -15,9 +14,7 @@ def main():
         options.model / "model.onnx", settings, providers=["CPUExecutionProvider"]
     )
     common.decide(
-        options,
-        read=lambda path: tifffile.imread(path).transpose(2, 0, 1),
-        infer=lambda batch: session.run(None, {"input": batch})[0],
+        options, read=common.tiff_reader(options), infer=lambda batch: session.run(None, {"input": batch})[0]
     )
 
 

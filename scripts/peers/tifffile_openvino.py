@@ -2,7 +2,6 @@
 
 import numpy as np
 import openvino
-import tifffile
 
 import common
 
@@ -18,7 +17,7 @@ def main():
     request = compiled.create_infer_request()
     common.decide(
         options,
-        read=lambda path: tifffile.imread(path).transpose(2, 0, 1),
+        read=common.tiff_reader(options),
         infer=lambda batch: np.array(request.infer({"input": batch})["logits"]),
     )
 

@@ -1,27 +1,26 @@
 #!/usr/bin/env python3
 """Makes the tiles of the comparison: GeoTIFFs as an export of Sentinel-2 patches has them.
 
-    python3 scripts/peers/tiles.py FOLDER COUNT [BANDS]
+    python3 scripts/peers/tiles.py FOLDER COUNT [--bands 4] [--side 64] [--uncompressed]
 
-64×64 pixels, uint16, Deflate with predictor 2, pixel-interleaved, UTM geo keys, nodata 0. Smooth ground with noise of
-30 DN compresses about as real patches do. Tile n is the same in every run.
+uint16, Deflate with predictor 2, pixel-interleaved, UTM geo keys, nodata 0. Smooth ground with noise of 30 DN compresses
+about as real patches do. Tile n is the same in every run, compressed or not.
 """
 
+import argparse
 import pathlib
-import sys
 
 import numpy as np
 import tifffile
 
-SIDE_PX = 64
 PIXEL_M = 10.0
 EPSG = 32632
 GEO_KEYS = (1, 1, 0, 4, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, EPSG, 3076, 0, 1, 9001)
 
 
-def ground(random, bands):
+def ground(random, bands, side):
     """A few waves per band around a level that differs from tile to tile."""
-    y, x = np.mgrid[0:SIDE_PX, 0:SIDE_PX] / SIDE_PX
+    y, x = np.mgrid[0:side, 0:side] / side
     waves = sum(
         random.uniform(50, 250) * np.sin(2 * np.pi * (random.uniform(0, 3) * x + random.uniform(0, 3) * y + random.random()))
         for _ in range(4)
@@ -31,15 +30,15 @@ def ground(random, bands):
     return np.clip(values + random.normal(0, 30, values.shape), 1, 10_000).astype(np.uint16)
 
 
-def write(path, pixels, number):
-    easting, northing = 500_000 + number % 64 * 640.0, 5_800_000 - number // 64 * 640.0
+def write(path, pixels, number, compression):
+    extent_m = len(pixels) * PIXEL_M
+    easting, northing = 500_000 + number % 64 * extent_m, 5_800_000 - number // 64 * extent_m
     tifffile.imwrite(
         path,
         pixels,
         photometric="minisblack",
         planarconfig="contig",
-        compression="adobe_deflate",
-        predictor=2,
+        **compression,
         metadata=None,
         extratags=[
             (33550, "d", 3, (PIXEL_M, PIXEL_M, 0.0), True),
@@ -50,12 +49,21 @@ def write(path, pixels, number):
     )
 
 
-def main(folder, count, bands):
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(count):
-        random = np.random.default_rng([bands, number])
-        write(folder / f"tile-{number:05}.tif", ground(random, bands), number)
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("count", type=int)
+    parser.add_argument("--bands", type=int, default=4)
+    parser.add_argument("--side", type=int, default=64, help="in pixels")
+    parser.add_argument("--uncompressed", action="store_true")
+    options = parser.parse_args()
+    compression = {} if options.uncompressed else {"compression": "adobe_deflate", "predictor": 2}
+    options.folder.mkdir(parents=True, exist_ok=True)
+    for number in range(options.count):
+        random = np.random.default_rng([options.bands, number])
+        pixels = ground(random, options.bands, options.side)
+        write(options.folder / f"tile-{number:05}.tif", pixels, number, compression)
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 4)
+    main()

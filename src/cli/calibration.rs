@@ -10,7 +10,7 @@ use s2infer::model::manifest::Tta;
 pub fn binding(model: &Model, tta: Tta) -> Binding {
     Binding {
         model_sha256: model.sha256.clone(),
-        precision: model.manifest.precision.clone(),
+        precision: model.manifest.precision,
         preprocessing_version: preprocessing_id(&model.manifest),
         tta,
     }
@@ -23,7 +23,7 @@ pub fn request(model: &Model, tta: Tta, rule: Rule) -> CalibrateRequest {
         model: ModelRef {
             name: model.manifest.name.clone(),
             sha256: model.sha256.clone(),
-            precision: model.manifest.precision.clone(),
+            precision: model.manifest.precision,
         },
         preprocessing_version: preprocessing_id(&model.manifest),
         tta,

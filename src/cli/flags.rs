@@ -7,12 +7,13 @@ use clap::Args;
 use jiff::civil::Date;
 use s2infer::decide::ShiftChoice;
 use s2infer::infer::engine::EngineRequest;
-use s2infer::output::Format;
+use s2infer::model::manifest::Precision;
+use s2infer::output::{self, CrsChoice, Format, MapCompression, MapOutputs};
 use s2infer::raster::ReadOptions;
 use s2infer::scene::{DnFlags, SceneOptions, TileTable, canonical_band, parse_date};
 use s2infer::{Error, Result};
 
-use super::values::{DeviceArg, EngineArg, TtaArg, finite, percent, threshold};
+use super::values::{BatchArg, DeviceArg, EngineArg, TtaArg, finite, percent, threshold};
 
 /// The model in the binary.
 pub const BUILT_IN: &str = "construction";
@@ -41,7 +42,7 @@ pub struct ModelArgs {
 }
 
 /// Which thresholds decide.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Thresholds")]
 pub struct DecideArgs {
     /// The threshold profile [default: the model's own].
@@ -84,6 +85,10 @@ pub struct SceneArgs {
     /// Side table `tile,date,cloud_cover` (percent), matched by path or file name.
     #[arg(long, value_name = "CSV")]
     pub metadata: Option<PathBuf>,
+    /// Metres of a pixel of the grid that a product's bands are brought to [default: that of the finest band that the model
+    /// needs]. A model decides what it was trained for: at another resolution its thresholds promise nothing.
+    #[arg(long, value_name = "METRES", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub resolution: Option<u32>,
     /// Read files instead of mapping them into memory. A mapped file that is truncated while it is read fails
     /// alone either way; reading is for network file systems.
     #[arg(long)]
@@ -91,7 +96,7 @@ pub struct SceneArgs {
 }
 
 /// What runs the model.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
     /// The engine; only `auto` falls back.
@@ -103,28 +108,58 @@ pub struct EngineArgs {
     /// The ONNX Runtime library, or the folder it is in. Also: ORT_DYLIB_PATH.
     #[arg(long, value_name = "PATH")]
     pub ort_lib: Option<PathBuf>,
+    /// OpenVINO's C library, or the folder it is in. Also: OPENVINO_LIB_PATH.
+    #[arg(long, value_name = "PATH")]
+    pub openvino_lib: Option<PathBuf>,
+    /// Keep the engines that TensorRT builds in this folder, which must be yours alone (mode 0700); without it each run
+    /// builds them anew.
+    #[arg(long, value_name = "FOLDER")]
+    pub engine_cache: Option<PathBuf>,
     /// Sessions that run at the same time, each on one core [default: all cores].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Rows of a batch, windows times views [default: 32 on the processor, 8 for few tiles, 64 on a
-    /// GPU; fewer for large inputs].
-    #[arg(long, value_name = "ROWS", value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub batch: Option<u16>,
+    /// Rows of a batch, windows times views: a number, or `auto`, which is 32 on the processor, 8 for few tiles, 64 on a
+    /// GPU, fewer for large inputs, and for very many tiles what a short measurement finds, once a model and machine.
+    #[arg(long, value_name = "ROWS|auto", default_value = "auto")]
+    pub batch: BatchArg,
 }
 
 /// Where results go.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// csv, ndjson or geojson [default: by --output's extension, else csv].
+    /// csv, ndjson, geojson, gpkg or parquet [default: by --output's extension, else csv].
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
     /// Where the table goes; it appears complete or not at all [default: `-`, standard output].
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Class maps of segmentation models, a GeoTIFF for every tile.
+    /// The coordinates of geometries: lonlat (WGS 84; also: EPSG:4326, OGC:CRS84), or source, those of each tile's own
+    /// reference system, with which come the columns epsg, easting and northing of the centre. GeoJSON then names the
+    /// system in a member `crs`, which RFC 7946 does not know and GDAL does.
+    #[arg(long, value_name = "CRS", default_value = "lonlat")]
+    pub crs: CrsChoice,
+    /// Sites, in the form that the extension says: positive windows of a tile that overlap or touch, merged, with score,
+    /// area, extent and outline.
+    #[arg(long, value_name = "FILE")]
+    pub sites: Option<PathBuf>,
+    /// A STAC item of all files that the run wrote, with sizes and hashes; it is written last.
+    #[arg(long, value_name = "FILE")]
+    pub stac: Option<PathBuf>,
+    /// Maps of classes, a Cloud-Optimized GeoTIFF for every tile: of every pixel's class (segmentation models), else of
+    /// every window's decision (0 negative, 1 positive or the class; 254 abstained; 255 no data).
     #[arg(long, value_name = "DIR")]
     pub masks: Option<PathBuf>,
+    /// Maps of scores, a Cloud-Optimized GeoTIFF for every tile: of every window's score (float32), for segmentation
+    /// models of the probability of every pixel's class (percent).
+    #[arg(long, value_name = "DIR")]
+    pub score_maps: Option<PathBuf>,
+    /// Pictures of the tiles with the decisions drawn in, a PNG of at most 1,200 px a side for every tile.
+    #[arg(long, value_name = "DIR")]
+    pub quicklook: Option<PathBuf>,
+    /// Compression of maps: deflate or zstd.
+    #[arg(long, value_name = "CODEC", default_value = "deflate")]
+    pub map_compression: MapCompression,
     /// Class shares of segmentation models, a row for every tile.
     #[arg(long, value_name = "FILE")]
     pub distributions: Option<PathBuf>,
@@ -137,19 +172,35 @@ pub struct OutputArgs {
     pub metrics_file: Option<PathBuf>,
     /// Take over what an earlier run with the same model, profile and options already decided, by content, and keep
     /// the journal (OUTPUT.journal) for the next.
-    #[arg(long, requires = "output", conflicts_with_all = ["masks", "distributions"])]
+    #[arg(long, requires = "output", conflicts_with_all = ["masks", "score_maps", "quicklook", "distributions"])]
     pub resume: bool,
     /// Wait this many seconds for another run on the same output instead of giving up.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     pub wait: u64,
     /// List each tile's shift and threshold, and decide nothing.
     #[arg(long, conflicts_with_all = [
-        "output", "masks", "distributions", "record", "metrics_file", "resume", "drift", "drift_reference", "fail_on_drift",
+        "output", "sites", "stac", "masks", "score_maps", "quicklook", "distributions", "record", "metrics_file", "resume",
+        "drift", "drift_reference", "fail_on_drift",
     ])]
     pub dry_run: bool,
 }
 
 impl OutputArgs {
+    /// The maps and pictures that are asked for.
+    pub fn maps(&self) -> MapOutputs {
+        MapOutputs {
+            masks: self.masks.clone(),
+            score_maps: self.score_maps.clone(),
+            quicklooks: self.quicklook.clone(),
+            compression: self.map_compression,
+        }
+    }
+
+    /// The form of the table.
+    pub fn table_format(&self) -> Format {
+        Format::choose(self.format, self.output.as_deref())
+    }
+
     /// Takes `--output -` for standard output, where nothing else may go.
     ///
     /// # Errors
@@ -160,6 +211,8 @@ impl OutputArgs {
             ("--record", &self.record),
             ("--metrics-file", &self.metrics_file),
             ("--distributions", &self.distributions),
+            ("--sites", &self.sites),
+            ("--stac", &self.stac),
         ];
         for (flag, path) in files {
             if is_stream(path) {
@@ -171,6 +224,9 @@ impl OutputArgs {
                 return Err(Error::usage("--resume keeps a journal beside the output: give --output a file, not `-`"));
             }
             self.output = None;
+        }
+        if self.output.is_none() && self.format.is_some_and(Format::needs_file) {
+            return Err(output::needs_file());
         }
         Ok(())
     }
@@ -187,15 +243,24 @@ impl SceneArgs {
             date: self.date,
             cloud_cover_percent: self.cloud_cover,
             table: table.map(Arc::new),
-            read: ReadOptions { mmap: !self.no_mmap },
+            resolution_m: self.resolution,
+            read: ReadOptions { mmap: !self.no_mmap, ..Default::default() },
         })
     }
 }
 
 impl EngineArgs {
-    /// What the engines are asked for.
-    pub fn request(&self) -> EngineRequest {
-        EngineRequest { engine: self.engine.into(), device: self.device.0, ort_lib: self.ort_lib.clone() }
+    /// What the engines are asked for, for a model of this precision.
+    pub fn request(&self, precision: Precision) -> EngineRequest {
+        EngineRequest {
+            engine: self.engine.into(),
+            device: self.device.0,
+            ort_lib: self.ort_lib.clone(),
+            openvino_lib: self.openvino_lib.clone(),
+            engine_cache: self.engine_cache.clone(),
+            precision,
+            sessions: self.threads(),
+        }
     }
 
     /// Sessions on the processor.
@@ -206,13 +271,18 @@ impl EngineArgs {
     /// Rows of a batch for so many tiles of this input size. Rows are the same bits whatever the batch: it is no part
     /// of what a result depends on, unless --batch goes beyond what that was tested for.
     pub fn batch_rows(&self, tile_px: u32, tiles: usize, is_gpu: bool) -> usize {
-        let rows = match (is_gpu, tiles >= MANY_TILES) {
-            (true, _) => GPU_BATCH_ROWS,
-            (false, true) => CPU_BATCH_ROWS,
-            (false, false) => CPU_BATCH_ROWS_FEW_TILES,
-        };
-        // 64 px is the usual patch; a window of k times its area counts k-fold.
-        let area = (tile_px as usize).pow(2).div_ceil(64 * 64);
-        self.batch.map_or_else(|| (rows / area).max(1), usize::from)
+        self.batch.rows().unwrap_or_else(|| batch_rows(tile_px, tiles, is_gpu))
     }
+}
+
+/// The usual rows of a batch for so many tiles of this input size.
+pub fn batch_rows(tile_px: u32, tiles: usize, is_gpu: bool) -> usize {
+    let rows = match (is_gpu, tiles >= MANY_TILES) {
+        (true, _) => GPU_BATCH_ROWS,
+        (false, true) => CPU_BATCH_ROWS,
+        (false, false) => CPU_BATCH_ROWS_FEW_TILES,
+    };
+    // 64 px is the usual patch; a window of k times its area counts k-fold.
+    let area = (tile_px as usize).pow(2).div_ceil(64 * 64);
+    (rows / area).max(1)
 }

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use s2infer::limits::{TABLE_BYTES_MAX, read_bounded, read_bounded_from};
 use s2infer::pipeline::Input;
 use s2infer::raster::looks_like_raster;
+use s2infer::scene::Product;
 use s2infer::{Error, Result};
 use walkdir::WalkDir;
 
-/// Expands what was given: a file stands for itself, a folder for the rasters in it (recursively, sorted), a
-/// pattern for its matches (sorted). A file met twice is taken once.
+/// Expands what was given: a file or a product (a SAFE folder, a folder with one file a band) stands for itself, another
+/// folder for the products and rasters in it (recursively, sorted), a pattern for its matches (sorted). A file met twice
+/// is taken once.
 ///
 /// # Errors
 /// [`s2infer::Kind::Usage`] where nothing remains, or a pattern or list cannot be read.
@@ -38,9 +40,20 @@ pub fn expand(given: &[PathBuf], files_from: Option<&Path>) -> Result<Vec<Input>
     Ok(inputs)
 }
 
+/// Bytes from which on a file holds many tiles.
+const SCENE_BYTES: u64 = 16 << 20;
+
+/// How many tiles there are to decide, about: a scene counts as very many.
+pub fn expected_tiles(inputs: &[Input]) -> usize {
+    let is_scene = |input: &Input| input.path.metadata().is_ok_and(|file| file.is_dir() || file.len() >= SCENE_BYTES);
+    if inputs.iter().take(2).any(is_scene) { usize::MAX } else { inputs.len() }
+}
+
 fn one(path: &Path, inputs: &mut Vec<Input>) -> Result<()> {
     match std::fs::symlink_metadata(path) {
-        Ok(_) if path.is_dir() => folder(path, inputs),
+        Ok(_) if path.is_dir() && !Product::is_product(path) => folder(path, inputs),
+        // Without the slash that a shell puts behind a folder's name.
+        Ok(_) if path.is_dir() => inputs.push(Input { path: path.components().collect(), problem: None }),
         Ok(_) => inputs.push(Input { path: path.to_owned(), problem: None }),
         Err(_) if is_pattern(path) => pattern(path, inputs)?,
         Err(error) => {
@@ -74,11 +87,12 @@ fn pattern(path: &Path, inputs: &mut Vec<Input>) -> Result<()> {
     Ok(())
 }
 
-/// Rasters by their first bytes, and whatever is named like a TIFF; what cannot be a tile but may hide one (a pipe,
+/// Products, rasters by their first bytes, and whatever is named like a TIFF; what cannot be a tile but may hide one (a pipe,
 /// a device, a loop of links) is reported.
 fn folder(root: &Path, inputs: &mut Vec<Input>) {
     let found_before = inputs.len();
-    for entry in WalkDir::new(root).sort_by_file_name() {
+    let mut walk = WalkDir::new(root).sort_by_file_name().into_iter();
+    while let Some(entry) = walk.next() {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
@@ -89,7 +103,10 @@ fn folder(root: &Path, inputs: &mut Vec<Input>) {
         };
         let kind = entry.file_type();
         let path = entry.path();
-        let problem = if kind.is_dir() {
+        let problem = if kind.is_dir() && entry.depth() > 0 && Product::is_product(path) {
+            walk.skip_current_dir();
+            None
+        } else if kind.is_dir() {
             continue;
         } else if kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {
             Some(Error::unsupported("not a regular file"))
@@ -99,7 +116,7 @@ fn folder(root: &Path, inputs: &mut Vec<Input>) {
                 Ok(false) => continue,
                 Err(error) => Some(error),
             }
-        } else if is_tiff_name(path) || looks_like_raster(path) {
+        } else if is_tiff_name(path) || looks_like_raster(path) || is_packed_product(path) {
             None
         } else {
             continue;
@@ -129,6 +146,12 @@ fn link(path: &Path) -> Result<bool> {
         return Err(Error::unsupported("not a regular file"));
     }
     Ok(is_tiff_name(path) || looks_like_raster(path))
+}
+
+/// `….SAFE.zip`; other archives and STAC items are taken only where they are given themselves.
+fn is_packed_product(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_ascii_lowercase();
+    name.as_bytes().ends_with(b".safe.zip") && Product::is_product(path)
 }
 
 fn is_tiff_name(path: &Path) -> bool {

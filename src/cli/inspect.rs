@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use s2infer::inspect::tile_facts;
 use s2infer::model::{Model, describe};
-use s2infer::scene::SceneOptions;
+use s2infer::scene::{Product, SceneOptions};
 use s2infer::{Error, Result};
 use serde_json::Value;
 
@@ -17,13 +17,15 @@ const EXAMPLES: &str = "\
 Examples:
   s2infer inspect construction
   s2infer inspect models/my-model --format json
-  s2infer inspect tile.tif --model construction";
+  s2infer inspect tile.tif --model construction
+  s2infer inspect S2B_MSIL2A_20240615T101559_N0510_R065_T32UPU_20240615T134512.SAFE";
 
 /// Looking at a model or a tile.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Inspect {
-    /// A tile, a model folder, or the name of a model.
+    /// A tile, a product (a SAFE folder, a .SAFE.zip, a folder of bands, a STAC item), a model folder, or the name of a
+    /// model.
     subject: PathBuf,
     /// The model whose input a tile is compared with.
     #[arg(long, value_name = "NAME|FOLDER", default_value = BUILT_IN)]
@@ -71,9 +73,9 @@ impl Inspect {
     }
 }
 
-/// Whatever is there and is no folder is read as a tile, so that its errors are a tile's.
+/// Whatever is there and is no folder is read as a tile, so that its errors are a tile's; of folders, products.
 fn is_tile(path: &Path) -> bool {
-    path.symlink_metadata().is_ok() && !path.is_dir()
+    path.symlink_metadata().is_ok() && (!path.is_dir() || Product::is_product(path))
 }
 
 /// A value as an indented outline.

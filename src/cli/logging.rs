@@ -56,19 +56,49 @@ pub fn init(common: &super::Common) {
     let _ = result;
 }
 
+/// A progress bar over tiles.
+pub struct TileBar {
+    bar: ProgressBar,
+    /// Steps of the bar that are one tile.
+    steps: f64,
+}
+
+/// Fewer tiles than this may be whole scenes: their bar moves within a tile too, and shows a percentage.
+const COUNTED_TILES_MIN: usize = 20;
+const STEPS_OF_A_SCENE: u64 = 1000;
+
 /// A progress bar over `tiles`, drawn only on a terminal and only once it is worth it.
-pub fn progress(common: &super::Common, tiles: usize) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(tiles as u64), ProgressDrawTarget::stderr_with_hz(5));
+pub fn progress(common: &super::Common, tiles: usize) -> TileBar {
+    let (steps, template) = match tiles < COUNTED_TILES_MIN {
+        true => (STEPS_OF_A_SCENE, "{msg} {bar:40} {percent} %  {eta} left"),
+        false => (1, "{msg} {bar:40} {human_pos}/{human_len} tiles  {per_sec}  {eta} left"),
+    };
+    let bar = ProgressBar::with_draw_target(Some(tiles as u64 * steps), ProgressDrawTarget::stderr_with_hz(5));
     if common.quiet || !std::io::stderr().is_terminal() || common.log_format == LogFormat::Json {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
-    if let Ok(style) =
-        ProgressStyle::with_template("{msg} {bar:40} {human_pos}/{human_len} tiles  {per_sec}  {eta} left")
-    {
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(500));
-    bar
+    TileBar { bar, steps: steps as f64 }
+}
+
+impl TileBar {
+    /// Shows how many tiles are done.
+    pub fn set(&self, tiles: f64) {
+        self.bar.set_position((tiles * self.steps) as u64);
+    }
+
+    /// Shows what is being done to them.
+    pub fn set_message(&self, what: String) {
+        self.bar.set_message(what);
+    }
+
+    /// Removes it.
+    pub fn finish_and_clear(&self) {
+        self.bar.finish_and_clear();
+    }
 }
 
 /// A line that says what is being done, for work whose length is not known.

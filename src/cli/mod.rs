@@ -1,8 +1,10 @@
 //! The command line: one file per subcommand, each a clap struct and its resolution into a plan.
 
+mod bench;
 mod calibrate;
 mod calibration;
 mod claims;
+mod decode_jp2;
 mod drift;
 mod dry_run;
 mod evaluate;
@@ -11,15 +13,20 @@ mod inputs;
 mod inspect;
 mod logging;
 mod predict;
+mod quantize;
 mod scoring;
 mod shell;
 mod simulate;
+mod stac;
+mod tables;
 mod values;
+mod watch;
 
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use s2infer::output::signal;
+use s2infer::raster::end_jp2_decoders;
 use s2infer::{Error, Kind};
 
 const EXAMPLES: &str = "\
@@ -27,11 +34,15 @@ Examples:
   s2infer tiles/*.tif --threshold-profile winter
   s2infer 'tiles/**/*.tif' --output sites.geojson --record run.json
   find new -name '*.tif' | s2infer --files-from - --metadata tiles.csv --format ndjson
+  s2infer S2B_MSIL2A_20240615T101559_N0510_R065_T32UPU_20240615T134512.SAFE --output sites.geojson
+  s2infer watch incoming --state state --output results --once
   s2infer tiles --model models/my-model --profile my-profile.json --tta d4
   s2infer inspect tiles/a.tif --format json
   s2infer calibrate --scores scores.csv --target-recall 0.8 --confidence 0.9 --out profile.json
   s2infer evaluate --manifest tiles.csv --model models/new --baseline models/old --out report
+  s2infer quantize construction --precision int8 --manifest tiles.csv --out models/construction-int8
   s2infer drift --reference construction --scores run.csv
+  s2infer bench construction --engine ort,tract --from-memory
   s2infer simulate --profile small --out coasts
 
 Exit codes:
@@ -59,17 +70,26 @@ enum Command {
     /// Show what a model or a tile is, and what a model would be fed.
     Inspect(inspect::Inspect),
     /// Turn labelled scores into a threshold profile with a guarantee.
-    Calibrate(calibrate::Calibrate),
+    Calibrate(Box<calibrate::Calibrate>),
     /// Measure a model, and compare it with another, on labelled tiles: a report with a verdict.
     Evaluate(Box<evaluate::Evaluate>),
+    /// Put a model into 8 bits or half precision, with a profile of its own, if it loses no more than it may.
+    Quantize(Box<quantize::Quantize>),
     /// Compare scores with a model's reference, make references, and follow audited labels.
     Drift(drift::Drift),
+    /// Measure how fast models and engines run here, side by side.
+    Bench(Box<bench::Bench>),
+    /// Decide the new and changed scenes of a folder, once or for ever.
+    Watch(Box<watch::Watch>),
     /// Write simulated tiles of coasts with and without construction.
     Simulate(simulate::Simulate),
     /// Print a completion script for a shell.
     Completions(shell::Completions),
     /// Print the manual page (roff).
     Man,
+    /// Decode JPEG 2000 for another process of this program, on a socket that is standard input.
+    #[command(name = s2infer::raster::DECODER_COMMAND, hide = true)]
+    DecodeJp2,
 }
 
 /// Options that every subcommand takes.
@@ -104,11 +124,16 @@ pub fn main() -> ExitCode {
         Some(Command::Inspect(inspect)) => inspect.run(),
         Some(Command::Calibrate(calibrate)) => calibrate.run(),
         Some(Command::Evaluate(evaluate)) => evaluate.run(),
+        Some(Command::Quantize(quantize)) => quantize.run(),
         Some(Command::Drift(drift)) => drift.run(),
+        Some(Command::Bench(bench)) => bench.run(),
+        Some(Command::Watch(watch)) => watch.run(),
         Some(Command::Simulate(simulate)) => simulate.run(),
         Some(Command::Completions(completions)) => completions.run(&mut Cli::command()),
+        Some(Command::DecodeJp2) => decode_jp2::run(),
         Some(Command::Man) => shell::man(Cli::command()),
     };
+    end_jp2_decoders();
     let code = match result {
         Ok(code) => code,
         // Whoever closed the pipe has seen enough.

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
+use s2infer::bench::tune;
 use s2infer::decide::Profile;
 use s2infer::drift::{Report, drift_metrics};
+use s2infer::infer::augment::views;
 use s2infer::infer::engine::{self, Device, Engine};
 use s2infer::limits::{CONFIG_BYTES_MAX, read_bounded};
 use s2infer::model::Model;
 use s2infer::model::manifest::{Head, Tta};
 use s2infer::output::{
-    self, AtomicFile, DistributionWriter, Format, Journal, Lock, Metrics, NamedFile, RunRecord, Target, journal_path,
-    mask_path, signal, tile_text,
+    AtomicFile, DistributionWriter, Journal, Lock, Metrics, NamedFile, RunRecord, SharedCoverage, journal_path,
+    lock_path, signal, tile_text,
 };
 use s2infer::pipeline::{self, Input, Job, Observer, Outputs, Summary, Thresholds};
 use s2infer::{Error, Result};
@@ -23,30 +25,32 @@ use super::calibration::binding;
 use super::claims::Claims;
 use super::drift::{ALARM, DriftArgs, Watch};
 use super::flags::{DecideArgs, EngineArgs, ModelArgs, OutputArgs, SceneArgs};
-use super::{Common, dry_run, inputs, logging};
+use super::values::BatchArg;
+use super::{Common, dry_run, inputs, logging, stac, tables};
 
 /// Deciding tiles.
 #[derive(Debug, Args)]
 pub struct Predict {
-    /// Tiles: files, folders (searched recursively) or quoted globs.
-    inputs: Vec<PathBuf>,
+    /// Tiles and scenes: files, SAFE products (folder or .zip), folders with one file a band, STAC items, other folders
+    /// (searched recursively) or quoted globs.
+    pub(super) inputs: Vec<PathBuf>,
     /// Read more tiles from a list, one a line or NUL-separated; `-` is standard input.
     #[arg(long, value_name = "FILE")]
-    files_from: Option<PathBuf>,
+    pub(super) files_from: Option<PathBuf>,
     #[command(flatten)]
-    model: ModelArgs,
+    pub(super) model: ModelArgs,
     #[command(flatten)]
-    decide: DecideArgs,
+    pub(super) decide: DecideArgs,
     #[command(flatten)]
-    scene: SceneArgs,
+    pub(super) scene: SceneArgs,
     #[command(flatten)]
-    engine: EngineArgs,
+    pub(super) engine: EngineArgs,
     #[command(flatten)]
-    drift: DriftArgs,
+    pub(super) drift: DriftArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
     #[command(flatten)]
-    common: Common,
+    pub(super) common: Common,
 }
 
 impl Predict {
@@ -62,15 +66,21 @@ impl Predict {
     }
 
     /// Runs and gives the exit code.
-    pub fn run(mut self) -> Result<u8> {
+    pub fn run(self) -> Result<u8> {
         logging::init(&self.common);
         if self.is_empty() {
             return Err(Error::usage("no tiles: give files, folders or quoted globs, or --files-from FILE"));
         }
+        self.decide().map(|(code, _)| code)
+    }
+
+    /// Runs and gives the exit code and the run's record; none of a dry run.
+    pub(super) fn decide(mut self) -> Result<(u8, Option<RunRecord>)> {
         let started = Timestamp::now();
         self.output.resolve_standard_output()?;
         let model = Model::resolve(&self.model.model)?;
         self.check_flags(&model)?;
+        stac::check(&self.output)?;
         let mut claims = self.claims(&model)?;
         let tta = self.model.tta.map_or(model.manifest.tta, Tta::from);
         let (thresholds, profile) = self.thresholds(&model, tta)?;
@@ -83,12 +93,12 @@ impl Predict {
         let paths = inputs.iter().map(|input| input.path.as_path());
         let remarks = scene.table.as_ref().map_or_else(Vec::new, |table| table.remarks(paths));
         remarks.iter().for_each(|remark| tracing::warn!("--metadata: {remark}"));
-        let engine: Arc<dyn Engine> = engine::open(&self.engine.request())?.into();
+        let engine: Arc<dyn Engine> = engine::open(&self.engine.request(model.manifest.precision))?.into();
         let threads = self.engine.threads();
         let is_gpu = matches!(self.engine.device.0, Device::Cuda(_) | Device::TensorRt(_));
-        let job = Job {
+        let mut job = Job {
             overlap_px: self.model.overlap.unwrap_or(model.manifest.overlap_px),
-            batch: self.engine.batch_rows(model.manifest.tile_px, inputs.len(), is_gpu),
+            batch: self.engine.batch_rows(model.manifest.tile_px, inputs::expected_tiles(&inputs), is_gpu),
             sessions: if is_gpu { 1 } else { threads },
             readers: threads,
             inputs,
@@ -99,15 +109,20 @@ impl Predict {
             model,
         };
         if self.output.dry_run {
-            return dry_run::run(&job);
+            return dry_run::run(&job).map(|code| (code, None));
         }
         if let Some(reason) = &job.engine.info().fallback_reason {
-            tracing::info!("tract runs: {reason}");
+            tracing::info!("{} runs: {reason}", job.engine.info().engine);
         }
+        job.batch = self.batch(&job, is_gpu)?;
         let mut record = self.record(&job, profile.as_ref(), started);
+        let _locks = self.lock()?;
         let record_file = self.output.record.as_deref().map(AtomicFile::create).transpose()?;
         let metrics_file = self.output.metrics_file.as_deref().map(AtomicFile::create).transpose()?;
-        let mut summary = self.execute(job, profile.as_ref(), watch.as_mut())?;
+        let stac_file = self.output.stac.as_deref().map(AtomicFile::create).transpose()?;
+        let paths = stac_file.as_ref().map(|_| job.inputs.iter().map(|input| input.path.clone()).collect());
+        let coverage = SharedCoverage::default();
+        let mut summary = self.execute(job, profile.as_ref(), watch.as_mut(), &coverage)?;
         for warning in &summary.warnings.listed {
             tracing::warn!("{warning}");
         }
@@ -122,27 +137,43 @@ impl Predict {
         if let Some(file) = record_file {
             record.0.write(file)?;
         }
-        Ok(code)
+        let is_decided = record.0.counts.tiles_failed < record.0.counts.tiles;
+        if stac_file.is_some() && !is_decided {
+            tracing::warn!("--stac: no item, since no tile was decided");
+        }
+        if let Some(file) = stac_file.filter(|_| is_decided) {
+            stac::write(file, &self.output, &record.0, &coverage.get()?, paths.unwrap_or_default())?;
+        }
+        Ok((code, Some(record.0)))
+    }
+
+    /// Takes the locks of the tables; under them, what a killed run left of its unfinished files goes.
+    fn lock(&self) -> Result<Vec<Lock>> {
+        let arguments = &self.output;
+        let tables = [&arguments.output, &arguments.sites].into_iter().flatten();
+        let locks: Vec<Lock> = tables
+            .map(|path: &PathBuf| Lock::acquire(path, Duration::from_secs(arguments.wait)))
+            .collect::<Result<_>>()?;
+        let others = [&arguments.record, &arguments.metrics_file, &arguments.stac, &arguments.distributions];
+        let files = [&arguments.output, &arguments.sites].into_iter().chain(others).flatten();
+        if !locks.is_empty() {
+            files.for_each(|path| AtomicFile::remove_leftovers(path));
+        }
+        Ok(locks)
     }
 
     /// Under the lock: opens the outputs, runs, and settles the journal.
-    fn execute(&self, job: Job, profile: Option<&NamedFile>, watch: Option<&mut Watch>) -> Result<Summary> {
+    fn execute(
+        &self,
+        job: Job,
+        profile: Option<&NamedFile>,
+        watch: Option<&mut Watch>,
+        coverage: &SharedCoverage,
+    ) -> Result<Summary> {
         let arguments = &self.output;
-        let _lock = match &arguments.output {
-            Some(path) => {
-                let lock = Lock::acquire(path, Duration::from_secs(arguments.wait))?;
-                AtomicFile::remove_leftovers(path);
-                Some(lock)
-            }
-            None => None,
-        };
         let classes = job.model.manifest.classes.clone();
-        let format = Format::choose(arguments.format, arguments.output.as_deref());
-        let target = match &arguments.output {
-            Some(path) => Target::File(path.clone()),
-            None => Target::Stdout(Box::new(std::io::stdout())),
-        };
-        let keeps_journal = arguments.masks.is_none() && arguments.distributions.is_none();
+        let maps = arguments.maps();
+        let keeps_journal = maps.is_empty() && arguments.distributions.is_none();
         let journal = match &arguments.output {
             Some(path) if keeps_journal => {
                 Some(Journal::open(&journal_path(path), &self.run_key(&job, profile), arguments.resume)?)
@@ -151,24 +182,34 @@ impl Predict {
         };
         let distributions =
             arguments.distributions.as_deref().map(|path| DistributionWriter::create(path, &classes)).transpose()?;
-        if let Some(folder) = &arguments.masks {
+        for (flag, folder, _) in maps.folders() {
             std::fs::create_dir_all(folder)
-                .map_err(|error| Error::output(format!("--masks {}: {error}", folder.display())))?;
+                .map_err(|error| Error::output(format!("{flag} {}: {error}", folder.display())))?;
         }
         let bar = logging::progress(&self.common, job.inputs.len());
         let mut observe = watch.map(|watch| |_: &str, tile| watch.add(tile));
         let outputs = Outputs {
-            sink: output::open(format, target, &classes)?,
+            sink: tables::open(arguments, classes, coverage)?,
             journal,
             keep_journal: arguments.resume,
-            masks: arguments.masks.clone(),
+            maps,
             distributions,
-            progress: &mut |done| bar.set_position(done),
+            progress: &mut |done| bar.set(done),
             observe: observe.as_mut().map(|observe| observe as Observer),
         };
         let summary = pipeline::run(job, outputs);
         bar.finish_and_clear();
         summary
+    }
+
+    /// The batch that was asked for, or that is usual for so many tiles; for very many of them the best.
+    fn batch(&self, job: &Job, is_gpu: bool) -> Result<usize> {
+        if is_gpu || self.engine.batch != BatchArg::Auto || job.inputs.len() < tune::TILES_MIN {
+            return Ok(job.batch);
+        }
+        let (model, views) = (&job.model, views(job.tta).len());
+        let wanted = tune::Wanted { model, engine: job.engine.as_ref(), views, usual: job.batch };
+        tune::choose(wanted, tune::Cache::of_user().as_ref())
     }
 
     /// Everything that a row depends on beside its tile.
@@ -185,8 +226,9 @@ impl Predict {
             "tta": job.tta,
             "overlap_px": job.overlap_px,
             "bands": job.scene.bands,
+            "resolution_m": job.scene.resolution_m,
             "dn": format!("{:?}", job.scene.dn),
-            "batch": self.engine.batch,
+            "batch": self.engine.batch.rows(),
             "engine": [&info.engine, &info.version, &info.provider],
         })
         .to_string()
@@ -198,10 +240,15 @@ impl Predict {
         if let Some(path) = &self.output.output {
             claims.table(path)?;
         }
+        if let Some(path) = &self.output.sites {
+            claims.output("the lock of --sites,", &lock_path(path))?;
+        }
         let others = [
             ("--record", &self.output.record),
             ("--metrics-file", &self.output.metrics_file),
             ("--distributions", &self.output.distributions),
+            ("--sites", &self.output.sites),
+            ("--stac", &self.output.stac),
         ];
         for (flag, path) in others {
             path.iter().try_for_each(|path| claims.output(flag, path))?;
@@ -213,17 +260,19 @@ impl Predict {
             ("--profile", &self.decide.profile),
             ("--drift-reference", &self.drift.drift_reference),
             ("--ort-lib", &self.engine.ort_lib),
+            ("--openvino-lib", &self.engine.openvino_lib),
         ];
         read.into_iter().try_for_each(|(flag, path)| path.iter().try_for_each(|path| claims.input(flag, path)))?;
         Ok(claims)
     }
 
     fn claim_tiles(&self, claims: &mut Claims, inputs: &[Input]) -> Result<()> {
-        if let Some(folder) = &self.output.masks {
-            let mut masks = inputs.iter().map(|input| mask_path(folder, &tile_text(&input.path)));
-            masks.try_for_each(|mask| claims.output("--masks", &mask))?;
+        for (flag, folder, path_of) in self.output.maps().folders() {
+            let mut files = inputs.iter().map(|input| path_of(folder, &tile_text(&input.path)));
+            files.try_for_each(|file| claims.output(flag, &file))?;
         }
-        inputs.iter().try_for_each(|input| claims.input("the tile", &input.path))
+        // What cannot be read, such as a loop of links, is reported when it is its turn.
+        inputs.iter().filter(|input| input.problem.is_none()).try_for_each(|input| claims.tile(&input.path))
     }
 
     fn check_flags(&self, model: &Model) -> Result<()> {
@@ -233,16 +282,17 @@ impl Predict {
                 "--overlap {overlap}: give less than the {tile_px} px of the model's input"
             )));
         }
-        let is_map = model.manifest.head == Head::Segmentation;
-        let flag = match (&self.output.masks, &self.output.distributions) {
-            (Some(_), _) => "--masks",
-            (None, Some(_)) => "--distributions",
-            (None, None) => return Ok(()),
-        };
-        if is_map {
+        if self.output.sites.is_some() && model.manifest.head != Head::Binary && self.decide.profile.is_none() {
+            return Err(Error::usage(format!(
+                "--sites merges positive windows, and {} decides by its most likely class: give the --profile of a class, as \
+                 `s2infer calibrate --class` makes it",
+                model.manifest.name
+            )));
+        }
+        if self.output.distributions.is_none() || model.manifest.head == Head::Segmentation {
             return Ok(());
         }
-        Err(Error::usage(format!("{flag} is for segmentation models, and {} is none", model.manifest.name)))
+        Err(Error::usage(format!("--distributions is for segmentation models, and {} is none", model.manifest.name)))
     }
 
     fn thresholds(&self, model: &Model, tta: Tta) -> Result<(Thresholds, Option<NamedFile>)> {
@@ -318,7 +368,7 @@ impl Record {
         record.finished = Timestamp::now();
         record.counts = summary.counts;
         record.seconds =
-            summary.stage_seconds.into_iter().map(|(stage, seconds)| (stage.to_owned(), seconds)).collect();
+            summary.stages.iter().map(|time| (time.stage.as_str().to_owned(), time.wall_seconds)).collect();
         record.warnings = summary.warnings;
         record.errors = summary.errors;
         record.exit_code = exit_code;

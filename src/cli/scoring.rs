@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use indicatif::ProgressBar;
+use super::logging::TileBar;
 use s2infer::infer::engine::{self, Device, Engine};
 use s2infer::labelled::{Labelled, MapOutcome, Outcome, predict, predict_maps};
 use s2infer::model::Model;
@@ -48,7 +48,7 @@ impl<'a> Scoring<'a> {
             table.rows.iter().filter_map(|row| Some(table.folder.join(&**row.mask.as_ref()?))).collect();
         all_there(table, &labels)?;
         let (job, bar) = self.job(table, model, tta)?;
-        let outcomes = predict_maps(job, &labels, folder, &mut |done| bar.set_position(done));
+        let outcomes = predict_maps(job, &labels, folder, &mut |done| bar.set(done));
         bar.finish_and_clear();
         outcomes
     }
@@ -57,7 +57,7 @@ impl<'a> Scoring<'a> {
     /// where one is given. Tiles on which it abstains are left out and counted.
     pub fn score(&self, table: &Labelled, model: &Model, class: Option<usize>, tta: Tta) -> Result<Scored> {
         let (job, bar) = self.job(table, model, tta)?;
-        let outcomes = predict(job, class, &mut |done| bar.set_position(done));
+        let outcomes = predict(job, class, &mut |done| bar.set(done));
         bar.finish_and_clear();
         let outcomes = outcomes?;
         let all_abstained = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Abstained(_)));
@@ -72,13 +72,13 @@ impl<'a> Scoring<'a> {
         }
     }
 
-    fn job(&self, table: &Labelled, model: &Model, tta: Tta) -> Result<(Job, ProgressBar)> {
+    fn job(&self, table: &Labelled, model: &Model, tta: Tta) -> Result<(Job, TileBar)> {
         let paths: Vec<PathBuf> = table.rows.iter().map(|row| table.folder.join(&row.tile)).collect();
         all_there(table, &paths)?;
         let inputs: Vec<Input> = paths.into_iter().map(|path| Input { path, problem: None }).collect();
         // From here on a signal ends the run in order.
         signal::install()?;
-        let engine: Arc<dyn Engine> = engine::open(&self.engine.request())?.into();
+        let engine: Arc<dyn Engine> = engine::open(&self.engine.request(model.manifest.precision))?.into();
         let is_gpu = matches!(self.engine.device.0, Device::Cuda(_) | Device::TensorRt(_));
         let threads = self.engine.threads();
         let bar = logging::progress(self.common, inputs.len());

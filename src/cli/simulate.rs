@@ -163,7 +163,7 @@ impl Simulate {
         };
         let bar = logging::progress(&self.common, settings.tiles);
         let (started, done) = (Instant::now(), AtomicU64::new(0));
-        let progress = |tiles: usize| bar.set_position(done.fetch_add(tiles as u64, Ordering::Relaxed) + tiles as u64);
+        let progress = |tiles: usize| bar.set((done.fetch_add(tiles as u64, Ordering::Relaxed) + tiles as u64) as f64);
         let rows = dataset::write(&settings, &self.out, &progress);
         bar.finish_and_clear();
         let rows = rows?;

@@ -9,10 +9,13 @@ use s2infer::model::manifest::Tta;
 /// `--engine`
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum EngineArg {
-    /// ONNX Runtime where its library is found, else tract.
+    /// ONNX Runtime where its library is found, else tract; OpenVINO for what these cannot compute.
     Auto,
     /// ONNX Runtime or an error.
     Ort,
+    /// OpenVINO or an error.
+    #[value(name = "openvino")]
+    OpenVino,
     /// tract, built in.
     Tract,
 }
@@ -22,6 +25,7 @@ impl From<EngineArg> for EngineChoice {
         match arg {
             EngineArg::Auto => Self::Auto,
             EngineArg::Ort => Self::Ort,
+            EngineArg::OpenVino => Self::OpenVino,
             EngineArg::Tract => Self::Tract,
         }
     }
@@ -48,6 +52,16 @@ impl From<TtaArg> for Tta {
     }
 }
 
+impl From<Tta> for TtaArg {
+    fn from(tta: Tta) -> Self {
+        match tta {
+            Tta::None => Self::None,
+            Tta::Flips => Self::Flips,
+            Tta::D4 => Self::D4,
+        }
+    }
+}
+
 /// `--device`
 #[derive(Debug, Clone, Copy)]
 pub struct DeviceArg(pub Device);
@@ -70,6 +84,37 @@ impl FromStr for DeviceArg {
             _ => return Err("give auto, cpu, cuda, cuda:N, tensorrt, tensorrt:N or openvino".into()),
         };
         Ok(Self(device))
+    }
+}
+
+/// `--batch`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchArg {
+    /// Whatever is best; rows are the same.
+    Auto,
+    /// So many rows.
+    Rows(u16),
+}
+
+impl BatchArg {
+    /// The number, if one was given.
+    pub fn rows(self) -> Option<usize> {
+        match self {
+            Self::Auto => None,
+            Self::Rows(rows) => Some(rows.into()),
+        }
+    }
+}
+
+impl FromStr for BatchArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("auto", _) => Ok(Self::Auto),
+            (_, Ok(rows @ 1..=4096)) => Ok(Self::Rows(rows)),
+            _ => Err("give auto, or a number from 1 to 4096".into()),
+        }
     }
 }
 

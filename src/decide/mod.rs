@@ -5,6 +5,7 @@
 mod profile;
 mod resolve;
 mod shift;
+pub mod sites;
 
 pub use profile::{
     Binding, Group, ModelRef, PROFILE_FORMAT, PROFILE_VERSION, Probability, Profile, Rule, ScoresRef, SiteRule,

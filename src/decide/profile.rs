@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Bounds, ShiftChoice};
 use crate::limits::{CONFIG_BYTES_MAX, NAME_BYTES_MAX};
-use crate::model::manifest::{Head, Tta};
+use crate::model::manifest::{Head, Precision, Tta};
 use crate::{Error, Result};
 
 /// The `format` of every profile.
@@ -86,8 +86,8 @@ pub struct ModelRef {
     pub name: String,
     /// SHA-256 of its ONNX file, lower-case hexadecimal.
     pub sha256: String,
-    /// `fp32`, `fp16` or `int8`
-    pub precision: String,
+    /// What it computes in.
+    pub precision: Precision,
 }
 
 /// The scores that a profile came from.
@@ -198,8 +198,8 @@ pub struct Group {
 pub struct Binding {
     /// SHA-256 of the ONNX file, lower-case hexadecimal.
     pub model_sha256: String,
-    /// `fp32`, `fp16` or `int8`
-    pub precision: String,
+    /// What it computes in.
+    pub precision: Precision,
     /// The manifest's preprocessing version.
     pub preprocessing_version: String,
     /// The augmentation that will be on.

@@ -14,6 +14,8 @@ pub struct Observation {
     pub latitude: Option<f64>,
     /// Share of the sky covered by cloud, in percent.
     pub cloud_cover_percent: Option<f64>,
+    /// Height of the sun above the horizon, in degrees.
+    pub sun_elevation_deg: Option<f64>,
 }
 
 /// The shift a tile was put in, and what follows.
@@ -73,7 +75,7 @@ impl Profile {
         if !self.is_season_sky() {
             return Ok(Candidates { shift: "unknown".into(), groups: None });
         }
-        let (mut season, mut sky) = (self.bounds.season(observed.date, observed.latitude), None);
+        let (mut season, mut sky) = (self.bounds.season_of(observed), None);
         if let Some(percent) = observed.cloud_cover_percent {
             sky = self.bounds.sky(percent)?;
         }

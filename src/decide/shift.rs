@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use super::Observation;
 use crate::{Error, Result};
 
 /// Half of the year as the vegetation sees it.
@@ -83,11 +84,20 @@ pub struct Bounds {
     pub clear_below_percent: f64,
     /// A sky with up to this much cloud is cloudy, in percent; above it no decision is made.
     pub cloudy_up_to_percent: f64,
+    /// Where the height of the sun is known, winter is what lies below this one, in degrees, whatever the month; absent
+    /// where the groups were calibrated by the month alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winter_below_sun_elevation_deg: Option<f64>,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { summer_months_north: (4..=9).collect(), clear_below_percent: 10.0, cloudy_up_to_percent: 70.0 }
+        Self {
+            summer_months_north: (4..=9).collect(),
+            clear_below_percent: 10.0,
+            cloudy_up_to_percent: 70.0,
+            winter_below_sun_elevation_deg: None,
+        }
     }
 }
 
@@ -104,6 +114,9 @@ impl Bounds {
         if !(0.0 <= clear && clear <= cloudy && cloudy <= 100.0) {
             return Err("bounds must satisfy 0 <= clear_below_percent <= cloudy_up_to_percent <= 100".into());
         }
+        if self.winter_below_sun_elevation_deg.is_some_and(|bound| !(0.0..=90.0).contains(&bound)) {
+            return Err("winter_below_sun_elevation_deg must lie from 0 to 90".into());
+        }
         Ok(())
     }
 
@@ -112,6 +125,15 @@ impl Bounds {
     pub fn season(&self, date: Option<Date>, latitude: Option<f64>) -> Option<Season> {
         let north = if self.summer_months_north.contains(&date?.month()) { Season::Summer } else { Season::Winter };
         Some(if latitude? < 0.0 { north.turned() } else { north })
+    }
+
+    /// The season of what is known of a tile: by the height of the sun where the bounds say how and it is known, else by
+    /// [`Self::season`].
+    pub fn season_of(&self, observed: &Observation) -> Option<Season> {
+        match (self.winter_below_sun_elevation_deg, observed.sun_elevation_deg) {
+            (Some(bound), Some(sun)) => Some(if sun < bound { Season::Winter } else { Season::Summer }),
+            _ => self.season(observed.date, observed.latitude),
+        }
     }
 
     /// The sky of a cloud cover in percent, None above [`Self::cloudy_up_to_percent`].

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::Kind;
-use crate::model::manifest::Tta;
+use crate::model::manifest::{Precision, Tta};
 
 const HASH: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -43,7 +43,7 @@ fn parse(document: &Value) -> crate::Result<Profile> {
 
 /// Shift, threshold and guarantee of a tile; panics on an abstention.
 fn threshold(choice: &str, day: Option<Date>, latitude: Option<f64>, cloud: Option<f64>) -> (String, f32, bool) {
-    let observed = Observation { date: day, latitude, cloud_cover_percent: cloud };
+    let observed = Observation { date: day, latitude, cloud_cover_percent: cloud, ..Observation::default() };
     match parse(&four()).unwrap().resolve(&choice.parse().unwrap(), &observed).unwrap() {
         Resolution::Threshold { shift, threshold, guaranteed } => (shift, threshold, guaranteed),
         abstain => panic!("{abstain:?}"),
@@ -53,6 +53,22 @@ fn threshold(choice: &str, day: Option<Date>, latitude: Option<f64>, cloud: Opti
 const JULY: Option<Date> = Some(date(2024, 7, 1));
 const NORTH: Option<f64> = Some(52.0);
 const SOUTH: Option<f64> = Some(-33.0);
+
+#[test]
+fn the_height_of_the_sun_decides_the_season_where_the_bounds_say_how() {
+    let bounds = Bounds { winter_below_sun_elevation_deg: Some(30.0), ..Bounds::default() };
+    let seen = |sun_elevation_deg| Observation {
+        date: Some(jiff::civil::date(2024, 7, 1)),
+        latitude: Some(48.0),
+        sun_elevation_deg,
+        ..Observation::default()
+    };
+    assert_eq!(bounds.season_of(&seen(Some(29.9))), Some(Season::Winter));
+    assert_eq!(bounds.season_of(&seen(Some(30.0))), Some(Season::Summer));
+    assert_eq!(bounds.season_of(&seen(None)), Some(Season::Summer), "July in the north");
+    assert_eq!(Bounds::default().season_of(&seen(Some(1.0))), Some(Season::Summer), "by the month alone");
+    assert!(Bounds { winter_below_sun_elevation_deg: Some(91.0), ..Bounds::default() }.validate().is_err());
+}
 
 #[test]
 fn auto_takes_the_group_of_date_place_and_cloudiness() {
@@ -212,14 +228,14 @@ fn a_profile_of_another_model_precision_preprocessing_or_augmentation_is_refused
     let profile = parse(&four()).unwrap();
     let same = Binding {
         model_sha256: HASH.into(),
-        precision: "fp32".into(),
+        precision: Precision::Fp32,
         preprocessing_version: "1".into(),
         tta: Tta::D4,
     };
     profile.check(&same).unwrap();
     let others = [
         (Binding { model_sha256: HASH.replace('a', "b"), ..same.clone() }, "another model"),
-        (Binding { precision: "int8".into(), ..same.clone() }, "precision"),
+        (Binding { precision: Precision::Int8, ..same.clone() }, "precision"),
         (Binding { preprocessing_version: "2".into(), ..same.clone() }, "preprocessing"),
         (Binding { tta: Tta::None, ..same }, "--tta none"),
     ];

@@ -70,7 +70,7 @@ pub(super) fn band_values(tile: &Observation, bands: usize) -> Option<Vec<f32>> 
 
 /// The group of season and sky, where both are known and the sky is no more than cloudy.
 pub fn season_sky(bounds: &Bounds, known: &Circumstances) -> Option<String> {
-    let season = bounds.season(known.date, known.latitude)?;
+    let season = bounds.season_of(known)?;
     let sky = bounds.sky(known.cloud_cover_percent?).ok().flatten()?;
     Some(group_name(season, sky))
 }

@@ -116,7 +116,7 @@ pub fn paint(path: &Path, manifest: &Manifest, options: &SceneOptions) -> Result
         return Err(Error::unsupported(format!("{} × {} pixels are no thumbnail", extent.width, extent.height)));
     }
     let mut planes = Planes::new();
-    scene.raster.read(extent, &scene.bands.indices, &mut planes)?;
+    scene.image.read(extent, &scene.bands.indices, &mut planes)?;
     let plane = side as usize * side as usize;
     let (mut values, mut valid) = (vec![0.0; manifest.bands.len() * plane], vec![true; plane]);
     Preprocessing::new(&manifest).apply(&planes, &scene.radiometry, &mut values, &mut valid);

@@ -46,6 +46,18 @@ impl ClassMap {
         best as u8
     }
 
+    /// A map of these probabilities, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(classes: usize, side_px: usize, probabilities: Vec<f32>) -> Self {
+        Self { classes, side_px, probabilities }
+    }
+
+    /// Probabilities of one class along one row.
+    pub fn row(&self, class: usize, row: usize) -> &[f32] {
+        let start = (class * self.side_px + row) * self.side_px;
+        &self.probabilities[start..start + self.side_px]
+    }
+
     /// Probability of one class at one pixel.
     pub fn probability(&self, class: usize, row: usize, column: usize) -> f32 {
         self.probabilities[class * self.side_px * self.side_px + row * self.side_px + column]

@@ -1,8 +1,10 @@
 //! Reflectance to scores: windows, preprocessing, augmentation, engines, heads.
 
 pub mod augment;
+pub mod blend;
 pub mod engine;
 pub mod head;
 pub mod preprocess;
 pub mod summary;
+pub mod thumbnail;
 pub mod windows;

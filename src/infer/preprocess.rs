@@ -33,10 +33,8 @@ pub struct PixelCensus {
     pub pixels: usize,
     /// Pixels valid in every band.
     pub valid: usize,
-    /// Samples of the first band below [`OFFSET_CHECK_LOW_DN`], among the valid.
-    dark: usize,
-    /// Samples of the first band below [`OFFSET_CHECK_HIGH_DN`], among the valid.
-    dim: usize,
+    /// Samples of the first band below each of [`OFFSET_CHECK_DN`], among the valid.
+    below: [usize; 3],
     /// Share of the valid samples, over all bands, that lie outside of [`PLAUSIBLE_REFLECTANCE`].
     implausible_share: f64,
 }
@@ -48,11 +46,23 @@ pub const PLAUSIBLE_REFLECTANCE: [f64; 2] = [-0.2, 2.0];
 /// A window with a larger share of implausible samples is an error; a smaller one may be glint or damaged pixels.
 const IMPLAUSIBLE_SHARE_MAX: f64 = 0.1;
 
-/// A 1st percentile between these two is where an unremoved offset of +1000 puts dark ground.
-const OFFSET_CHECK_LOW_DN: f64 = 950.0;
-const OFFSET_CHECK_HIGH_DN: f64 = 1300.0;
+/// A 1st percentile between the last two is where an unremoved offset of +1000 puts dark ground. With the offset still in
+/// them, few samples lie below the first: reflectance is seldom under -0.01.
+const OFFSET_CHECK_DN: [f64; 3] = [900.0, 950.0, 1300.0];
 /// Fewer valid pixels than this say nothing about a 1st percentile.
 const OFFSET_CHECK_PIXELS_MIN: usize = 400;
+
+/// How the pixels of a window go with the offset that is stated or assumed of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetHint {
+    /// Nothing speaks against it.
+    Fits,
+    /// The 1st percentile of the first band sits just above 1,000 DN, as it does where the offset of baseline 04.00 is still
+    /// in the samples, and none is to be removed.
+    NotRemoved,
+    /// Most of the ground would reflect less than nothing once the offset is removed.
+    RemovedBefore,
+}
 
 impl PixelCensus {
     /// Share of valid pixels of a window that should have `expected` pixels.
@@ -80,11 +90,19 @@ impl PixelCensus {
         )))
     }
 
-    /// Whether the 1st percentile of the first band sits just above 1,000 DN, as it does where the offset of
-    /// baseline 04.00 was not removed.
-    pub fn hints_at_offset(&self) -> bool {
+    /// What the pixels say of the offset that was added to them; nothing where there are too few, or none of dark ground.
+    pub fn offset_hint(&self, radiometry: &Radiometry) -> Option<OffsetHint> {
+        let [negative, dark, dim] = self.below;
         let hundredth = self.valid / 100;
-        self.valid >= OFFSET_CHECK_PIXELS_MIN && self.dark <= hundredth && self.dim > hundredth
+        if !radiometry.is_offset_checked || self.valid < OFFSET_CHECK_PIXELS_MIN || dim <= hundredth {
+            return None;
+        }
+        let is_added = radiometry.bands.first()?.dn_offset < 0.0;
+        Some(match is_added {
+            false if dark <= hundredth => OffsetHint::NotRemoved,
+            true if negative > self.valid / 2 => OffsetHint::RemovedBefore,
+            _ => OffsetHint::Fits,
+        })
     }
 }
 
@@ -137,8 +155,8 @@ impl Preprocessing {
                     .for_each(|(value, &is_valid)| *value = if is_valid { *value } else { 0.0 });
             }
         }
-        if radiometry.is_offset_assumed {
-            self.take_census(radiometry.bands[0], &input[..area], valid, &mut census);
+        if radiometry.is_offset_checked {
+            census.below = self.count_below(planes, valid);
         }
         census
     }
@@ -203,14 +221,26 @@ impl Preprocessing {
         samples.chunks_exact(row_bytes).zip(rows).map(convert_row).sum()
     }
 
-    /// Counts dark samples of the first band, back from network input to DN.
-    fn take_census(&self, radiometry: BandRadiometry, input: &[f32], valid: &[bool], census: &mut PixelCensus) {
-        let (mean, deviation) = self.scaling[0];
-        let of_dn = |dn: f64| (((dn + radiometry.dn_offset) * radiometry.dn_scale - mean) / deviation) as f32;
-        let (low, high) = (of_dn(OFFSET_CHECK_LOW_DN), of_dn(OFFSET_CHECK_HIGH_DN));
-        for (&value, &is_valid) in input.iter().zip(valid) {
-            census.dark += usize::from(is_valid && value < low);
-            census.dim += usize::from(is_valid && value < high);
+    /// Valid samples of the first band below each of [`OFFSET_CHECK_DN`].
+    fn count_below(&self, planes: &Planes, valid: &[bool]) -> [usize; 3] {
+        let count = |size: usize, read: fn(&[u8]) -> f64| {
+            let mut below = [0; 3];
+            let rows = planes.band(0).chunks_exact((planes.width * size).max(1)).zip(valid.chunks_exact(self.tile_px));
+            for (samples, valid) in rows {
+                for (bytes, _) in samples.chunks_exact(size).zip(valid).filter(|(_, is_valid)| **is_valid) {
+                    let dn = read(bytes);
+                    below.iter_mut().zip(OFFSET_CHECK_DN).for_each(|(below, bound)| *below += usize::from(dn < bound));
+                }
+            }
+            below
+        };
+        match planes.sample_type {
+            SampleType::U16 => count(2, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(u16::from_le_bytes(b)))),
+            SampleType::I16 => count(2, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(i16::from_le_bytes(b)))),
+            SampleType::U32 => count(4, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(u32::from_le_bytes(b)))),
+            SampleType::I32 => count(4, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(i32::from_le_bytes(b)))),
+            SampleType::F32 => count(4, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(f32::from_le_bytes(b)))),
+            SampleType::U8 | SampleType::F64 => [0; 3],
         }
     }
 }
@@ -288,6 +318,7 @@ mod tests {
             nodata: nodata.to_vec(),
             source: "file".into(),
             is_offset_assumed: true,
+            is_offset_checked: true,
         }
     }
 
@@ -385,15 +416,18 @@ mod tests {
     }
 
     #[test]
-    fn dark_ground_just_above_1000_dn_hints_at_an_offset_that_was_not_removed() {
-        let census = |low: u16| {
+    fn dark_ground_speaks_for_or_against_the_offset_that_is_stated() {
+        let hint = |low: u16, dn_offset: f64| {
             let bytes = (0..64 * 64u32).flat_map(|pixel| (low + (pixel % 500) as u16).to_le_bytes()).collect();
             let planes = Planes { sample_type: SampleType::U16, bands: 1, width: 64, height: 64, bytes };
             let (mut input, mut valid) = (vec![0.0; 4096], vec![true; 4096]);
-            Preprocessing::new(&one_band()).apply(&planes, &radiometry(0.0, &[0.0]), &mut input, &mut valid)
+            let radiometry = radiometry(dn_offset, &[0.0]);
+            Preprocessing::new(&one_band()).apply(&planes, &radiometry, &mut input, &mut valid).offset_hint(&radiometry)
         };
-        assert!(census(1010).hints_at_offset());
-        assert!(!census(200).hints_at_offset());
-        assert!(!census(1800).hints_at_offset());
+        assert_eq!(hint(1010, 0.0), Some(OffsetHint::NotRemoved));
+        assert_eq!(hint(200, 0.0), Some(OffsetHint::Fits));
+        assert_eq!(hint(1800, 0.0), None, "bright ground says nothing");
+        assert_eq!(hint(1010, -1000.0), Some(OffsetHint::Fits));
+        assert_eq!(hint(200, -1000.0), Some(OffsetHint::RemovedBefore));
     }
 }

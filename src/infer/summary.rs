@@ -50,7 +50,17 @@ fn summarise(planes: &Planes, band: usize, radiometry: BandRadiometry, valid: &[
         let mean = sum / n;
         (mean, (squares / n - mean * mean).max(0.0).sqrt())
     };
-    let (mean, deviation) = moments(match planes.sample_type {
+    let (mean, deviation) = moments(sample_reader(planes.sample_type));
+    let BandRadiometry { dn_scale, dn_offset } = radiometry;
+    BandSummary {
+        mean: ((mean + dn_offset) * dn_scale) as f32,
+        standard_deviation: (deviation * dn_scale.abs()) as f32,
+    }
+}
+
+/// What turns the bytes of a sample into a number.
+pub(super) fn sample_reader(sample_type: SampleType) -> fn(&[u8]) -> f64 {
+    match sample_type {
         SampleType::U8 => |bytes| bytes.first().copied().map_or(0.0, f64::from),
         SampleType::U16 => |bytes| bytes.try_into().map_or(0.0, |bytes| f64::from(u16::from_le_bytes(bytes))),
         SampleType::I16 => |bytes| bytes.try_into().map_or(0.0, |bytes| f64::from(i16::from_le_bytes(bytes))),
@@ -58,11 +68,6 @@ fn summarise(planes: &Planes, band: usize, radiometry: BandRadiometry, valid: &[
         SampleType::I32 => |bytes| bytes.try_into().map_or(0.0, |bytes| f64::from(i32::from_le_bytes(bytes))),
         SampleType::F32 => |bytes| bytes.try_into().map_or(0.0, |bytes| f64::from(f32::from_le_bytes(bytes))),
         SampleType::F64 => |bytes| bytes.try_into().map_or(0.0, f64::from_le_bytes),
-    });
-    let BandRadiometry { dn_scale, dn_offset } = radiometry;
-    BandSummary {
-        mean: ((mean + dn_offset) * dn_scale) as f32,
-        standard_deviation: (deviation * dn_scale.abs()) as f32,
     }
 }
 
@@ -85,6 +90,7 @@ mod tests {
             nodata: Vec::new(),
             source: "file".into(),
             is_offset_assumed: false,
+            is_offset_checked: false,
         };
         // A window of 2×2 in an input of 3×3; its last pixel is invalid.
         let valid = [true, true, false, true, false, false, false, false, false];

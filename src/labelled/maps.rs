@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::predict::{every_tile_read, rows_of};
-use crate::output::{DistributionWriter, NO_CLASS, mask_path, tile_text};
+use crate::output::{DistributionWriter, MapOutputs, NO_CLASS, mask_path, tile_text};
 use crate::pipeline::{Job, Outputs};
 use crate::raster::{Planes, Raster, ReadOptions, SampleType, Window};
 use crate::{Error, Result};
@@ -33,7 +33,7 @@ pub fn predict_maps<P: AsRef<Path>>(
     job: Job,
     labels: &[P],
     folder: &Path,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<MapOutcome>> {
     let classes = job.model.manifest.classes.clone();
     let tiles: Vec<String> = job.inputs.iter().map(|input| tile_text(&input.path)).collect();
@@ -44,7 +44,7 @@ pub fn predict_maps<P: AsRef<Path>>(
         sink,
         journal: None,
         keep_journal: false,
-        masks: Some(folder.to_owned()),
+        maps: MapOutputs { masks: Some(folder.to_owned()), ..MapOutputs::default() },
         distributions: Some(writer),
         progress,
         observe: None,

@@ -24,7 +24,7 @@ pub enum Outcome {
 /// # Errors
 /// What ends a run, and the first tile that cannot be read, is no model's size, or cannot be decided: figures on the
 /// others would be of other tiles.
-pub fn predict(job: Job, class: Option<usize>, progress: &mut dyn FnMut(u64)) -> Result<Vec<Outcome>> {
+pub fn predict(job: Job, class: Option<usize>, progress: &mut dyn FnMut(f64)) -> Result<Vec<Outcome>> {
     let classes = job.model.manifest.classes.clone();
     let tile_px = job.model.manifest.tile_px;
     let inputs = job.inputs.len();
@@ -32,7 +32,7 @@ pub fn predict(job: Job, class: Option<usize>, progress: &mut dyn FnMut(u64)) ->
         sink,
         journal: None,
         keep_journal: false,
-        masks: None,
+        maps: Default::default(),
         distributions: None,
         progress,
         observe: None,

@@ -78,9 +78,46 @@ pub struct Band {
     pub standard_deviation: f32,
     /// Percentiles over the training set, if stated.
     pub training: Option<TrainingStatistics>,
+    /// Bands that stand in for this one, best first, where a product lacks it.
+    pub substitutes: Vec<String>,
 }
 
-/// How the weights lie in the file; whatever it says, the engines compute in fp32.
+/// What a network is computed in. Scores differ from precision to precision, so a threshold profile is bound to one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32-bit floating point.
+    Fp32,
+    /// 16-bit floating point: weights and activations of the graph are FLOAT16, its input and output FLOAT.
+    Fp16,
+    /// bfloat16 in layers that the engine has it for. The graph is fp32; the engine is told.
+    Bf16,
+    /// 8-bit integers in the layers that stand between `QuantizeLinear` and `DequantizeLinear`.
+    Int8,
+}
+
+impl Precision {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Fp32, Self::Fp16, Self::Bf16, Self::Int8];
+
+    /// As manifests, profiles and flags name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Fp16 => "fp16",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How the weights lie in the file; it says nothing about what is computed in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightsStorage {
@@ -127,8 +164,8 @@ pub struct Manifest {
     pub bands: Vec<Band>,
     /// Input height and width in pixels (equal).
     pub tile_px: u32,
-    /// Precision that is computed in: `fp32`, `fp16`, `int8`. Part of what a profile is bound to.
-    pub precision: String,
+    /// Precision that is computed in. Part of what a profile is bound to.
+    pub precision: Precision,
     /// How the weights are stored.
     pub weights_storage: WeightsStorage,
     /// Class names in output order. Binary: `[negative, positive]`.
@@ -152,6 +189,9 @@ pub struct Manifest {
     pub dn_defaults: std::collections::BTreeMap<String, DnDefault>,
     /// Version of everything between pixels and network input; part of what a profile is bound to.
     pub preprocessing_version: String,
+    /// `L1C` or `L2A`: what the model was trained on, if stated. Reflectance at the top of the atmosphere is another quantity
+    /// than that at its bottom.
+    pub processing_level: Option<String>,
     /// Largest absolute difference an engine may show on the golden batch, relative to
     /// max(1, |expected|).
     pub golden_tolerance: f32,
@@ -171,9 +211,15 @@ pub(crate) mod tests_support {
             item: serde_json::Value::Null,
             name: "one-band".into(),
             architecture: "none".into(),
-            bands: vec![Band { name: "B04".into(), mean: 0.1, standard_deviation: 0.05, training: None }],
+            bands: vec![Band {
+                name: "B04".into(),
+                mean: 0.1,
+                standard_deviation: 0.05,
+                training: None,
+                substitutes: Vec::new(),
+            }],
             tile_px: 64,
-            precision: "fp32".into(),
+            precision: Precision::Fp32,
             classes: vec!["negative".into(), "positive".into()],
             head: Head::Binary,
             tta: Tta::None,
@@ -185,6 +231,7 @@ pub(crate) mod tests_support {
             dn_defaults: [("uint16".to_owned(), DnDefault { dn_scale: 1e-4, dn_offset: 0.0, nodata: Some(0.0) })]
                 .into(),
             preprocessing_version: "1".into(),
+            processing_level: None,
             golden_tolerance: 1e-4,
             weights_storage: WeightsStorage::Fp32,
             assets: Vec::new(),

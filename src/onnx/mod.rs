@@ -1,4 +1,4 @@
-//! Writing ONNX graphs: what the trainer exports, and small generated models for tests.
+//! Writing ONNX graphs and changing them: what the trainer exports, small generated models for tests, other precisions.
 //!
 //! Opset 17, nodes in topological order, weights inside the file. Tensors are `[n, channels, height, width]`.
 //!
@@ -18,9 +18,12 @@
 
 mod builder;
 mod composites;
+pub(crate) mod graph;
 mod operators;
-mod tensor;
+mod precision;
+pub(crate) mod tensor;
 
+pub(crate) use builder::int;
 pub use builder::{GraphBuilder, OPSET, Value};
 pub use operators::{Conv, Resampling};
 pub use tensor::Weights;

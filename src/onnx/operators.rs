@@ -115,6 +115,11 @@ impl GraphBuilder {
     pub fn linear(&mut self, x: &Value, weight: &Value, bias: &Value) -> Value {
         self.node("Gemm", &[Some(x), Some(weight), Some(bias)], None, vec![int("transB", 1)])
     }
+
+    /// The last axis of `x` times a weight `[inputs, outputs]`.
+    pub fn matmul(&mut self, x: &Value, weight: &Value) -> Value {
+        self.node("MatMul", &[Some(x), Some(weight)], None, vec![])
+    }
 }
 
 fn with_optional<'a>(x: &'a Value, weight: &'a Value, bias: Option<&'a Value>) -> Vec<Option<&'a Value>> {

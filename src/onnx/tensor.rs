@@ -15,19 +15,34 @@ pub enum Weights {
 }
 
 /// A tensor of fp32 values.
-pub(super) fn fp32(name: &str, dims: &[usize], values: &[f32]) -> TensorProto {
+pub fn fp32(name: &str, dims: &[usize], values: &[f32]) -> TensorProto {
     let raw_data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     tensor(name, dims, DataType::Float, raw_data)
 }
 
 /// The values rounded to fp16, unless one of them would become infinite.
-pub(super) fn fp16(name: &str, dims: &[usize], values: &[f32]) -> Option<TensorProto> {
+pub fn fp16(name: &str, dims: &[usize], values: &[f32]) -> Option<TensorProto> {
     let rounded: Vec<f16> = values.iter().map(|v| f16::from_f32(*v)).collect();
     if rounded.iter().any(|v| !v.is_finite()) {
         return None;
     }
     let raw_data = rounded.iter().flat_map(|v| v.to_le_bytes()).collect();
     Some(tensor(name, dims, DataType::Float16, raw_data))
+}
+
+/// A tensor of signed bytes.
+pub fn int8(name: &str, dims: &[usize], values: &[i8]) -> TensorProto {
+    tensor(name, dims, DataType::Int8, values.iter().map(|v| v.cast_unsigned()).collect())
+}
+
+/// A tensor of bytes.
+pub fn uint8(name: &str, dims: &[usize], values: &[u8]) -> TensorProto {
+    tensor(name, dims, DataType::Uint8, values.to_vec())
+}
+
+/// A tensor of 32-bit integers.
+pub fn int32(name: &str, dims: &[usize], values: &[i32]) -> TensorProto {
+    tensor(name, dims, DataType::Int32, values.iter().flat_map(|v| v.to_le_bytes()).collect())
 }
 
 fn tensor(name: &str, dims: &[usize], data_type: DataType, raw_data: Vec<u8>) -> TensorProto {

@@ -64,6 +64,11 @@ impl AtomicFile {
         }
     }
 
+    /// Where it lies until then, for a writer that opens files itself. It must have closed it before [`Self::commit`].
+    pub(super) fn temporary_path(&self) -> &Path {
+        self.writer.get_ref().path()
+    }
+
     /// The final name.
     pub fn path(&self) -> &Path {
         &self.path
@@ -95,7 +100,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// The folder a path lies in; `.` for a bare name.
-fn folder(path: &Path) -> &Path {
+pub(super) fn folder(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -1,44 +1,49 @@
 //! The table as CSV (RFC 4180, line feeds).
 
-use super::text::{csv_cell, degrees, number};
-use super::{Row, Sink, Stream};
+use super::Stream;
+use super::feature::{Cell, Column, Feature, Kind, Layer, Writer};
+use super::text::{csv_cell, fixed, number};
 use crate::Result;
 
-const HEADER: &str = "tile,x,y,width,height,longitude,latitude,date,shift,score,threshold,decision,reason\n";
-
-pub(super) struct Csv(Stream);
+pub(super) struct Csv {
+    stream: Stream,
+    columns: Vec<Column>,
+}
 
 impl Csv {
-    pub(super) fn new(mut stream: Stream) -> Result<Self> {
-        stream.write(HEADER)?;
-        Ok(Self(stream))
+    pub(super) fn new(stream: Stream, layer: &Layer) -> Result<Self> {
+        let mut csv = Self { stream, columns: layer.columns.clone() };
+        let names = csv.columns.iter().filter(|column| has_room(column)).map(|column| column.name);
+        let header = names.collect::<Vec<_>>().join(",") + "\n";
+        csv.stream.write(&header)?;
+        Ok(csv)
     }
 }
 
-impl Sink for Csv {
-    fn write(&mut self, row: &Row) -> Result<()> {
-        let window = row.window;
-        let text = |text: &Option<String>| text.as_deref().map(csv_cell).unwrap_or_default();
-        let place = row.longitude_latitude;
-        let cells = [
-            csv_cell(&row.tile),
-            window.x.to_string(),
-            window.y.to_string(),
-            window.width.to_string(),
-            window.height.to_string(),
-            place.map(|(longitude, _)| degrees(longitude)).unwrap_or_default(),
-            place.map(|(_, latitude)| degrees(latitude)).unwrap_or_default(),
-            row.date.map(|date| date.to_string()).unwrap_or_default(),
-            text(&row.shift),
-            row.score.map(number).unwrap_or_default(),
-            row.threshold.map(number).unwrap_or_default(),
-            csv_cell(row.decision.text()),
-            text(&row.reason),
-        ];
-        self.0.write(&(cells.join(",") + "\n"))
+impl Writer for Csv {
+    fn write(&mut self, feature: &Feature<'_>) -> Result<()> {
+        let cells = self.columns.iter().zip(&feature.cells).filter(|(column, _)| has_room(column));
+        let cells: Vec<String> = cells.map(|(_, cell)| text(cell)).collect();
+        self.stream.write(&(cells.join(",") + "\n"))
     }
 
     fn finish(self: Box<Self>) -> Result<()> {
-        self.0.finish()
+        self.stream.finish()
+    }
+}
+
+/// What has parts has no cell here.
+fn has_room(column: &Column) -> bool {
+    !matches!(column.kind, Kind::Members | Kind::Nested)
+}
+
+fn text(cell: &Cell<'_>) -> String {
+    match cell {
+        Cell::Text(text) => csv_cell(text),
+        Cell::Integer(value) => value.to_string(),
+        Cell::Float(value) => number(*value),
+        Cell::Fixed(value, decimals) => fixed(*value, *decimals),
+        Cell::Date(date) => date.to_string(),
+        Cell::Null | Cell::Members(_) | Cell::Scores(_) => String::new(),
     }
 }

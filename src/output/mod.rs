@@ -2,72 +2,59 @@
 //! the run record.
 
 mod atomic;
+mod cog;
+mod colours;
+mod coverage;
+mod crs;
 mod csv;
 mod distributions;
+mod feature;
+mod format;
 mod geojson;
-mod geotiff;
+mod geometry;
+mod geopackage;
+mod geoparquet;
 mod journal;
 mod lock;
-mod masks;
+mod maps;
 mod metrics;
 mod ndjson;
+mod quicklook;
 mod record;
 mod row;
 pub mod signal;
+mod site;
+mod stac;
+mod tee;
 mod text;
 pub(crate) mod tiff_directory;
 
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 pub use atomic::AtomicFile;
+pub use cog::{
+    ABSTAINED, Classes, Confidence, Layer as MapLayer, MapCompression, NO_CLASS, NO_CONFIDENCE, Sample, Scores,
+};
+pub use coverage::{Coverage, SharedCoverage};
+pub use crs::CrsChoice;
 pub use distributions::DistributionWriter;
+pub use format::Format;
 pub use journal::{Journal, journal_path};
 pub use lock::{Lock, lock_path};
-pub use masks::{MaskWriter, NO_CLASS, mask_path};
+pub use maps::{MapOutputs, MapPath, MapWriter, mask_path, quicklook_path, score_map_path};
 pub use metrics::Metrics;
+pub use quicklook::{Mark, Quicklook, shrink};
 pub use record::{Counts, Listing, NamedFile, RunRecord, TileError};
 pub use row::Row;
+pub use stac::{Asset, StacItem};
+pub use tee::tee;
 pub use text::{csv_cell, tile_text};
 
+use jiff::Timestamp;
+
 use crate::{Error, Kind, Result};
-
-/// The form of the result table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// One line per window; names that a spreadsheet would run as formulas are escaped.
-    Csv,
-    /// One JSON object per line, with everything a row holds.
-    Ndjson,
-    /// One RFC 7946 feature collection.
-    GeoJson,
-}
-
-impl Format {
-    /// What `--format` says, else what the extension of `--output` says, else CSV.
-    pub fn choose(asked: Option<Self>, output: Option<&Path>) -> Self {
-        let extension = output.and_then(Path::extension).and_then(|extension| extension.to_str());
-        asked.unwrap_or_else(|| match extension.map(str::to_ascii_lowercase).as_deref() {
-            Some("ndjson" | "jsonl") => Self::Ndjson,
-            Some("geojson" | "json") => Self::GeoJson,
-            _ => Self::Csv,
-        })
-    }
-}
-
-impl FromStr for Format {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        match text {
-            "csv" => Ok(Self::Csv),
-            "ndjson" => Ok(Self::Ndjson),
-            "geojson" => Ok(Self::GeoJson),
-            _ => Err(Error::usage(format!("--format {text}: give csv, ndjson or geojson"))),
-        }
-    }
-}
+use feature::{Layer, Writer};
 
 /// Where the result table goes.
 pub enum Target {
@@ -75,6 +62,24 @@ pub enum Target {
     Stdout(Box<dyn Write + Send>),
     /// A file, which appears when the sink is finished.
     File(PathBuf),
+}
+
+/// What a table holds beside its rows.
+#[derive(Debug, Clone, Default)]
+pub struct TableOptions {
+    /// Names of the entries of [`Row::scores`].
+    pub classes: Vec<String>,
+    /// The coordinates of geometries.
+    pub crs: CrsChoice,
+    /// The time that a GeoPackage states as its last change [default: the newest day in it].
+    pub last_change: Option<Timestamp>,
+}
+
+impl TableOptions {
+    /// The reference system of a table that has no geometry.
+    fn usual_crs(&self) -> Option<u32> {
+        (self.crs == CrsChoice::LonLat).then_some(crs::WGS84)
+    }
 }
 
 /// Takes rows in the order of the input.
@@ -93,20 +98,63 @@ pub trait Sink: Send {
     fn finish(self: Box<Self>) -> Result<()>;
 }
 
-/// Opens a result table. `classes` names the entries of [`Row::scores`].
+/// Opens a result table: a line for every row.
+///
+/// # Errors
+/// [`Kind::Output`] if the file cannot be made, [`Kind::Usage`] for a format that needs one where there is none.
+pub fn open(format: Format, target: Target, options: &TableOptions) -> Result<Box<dyn Sink>> {
+    Ok(Box::new(Table::open(format, target, Row::layer(options), options)?))
+}
+
+/// Opens a table of sites, in the form that the extension says: a line for all positive windows of a tile that touch each
+/// other. The windows of a tile come together, row by row.
 ///
 /// # Errors
 /// [`Kind::Output`] if the file cannot be made.
-pub fn open(format: Format, target: Target, classes: &[String]) -> Result<Box<dyn Sink>> {
-    let stream = match target {
-        Target::Stdout(writer) => Stream { out: Out::Stream(BufWriter::new(writer)), name: "standard output".into() },
-        Target::File(path) => Stream { out: Out::File(AtomicFile::create(&path)?), name: path.display().to_string() },
-    };
-    Ok(match format {
-        Format::Csv => Box::new(csv::Csv::new(stream)?),
-        Format::Ndjson => Box::new(ndjson::Ndjson::new(stream, classes)),
-        Format::GeoJson => Box::new(geojson::GeoJson::new(stream, classes)?),
-    })
+pub fn open_sites(path: &Path, options: &TableOptions) -> Result<Box<dyn Sink>> {
+    let (format, target) = (Format::choose(None, Some(path)), Target::File(path.to_owned()));
+    Ok(Box::new(site::Sites::new(Table::open(format, target, site::Sites::layer(options), options)?)))
+}
+
+/// A table of whatever layer.
+struct Table {
+    writer: Box<dyn Writer>,
+    has_shapes: bool,
+    options: TableOptions,
+}
+
+impl Table {
+    fn open(format: Format, target: Target, layer: Layer, options: &TableOptions) -> Result<Self> {
+        let writer: Box<dyn Writer> = match (format, target) {
+            (Format::GeoPackage, Target::File(path)) => {
+                Box::new(geopackage::GeoPackage::create(&path, layer, options)?)
+            }
+            (Format::GeoParquet, Target::File(path)) => Box::new(geoparquet::GeoParquet::create(&path, &layer)?),
+            (Format::GeoPackage | Format::GeoParquet, Target::Stdout(_)) => return Err(needs_file()),
+            (Format::Csv, target) => Box::new(csv::Csv::new(Stream::open(target)?, &layer)?),
+            (Format::Ndjson, target) => Box::new(ndjson::Ndjson::new(Stream::open(target)?, layer)),
+            (Format::GeoJson, target) => {
+                let names_crs = options.crs == CrsChoice::Source;
+                Box::new(geojson::GeoJson::new(Stream::open(target)?, layer, names_crs)?)
+            }
+        };
+        Ok(Self { writer, has_shapes: format.has_shapes(), options: options.clone() })
+    }
+}
+
+impl Sink for Table {
+    fn write(&mut self, row: &Row) -> Result<()> {
+        self.writer.write(&row.feature(&self.options, self.has_shapes))
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.writer.finish()
+    }
+}
+
+/// What to say of a format that no pipe can take.
+pub fn needs_file() -> Error {
+    Error::usage("GeoPackage and GeoParquet cannot go to standard output: give --output FILE")
 }
 
 /// A text stream or file under construction, whose errors name it.
@@ -121,6 +169,13 @@ enum Out {
 }
 
 impl Stream {
+    fn open(target: Target) -> Result<Self> {
+        Ok(match target {
+            Target::Stdout(writer) => Self { out: Out::Stream(BufWriter::new(writer)), name: "standard output".into() },
+            Target::File(path) => Self { out: Out::File(AtomicFile::create(&path)?), name: path.display().to_string() },
+        })
+    }
+
     fn write(&mut self, text: &str) -> Result<()> {
         let written = match &mut self.out {
             Out::Stream(writer) => writer.write_all(text.as_bytes()),

@@ -34,7 +34,7 @@ pub struct RunRecord {
     pub engine: Option<EngineInfo>,
     /// What was counted.
     pub counts: Counts,
-    /// Seconds per stage of the pipeline, summed over its threads.
+    /// Seconds by the clock per stage of the pipeline (`start`, `read`, `decode`, `preprocess`, `copy`, `infer`, `write`), summed over its threads.
     pub seconds: BTreeMap<String, f64>,
     /// What the run found doubtful.
     pub warnings: Listing<String>,

@@ -45,10 +45,11 @@ pub(super) fn number(value: f32) -> String {
     format!("{value:?}")
 }
 
-/// Degrees with seven decimals (a centimetre), and no negative zero.
-pub(super) fn degrees(value: f64) -> String {
-    let text = format!("{value:.7}");
-    if text.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.')) { "0.0000000".into() } else { text }
+/// A number with so many decimals, and no negative zero.
+pub(super) fn fixed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    let is_zero = text.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'));
+    if is_zero { text.trim_start_matches('-').into() } else { text }
 }
 
 /// A text cell of a CSV file. Control characters are written as Rust writes them (`\n`); a text that a
@@ -108,9 +109,10 @@ mod tests {
     }
 
     #[test]
-    fn degrees_have_seven_decimals_and_no_negative_zero() {
-        assert_eq!(degrees(-0.000_000_01), "0.0000000");
-        assert_eq!(degrees(-10.5), "-10.5000000");
+    fn decimals_are_as_many_as_asked_for_and_zero_is_not_negative() {
+        assert_eq!(fixed(-0.000_000_01, 7), "0.0000000");
+        assert_eq!(fixed(-10.5, 7), "-10.5000000");
+        assert_eq!(fixed(600_000.000_4, 3), "600000.000");
     }
 
     #[test]

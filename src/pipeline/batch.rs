@@ -1,12 +1,14 @@
 //! What travels through the pipeline.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use super::Rows;
 use crate::Error;
+use crate::decide::Observation;
 use crate::infer::head::Prediction;
+use crate::infer::preprocess::OffsetHint;
 use crate::infer::summary::WindowSummary;
+use crate::infer::thumbnail::Thumbnail;
 use crate::infer::windows::Windows;
 use crate::scene::Scene;
 
@@ -18,21 +20,26 @@ pub(super) struct Tile {
     pub windows: Windows,
     /// Under which the journal keeps its rows; `None` without a journal.
     pub key: Option<String>,
-    /// Whether the warning about its offset was already given.
-    pub is_offset_reported: AtomicBool,
 }
 
 /// One window on its way.
 pub(super) struct WindowSlot {
     pub tile: Arc<Tile>,
     pub index: u64,
+    /// What is known of its circumstances, once they were looked at.
+    pub observed: Observation,
+    /// What states its share of clouds.
+    pub cloud_source: Option<&'static str>,
     pub shift: Option<String>,
     pub threshold: Option<f32>,
     /// Whether the profile's guarantee holds at this threshold.
     pub guaranteed: bool,
-    pub hints_at_offset: bool,
+    /// What its pixels say of the offset.
+    pub offset_hint: Option<OffsetHint>,
     /// What its pixels were like, where that is asked for.
     pub summary: Option<WindowSummary>,
+    /// Its part of the tile's picture, where one is asked for.
+    pub thumbnail: Option<Thumbnail>,
     pub state: State,
 }
 
@@ -68,6 +75,8 @@ pub(super) enum Slot {
 pub(super) struct Batch {
     pub sequence: u64,
     pub slots: Vec<Slot>,
+    /// How long it was in the engine, once it was.
+    pub infer_ms: Option<f32>,
 }
 
 /// A batch with its tensor, `[rows, bands, height, width]`; `None` where no window needs the engine.

@@ -1,25 +1,28 @@
 //! Puts batches back into input order, decides, and hands rows to the outputs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::batch::{Batch, Slot, State, Tile, WindowSlot};
+use super::maps::TileMaps;
 use super::observe::{group, resumed};
-use super::{Observer, Rows, Shared, Thresholds, Timers};
+use super::offsets::OffsetDoubts;
+use super::{Observer, Rows, Shared, Stage, StageTime, Thresholds};
 use crate::decide::{Decision, threshold_rule};
 use crate::drift::{Middle, Observation};
 use crate::infer::head::{ClassMap, Prediction};
 use crate::model::manifest::Head;
-use crate::output::{Counts, DistributionWriter, Listing, MaskWriter, NO_CLASS, Row, Sink, TileError, signal};
+use crate::output::{Counts, DistributionWriter, Listing, MapOutputs, Row, Sink, TileError, signal};
 use crate::raster::Window;
 use crate::{Error, Result};
 
 /// How often a waiting collector looks for a signal.
 const SIGNAL_POLL: Duration = Duration::from_millis(50);
+
+/// Windows of one tile between two words of progress.
+const PROGRESS_WINDOWS: u64 = 64;
 
 /// What a run came to.
 #[derive(Debug, Clone, Default)]
@@ -30,22 +33,30 @@ pub struct Summary {
     pub errors: Listing<TileError>,
     /// Remarks that a person should read, each once.
     pub warnings: Listing<String>,
-    /// Seconds per stage, summed over threads.
-    pub stage_seconds: Vec<(&'static str, f64)>,
+    /// Where the time went.
+    pub stages: Vec<StageTime>,
+    /// Seconds from the moment the first session had reproduced the golden batch.
+    pub seconds: f64,
+    /// Seconds of all processors since then that this process used, without the making of further sessions.
+    pub cpu_seconds: f64,
+    /// Milliseconds that every batch was in the engine, in input order.
+    pub batch_ms: Vec<f32>,
 }
 
 /// The end of the pipeline, on the caller's thread.
 pub(super) struct Collector<'a> {
     shared: &'a Shared,
     sink: Box<dyn Sink>,
-    masks: Option<PathBuf>,
+    maps: MapOutputs,
     distributions: Option<DistributionWriter>,
-    progress: &'a mut dyn FnMut(u64),
+    progress: &'a mut dyn FnMut(f64),
     observe: Option<Observer<'a>>,
     summary: Summary,
-    /// Tiles that an unremoved offset is suspected in.
-    offset_hints: usize,
-    first_offset_hint: Option<String>,
+    offsets: OffsetDoubts,
+    /// Scenes of another processing level than the model was trained on.
+    other_levels: u64,
+    /// Scenes at another resolution than their bands are measured at.
+    other_resolutions: u64,
     radiometry_sources: BTreeSet<String>,
     open: Option<OpenTile>,
 }
@@ -54,37 +65,30 @@ pub(super) struct Collector<'a> {
 struct OpenTile {
     rows: Rows,
     has_failed: bool,
-    mask: Option<MaskWriter>,
-    shares: Shares,
+    maps: TileMaps,
     middle: Middle,
-}
-
-/// Class probabilities summed over the valid pixels of a tile.
-#[derive(Default)]
-struct Shares {
-    sums: Vec<f64>,
-    pixels: u64,
 }
 
 impl<'a> Collector<'a> {
     pub(super) fn new(
         shared: &'a Shared,
         sink: Box<dyn Sink>,
-        masks: Option<PathBuf>,
+        maps: MapOutputs,
         distributions: Option<DistributionWriter>,
-        progress: &'a mut dyn FnMut(u64),
+        progress: &'a mut dyn FnMut(f64),
         observe: Option<Observer<'a>>,
     ) -> Self {
         Self {
             shared,
             sink,
-            masks,
+            maps,
             distributions,
             progress,
             observe,
             summary: Summary::default(),
-            offset_hints: 0,
-            first_offset_hint: None,
+            offsets: OffsetDoubts::default(),
+            other_levels: 0,
+            other_resolutions: 0,
             radiometry_sources: BTreeSet::new(),
             open: None,
         }
@@ -105,8 +109,9 @@ impl<'a> Collector<'a> {
                 }
             }
             while let Some(batch) = waiting.remove(&next) {
-                let timers = &self.shared.timers;
-                Timers::time(&timers.collect_ns, || self.batch(batch))?;
+                let shared = self.shared;
+                self.summary.batch_ms.extend(batch.infer_ms);
+                shared.timers.time(Stage::Write, || self.batch(batch))?;
                 next += 1;
                 // The feeder may be done already.
                 let _ = tokens.try_recv();
@@ -160,17 +165,14 @@ impl<'a> Collector<'a> {
 
     fn tile_done(&mut self) {
         self.summary.counts.tiles += 1;
-        (self.progress)(self.summary.counts.tiles);
+        (self.progress)(self.summary.counts.tiles as f64);
     }
 
     fn window(&mut self, mut slot: WindowSlot) -> Result<()> {
         if slot.index == 0 {
             self.start_tile(&slot.tile)?;
         }
-        if slot.hints_at_offset && !slot.tile.is_offset_reported.swap(true, Ordering::Relaxed) {
-            self.offset_hints += 1;
-            self.first_offset_hint.get_or_insert_with(|| slot.tile.name.clone());
-        }
+        self.offsets.window(slot.offset_hint);
         let is_last = slot.index + 1 == slot.tile.windows.count();
         let tile = slot.tile.clone();
         if let State::Failed(error) = &slot.state
@@ -185,8 +187,11 @@ impl<'a> Collector<'a> {
             score: None,
             summary: slot.summary.take(),
         });
-        let index = slot.index;
+        let (index, thumbnail) = (slot.index, slot.thumbnail.take());
         let row = self.row(slot)?;
+        if let Some(open) = &mut self.open {
+            open.maps.decided(&tile, index, &row, thumbnail.as_ref())?;
+        }
         if let (Some(observed), Some(open)) = (observed, &mut self.open) {
             open.middle.offer(index, tile.windows.count(), Observation { score: row.score, ..observed });
         }
@@ -199,30 +204,23 @@ impl<'a> Collector<'a> {
         }
         if is_last {
             self.end_tile(&tile)?;
+        } else if index % PROGRESS_WINDOWS == PROGRESS_WINDOWS - 1 {
+            (self.progress)(self.summary.counts.tiles as f64 + index as f64 / tile.windows.count() as f64);
         }
         Ok(())
     }
 
     fn start_tile(&mut self, tile: &Tile) -> Result<()> {
         self.radiometry_sources.insert(tile.scene.radiometry.source.clone());
-        let header = tile.scene.raster.header();
-        let mask = match &self.masks {
-            None => None,
-            Some(folder) => {
-                Some(MaskWriter::create(folder, &tile.name, header.width, header.height, header.geo.as_ref())?)
-            }
-        };
-        self.open = Some(OpenTile {
-            rows: Vec::new(),
-            has_failed: false,
-            mask,
-            shares: Shares::default(),
-            middle: Middle::default(),
-        });
+        self.other_levels += u64::from(tile.scene.is_other_level(&self.shared.job.model.manifest));
+        self.other_resolutions += u64::from(tile.scene.is_other_resolution);
+        let maps = TileMaps::open(&self.shared.job, &self.maps, self.distributions.is_some(), tile)?;
+        self.open = Some(OpenTile { rows: Vec::new(), has_failed: false, maps, middle: Middle::default() });
         Ok(())
     }
 
     fn end_tile(&mut self, tile: &Tile) -> Result<()> {
+        self.offsets.end_tile(&tile.name, &tile.scene.radiometry);
         if let Some(open) = self.open.take().filter(|open| !open.has_failed) {
             self.keep(tile, open)?;
         }
@@ -233,14 +231,12 @@ impl<'a> Collector<'a> {
     /// Completes what is written once per tile. A tile with an error leaves none of it, so that a later run tries
     /// again.
     fn keep(&mut self, tile: &Tile, open: OpenTile) -> Result<()> {
-        if let Some(mask) = open.mask {
-            mask.finish()?;
-        }
+        let shares = open.maps.finish()?;
         if let (Some(observe), Some(observed)) = (&mut self.observe, open.middle.chosen()) {
             observe(&tile.name, observed);
         }
         if let Some(distributions) = &mut self.distributions {
-            distributions.write(&tile.name, open.shares.means().as_deref())?;
+            distributions.write(&tile.name, shares.as_deref())?;
         }
         if let (Some(journal), Some(key)) = (&self.shared.journal, &tile.key) {
             let mut journal = journal.lock().map_err(|_| Error::output("the resume journal is lost"))?;
@@ -255,11 +251,19 @@ impl<'a> Collector<'a> {
         let mut row = Row::without_score(tile.name.clone(), window, Decision::Abstain, String::new());
         row.longitude_latitude = tile.scene.longitude_latitude(window);
         row.footprint = tile.scene.footprint(window);
+        row.geo = tile.scene.geo().cloned();
         row.date = tile.scene.date;
         row.notes = vec![
             ("bands_source".into(), tile.scene.bands.source.as_str().into()),
             ("radiometry_source".into(), tile.scene.radiometry.source.clone()),
         ];
+        if let (Some(percent), Some(source)) = (slot.observed.cloud_cover_percent, slot.cloud_source) {
+            row.notes.push(("cloud_cover_percent".into(), format!("{percent:.1}")));
+            row.notes.push(("cloud_source".into(), source.into()));
+        }
+        if let Some(sun) = slot.observed.sun_elevation_deg {
+            row.notes.push(("sun_elevation_deg".into(), format!("{sun:.1}")));
+        }
         (row.shift, row.threshold) = (slot.shift, slot.threshold);
         match slot.state {
             State::Failed(error) => (row.decision, row.reason) = (Decision::Error, Some(error.to_string())),
@@ -284,7 +288,7 @@ impl<'a> Collector<'a> {
     ) -> Result<()> {
         let scores = match prediction {
             Prediction::Scores(scores) => scores.values().to_vec(),
-            Prediction::Map(map) => match self.map(tile, index, &map, valid.as_deref().unwrap_or_default())? {
+            Prediction::Map(map) => match self.map(tile, index, &map, valid.as_deref())? {
                 Some(shares) => shares,
                 None => {
                     row.reason = Some("no valid pixel in the part of the window that counts".into());
@@ -314,31 +318,10 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// Writes the window's part of the mask and adds to the tile's distribution; the mean soft-max over the valid
-    /// pixels of that part, or `None` where there are none.
-    fn map(&mut self, tile: &Tile, index: u64, map: &ClassMap, valid: &[bool]) -> Result<Option<Vec<f32>>> {
-        let (window, core) = (tile.windows.window(index), tile.windows.core(index));
-        let mut part = Shares { sums: vec![0.0; map.classes], pixels: 0 };
-        let mut labels = Vec::with_capacity(core.width as usize * core.height as usize);
-        for y in core.y - window.y..core.y - window.y + core.height {
-            for x in core.x - window.x..core.x - window.x + core.width {
-                let (row, column) = (y as usize, x as usize);
-                let is_valid = valid.get(row * map.side_px + column).copied().unwrap_or(false);
-                labels.push(if is_valid { map.class(row, column) } else { NO_CLASS });
-                if is_valid {
-                    part.pixels += 1;
-                    (0..map.classes)
-                        .for_each(|class| part.sums[class] += f64::from(map.probability(class, row, column)));
-                }
-            }
-        }
-        if let Some(open) = &mut self.open {
-            if let Some(mask) = &mut open.mask {
-                mask.write(core, &labels)?;
-            }
-            open.shares.add(&part);
-        }
-        Ok(part.means().map(|means| means.into_iter().map(|mean| mean as f32).collect()))
+    /// The mean soft-max over the valid pixels that the window decides, or `None` where there are none.
+    fn map(&mut self, tile: &Tile, index: u64, map: &ClassMap, valid: Option<&[bool]>) -> Result<Option<Vec<f32>>> {
+        let open = self.open.as_mut().ok_or_else(|| Error::engine("a window of no tile"))?;
+        open.maps.predicted(tile, index, map, valid.unwrap_or_default())
     }
 
     fn emit(&mut self, row: &Row) -> Result<()> {
@@ -351,11 +334,22 @@ impl<'a> Collector<'a> {
         if let Some(distributions) = self.distributions {
             distributions.finish()?;
         }
-        if let Some(tile) = &self.first_offset_hint {
+        self.offsets.warnings().into_iter().for_each(|warning| self.summary.warnings.push(warning));
+        if self.other_resolutions > 0 {
             self.summary.warnings.push(format!(
-                "{} tiles, `{tile}` the first, have their 1st percentile just above 1,000 DN although no offset was \
-                 stated: if they are of processing baseline 04.00 or later, give --dn-offset -1000",
-                self.offset_hints
+                "scenes decided at another resolution than the model's bands are measured at: {}; its scores and thresholds \
+                 promise nothing there",
+                self.other_resolutions
+            ));
+        }
+        if self.other_levels > 0 {
+            let manifest = &self.shared.job.model.manifest;
+            self.summary.warnings.push(format!(
+                "scenes of another processing level than the {} that {} was trained on: {}; its scores and thresholds \
+                 promise nothing there",
+                manifest.processing_level.as_deref().unwrap_or_default(),
+                manifest.name,
+                self.other_levels
             ));
         }
         if self.radiometry_sources.contains("model-default") {
@@ -365,20 +359,7 @@ impl<'a> Collector<'a> {
                     .into(),
             );
         }
-        self.summary.stage_seconds = self.shared.timers.seconds();
+        self.summary.stages = self.shared.timers.times();
         Ok(self.summary)
-    }
-}
-
-impl Shares {
-    fn add(&mut self, part: &Self) {
-        self.sums.resize(part.sums.len(), 0.0);
-        self.sums.iter_mut().zip(&part.sums).for_each(|(sum, value)| *sum += value);
-        self.pixels += part.pixels;
-    }
-
-    /// `None` where no pixel was valid.
-    fn means(&self) -> Option<Vec<f64>> {
-        (self.pixels > 0).then(|| self.sums.iter().map(|sum| sum / self.pixels as f64).collect())
     }
 }

@@ -1,16 +1,18 @@
 //! Opens tiles in input order and cuts their windows into batches.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::Sender;
 
 use super::batch::{Batch, Slot, State, Tile, WindowSlot};
-use super::{Input, Job, Shared, Thresholds, Timers};
+use super::timers::Watch;
+use super::{Input, Job, Shared, Stage, Thresholds};
 use crate::decide::{Observation, Resolution};
 use crate::infer::windows::Windows;
+use crate::model::Manifest;
 use crate::output::tile_text;
-use crate::scene::Scene;
+use crate::raster::Window;
+use crate::scene::{Scene, SceneOptions};
 use crate::{Error, Result};
 
 /// Places of a batch that need no engine (resumed tiles, errors), so that an idle feeder still reports.
@@ -18,7 +20,8 @@ const SLOTS_PER_BATCH_MAX: usize = 256;
 
 /// Sends batches until the inputs end or the receiver is gone.
 pub(super) fn feed(shared: &Shared, tokens: &Sender<()>, batches: &Sender<Batch>) {
-    let mut feeder = Feeder { shared, tokens, batches, sequence: 0, slots: Vec::new(), windows: 0 };
+    let watch = shared.timers.watch();
+    let mut feeder = Feeder { shared, tokens, batches, sequence: 0, slots: Vec::new(), windows: 0, watch };
     for input in &shared.job.inputs {
         if shared.is_stopping() || feeder.input(input).is_none() {
             return;
@@ -34,13 +37,15 @@ struct Feeder<'a> {
     sequence: u64,
     slots: Vec<Slot>,
     windows: usize,
+    watch: Watch<'a>,
 }
 
 impl Feeder<'_> {
     /// `None` when nobody listens any more.
     fn input(&mut self, input: &Input) -> Option<()> {
         let name = tile_text(&input.path);
-        let opened = Timers::time(&self.shared.timers.open_ns, || self.open(input, &name));
+        let opened = self.open(input, &name);
+        self.watch.lap(Stage::Read);
         match opened {
             Err(error) => self.push(Slot::Problem { name, error }),
             Ok(Opened::Resumed(rows)) => self.push(Slot::Resumed(rows)),
@@ -50,11 +55,14 @@ impl Feeder<'_> {
                     self.push(Slot::Window(WindowSlot {
                         tile: tile.clone(),
                         index,
+                        observed: Observation::default(),
+                        cloud_source: None,
                         shift: None,
                         threshold: None,
                         guaranteed: false,
-                        hints_at_offset: false,
+                        offset_hint: None,
                         summary: None,
+                        thumbnail: None,
                         state: State::Planned,
                     }))?;
                 }
@@ -75,8 +83,7 @@ impl Feeder<'_> {
             }
             key = Some(content);
         }
-        let is_offset_reported = AtomicBool::new(false);
-        Ok(Opened::Tile(Arc::new(Tile { name: name.to_owned(), scene, windows, key, is_offset_reported })))
+        Ok(Opened::Tile(Arc::new(Tile { name: name.to_owned(), scene, windows, key })))
     }
 
     fn push(&mut self, slot: Slot) -> Option<()> {
@@ -92,10 +99,13 @@ impl Feeder<'_> {
             return Some(());
         }
         self.tokens.send(()).ok()?;
-        let batch = Batch { sequence: self.sequence, slots: std::mem::take(&mut self.slots) };
+        let slots = std::mem::take(&mut self.slots);
+        let batch = Batch { sequence: self.sequence, slots, infer_ms: None };
         self.batches.send(batch).ok()?;
         self.sequence += 1;
         self.windows = 0;
+        // Waiting for room is no reading.
+        self.watch = self.shared.timers.watch();
         Some(())
     }
 }
@@ -106,15 +116,24 @@ enum Opened {
 }
 
 fn open_scene(job: &Job, input: &Input) -> Result<(Scene, Windows)> {
+    open_window_plan(&job.model.manifest, &job.scene, job.overlap_px, input)
+}
+
+/// A tile and its windows.
+pub(super) fn open_window_plan(
+    manifest: &Manifest,
+    options: &SceneOptions,
+    overlap_px: u32,
+    input: &Input,
+) -> Result<(Scene, Windows)> {
     if let Some(problem) = &input.problem {
         return Err(problem.clone());
     }
-    let manifest = &job.model.manifest;
     // The row names the tile.
     let scene =
-        Scene::open(&input.path, manifest, &job.scene).map_err(|error| error.without_context(input.path.display()))?;
+        Scene::open(&input.path, manifest, options).map_err(|error| error.without_context(input.path.display()))?;
     let extent = scene.extent();
-    let windows = Windows::plan(extent.width, extent.height, manifest.tile_px, job.overlap_px, manifest.padding)?;
+    let windows = Windows::plan(extent.width, extent.height, manifest.tile_px, overlap_px, manifest.padding)?;
     Ok((scene, windows))
 }
 
@@ -123,19 +142,38 @@ fn open_scene(job: &Job, input: &Input) -> Result<(Scene, Windows)> {
 fn content_key(scene: &Scene) -> Result<String> {
     use std::fmt::Write;
     let mut key = String::with_capacity(96);
-    for byte in scene.raster.content_sha256()? {
+    for byte in scene.content_sha256()? {
         let _ = write!(key, "{byte:02x}");
     }
-    let observed = observation(scene, 0, None);
+    let observed = circumstances(scene);
     let _ = write!(key, " {:?} {:?} {:?}", observed.date, observed.latitude, observed.cloud_cover_percent);
+    let _ = write!(key, " {:?} {:?}", observed.sun_elevation_deg, scene.extent());
     let _ = write!(key, " {} {:?}", scene.bands.source.as_str(), scene.radiometry.bands);
     Ok(key)
 }
 
-/// What is known of a window's circumstances; without windows, of the whole tile's.
-pub(super) fn observation(scene: &Scene, index: u64, windows: Option<&Windows>) -> Observation {
-    let window = windows.map_or_else(|| scene.extent(), |windows| windows.window(index));
-    Observation { date: scene.date, latitude: scene.latitude(window), cloud_cover_percent: scene.cloud_cover_percent }
+/// What is known of the circumstances of a whole tile, without its pixels.
+fn circumstances(scene: &Scene) -> Observation {
+    Observation {
+        date: scene.date,
+        latitude: scene.latitude(scene.extent()),
+        cloud_cover_percent: scene.cloud_cover_percent,
+        sun_elevation_deg: scene.sun_elevation_deg,
+    }
+}
+
+/// What is known of a window's circumstances, and what states its share of clouds.
+///
+/// # Errors
+/// Those of reading the pixels that say where a product's clouds are.
+pub(super) fn observe(scene: &Scene, window: Window) -> Result<(Observation, Option<&'static str>)> {
+    let cloud_cover = scene.cloud_cover(window)?;
+    let observed = Observation {
+        latitude: scene.latitude(window),
+        cloud_cover_percent: cloud_cover.map(|(percent, _)| percent),
+        ..circumstances(scene)
+    };
+    Ok((observed, cloud_cover.map(|(_, source)| source)))
 }
 
 /// The threshold for a window, by the run's rule; `None` for a rule without thresholds.
@@ -155,6 +193,6 @@ pub(super) fn resolve(job: &Job, observed: &Observation) -> Result<Option<Resolu
 /// Why the tile cannot be opened.
 pub fn dry_run(job: &Job, input: &Input) -> Result<(Observation, Option<Resolution>)> {
     let (scene, _) = open_scene(job, input)?;
-    let observed = observation(&scene, 0, None);
+    let observed = circumstances(&scene);
     Ok((observed, resolve(job, &observed)?))
 }

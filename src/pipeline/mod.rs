@@ -12,12 +12,17 @@
 mod batch;
 mod collect;
 mod feed;
+mod inputs;
+mod maps;
 mod observe;
+mod offsets;
+mod pixel_maps;
 mod prepare;
 mod score;
+mod timers;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,14 +34,18 @@ use crate::infer::augment::{View, views};
 use crate::infer::engine::{Engine, SafeBatch};
 use crate::infer::head::OutputReader;
 use crate::infer::preprocess::Preprocessing;
+use crate::infer::thumbnail::picture_bands;
 use crate::model::Model;
 use crate::model::manifest::{Head, Tta};
-use crate::output::{DistributionWriter, Journal, Row, Sink};
+use crate::output::{DistributionWriter, Journal, MapOutputs, Row, Sink};
 use crate::scene::SceneOptions;
 use crate::{Error, Result};
+use timers::{Running, Timers};
 
 pub use collect::Summary;
 pub use feed::dry_run;
+pub use inputs::read_inputs;
+pub use timers::{Stage, StageTime};
 
 /// One input: a path, and what is already known to be wrong with it.
 #[derive(Debug, Clone)]
@@ -93,12 +102,12 @@ pub struct Outputs<'a> {
     pub journal: Option<Journal>,
     /// Whether the journal of a finished run stays for the next.
     pub keep_journal: bool,
-    /// `--masks`
-    pub masks: Option<PathBuf>,
+    /// Maps and pictures of every tile.
+    pub maps: MapOutputs,
     /// `--distributions`
     pub distributions: Option<DistributionWriter>,
-    /// Called after every tile with the number done.
-    pub progress: &'a mut dyn FnMut(u64),
+    /// Called after every tile, and now and then within a large one, with the number of tiles done.
+    pub progress: &'a mut dyn FnMut(f64),
     /// Called with every tile that was decided or abstained, and its name: what comparing it with others takes. Without
     /// it no pixel is summarised.
     pub observe: Option<Observer<'a>>,
@@ -117,6 +126,8 @@ struct Shared {
     keeps_validity: bool,
     /// Whether windows are summarised.
     summarises: bool,
+    /// The bands of a picture, where windows are pictured.
+    picture_bands: Option<[usize; 3]>,
     stop: AtomicBool,
     timers: Timers,
 }
@@ -138,35 +149,6 @@ impl Shared {
     }
 }
 
-/// Seconds spent per stage, summed over threads.
-#[derive(Debug, Default)]
-pub(crate) struct Timers {
-    open_ns: AtomicU64,
-    prepare_ns: AtomicU64,
-    infer_ns: AtomicU64,
-    collect_ns: AtomicU64,
-}
-
-impl Timers {
-    fn time<T>(counter: &AtomicU64, work: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
-        let result = work();
-        counter.fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        result
-    }
-
-    /// Stage and seconds, in the order of the street.
-    fn seconds(&self) -> Vec<(&'static str, f64)> {
-        let stages = [
-            ("open", &self.open_ns),
-            ("prepare", &self.prepare_ns),
-            ("infer", &self.infer_ns),
-            ("collect", &self.collect_ns),
-        ];
-        stages.map(|(name, counter)| (name, counter.load(Ordering::Relaxed) as f64 * 1e-9)).to_vec()
-    }
-}
-
 /// Runs a job: every input becomes its rows, in order.
 ///
 /// # Errors
@@ -174,7 +156,8 @@ impl Timers {
 /// be written, a signal. A tile that fails is a row and a count in the [`Summary`].
 pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
     let views = views(job.tta);
-    let Outputs { sink, journal, keep_journal, masks, distributions, progress, observe } = outputs;
+    let Outputs { sink, journal, keep_journal, maps, distributions, progress, observe } = outputs;
+    maps::check(&maps, &job.model.manifest)?;
     let shared = Arc::new(Shared {
         graph: std::mem::take(&mut job.model.graph).into(),
         views,
@@ -184,12 +167,14 @@ pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
         journal: journal.map(Mutex::new),
         keeps_validity: job.model.manifest.head == Head::Segmentation,
         summarises: observe.is_some(),
+        picture_bands: maps.quicklooks.is_some().then(|| picture_bands(&job.model.manifest)),
         stop: AtomicBool::new(false),
         timers: Timers::default(),
         job,
     });
     let safe = SafeBatch::new(shared.rows_per_batch());
-    let first_session = score::verified_session(&shared, &safe)?;
+    let first_session = shared.timers.time(Stage::Start, || score::verified_session(&shared, &safe))?;
+    let running = Running::since_now(&shared.timers);
 
     let (sessions, readers) = (shared.job.sessions.max(1), shared.job.readers.max(1));
     let in_flight = 2 * (sessions + readers) + 2;
@@ -222,12 +207,13 @@ pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
 
     // Behind an option the compiler does not shorten the closure's own lifetime by itself.
     let observe = observe.map(|observe| observe as Observer);
-    let collector = collect::Collector::new(&shared, sink, masks, distributions, progress, observe);
+    let collector = collect::Collector::new(&shared, sink, maps, distributions, progress, observe);
     let result = collector.collect(&scored_in, &token_in);
     shared.stop.store(true, Ordering::Relaxed);
     drop((scored_in, token_in));
     join_within(threads, THREADS_END_WITHIN);
-    let summary = result?;
+    let mut summary = result?;
+    (summary.seconds, summary.cpu_seconds) = running.stop(&shared.timers);
     // Every thread has ended, so this is the last owner.
     if let Some(journal) = Arc::into_inner(shared).and_then(|shared| shared.journal) {
         journal.into_inner().map_err(|_| Error::output("the resume journal is lost"))?.finish(keep_journal)?;

@@ -1,7 +1,7 @@
 //! What a comparison of tiles gets of a run: one window a tile.
 
 use super::batch::WindowSlot;
-use super::{Job, Rows, Thresholds, feed};
+use super::{Job, Rows, Thresholds};
 use crate::decide::Bounds;
 use crate::drift::{Middle, Observation, is_group, season_sky};
 
@@ -15,7 +15,7 @@ pub(super) fn group(job: &Job, slot: &WindowSlot) -> Option<String> {
         Thresholds::Profile(..) => return None,
         Thresholds::Fixed(_) | Thresholds::ArgMax => Bounds::default(),
     };
-    season_sky(&bounds, &feed::observation(&slot.tile.scene, slot.index, Some(&slot.tile.windows)))
+    season_sky(&bounds, &slot.observed)
 }
 
 /// A tile from the journal, which keeps no pixels.

@@ -3,9 +3,14 @@
 use crossbeam_channel::{Receiver, Sender};
 
 use super::batch::{Batch, Prepared, Slot, State, WindowSlot};
-use super::{Shared, Timers, feed};
+use super::timers::Watch;
+use super::{Shared, Stage, feed};
+use crate::Result;
 use crate::decide::Resolution;
+use crate::infer::preprocess::PixelCensus;
 use crate::infer::summary::WindowSummary;
+use crate::infer::thumbnail::Thumbnail;
+use crate::output::shrink;
 use crate::raster::Planes;
 
 /// Prepares batches until there are no more or nobody listens.
@@ -21,8 +26,7 @@ pub(super) fn prepare(
             return;
         }
         let buffer = buffers.try_recv().unwrap_or_default();
-        let batch = Timers::time(&shared.timers.prepare_ns, || preparer.batch(batch, buffer));
-        if prepared.send(batch).is_err() {
+        if prepared.send(preparer.batch(batch, buffer)).is_err() {
             return;
         }
     }
@@ -44,13 +48,16 @@ impl<'a> Preparer<'a> {
     }
 
     fn batch(&mut self, mut batch: Batch, mut input: Vec<f32>) -> Prepared {
+        let mut watch = self.shared.timers.watch();
         input.resize(self.shared.rows_per_batch() * self.row_len, 0.0);
+        watch.lap(Stage::Copy);
         let views = self.shared.views.len();
         let mut row = 0;
         for slot in &mut batch.slots {
             if let Slot::Window(slot) = slot {
                 let rows = &mut input[row * self.row_len..(row + views) * self.row_len];
-                slot.state = self.window(slot, row, rows);
+                slot.state = self.window(slot, row, rows, &mut watch);
+                watch.lap(Stage::Preprocess);
                 if matches!(slot.state, State::Ready { .. }) {
                     row += views;
                 }
@@ -58,32 +65,42 @@ impl<'a> Preparer<'a> {
         }
         // Rows that no window took are zeros, so that a batch holds nothing of an earlier one.
         input[row * self.row_len..].fill(0.0);
+        watch.lap(Stage::Copy);
         Prepared { batch, input: (row > 0).then_some(input) }
     }
 
     /// Fills the rows of one window's views.
-    fn window(&mut self, slot: &mut WindowSlot, row: usize, rows: &mut [f32]) -> State {
-        let tile = &slot.tile;
-        let observed = feed::observation(&tile.scene, slot.index, Some(&tile.windows));
-        match feed::resolve(&self.shared.job, &observed) {
+    fn window(&mut self, slot: &mut WindowSlot, row: usize, rows: &mut [f32], watch: &mut Watch<'_>) -> State {
+        let tile = slot.tile.clone();
+        let (first, others) = rows.split_at_mut(self.row_len);
+        let observed = feed::observe(&tile.scene, tile.windows.window(slot.index)).and_then(|(observed, source)| {
+            (slot.observed, slot.cloud_source) = (observed, source);
+            feed::resolve(&self.shared.job, &observed)
+        });
+        match observed {
             Err(error) => return State::Failed(error),
             Ok(Some(Resolution::Abstain { shift, reason })) => {
                 slot.shift = Some(shift);
+                if self.shared.picture_bands.is_some() {
+                    // Not decided, but shown; where it cannot be read, its part of the picture stays black.
+                    let _ = self.read(slot, first, watch);
+                }
                 return State::Abstains(reason);
             }
             Ok(Some(Resolution::Threshold { shift, threshold, guaranteed })) => {
-                (slot.shift, slot.threshold, slot.guaranteed) = (Some(shift), Some(threshold), guaranteed);
+                (slot.shift, slot.threshold) = (Some(shift), Some(threshold));
+                // A profile's promise is for scenes like those that it was calibrated on.
+                let manifest = &self.shared.job.model.manifest;
+                slot.guaranteed = guaranteed && !tile.scene.is_other_resolution && !tile.scene.is_other_level(manifest);
             }
             Ok(None) => {}
         }
         let scene = &tile.scene;
-        let read = scene.raster.read(tile.windows.window(slot.index), &scene.bands.indices, &mut self.planes);
-        if let Err(error) = read.and_then(|()| scene.raster.check_unchanged()) {
-            return State::Failed(error.without_context(&tile.name));
-        }
-        let (first, others) = rows.split_at_mut(self.row_len);
-        let census = self.shared.preprocessing.apply(&self.planes, &scene.radiometry, first, &mut self.valid);
-        slot.hints_at_offset = scene.radiometry.is_offset_assumed && census.hints_at_offset();
+        let census = match self.read(slot, first, watch) {
+            Ok(census) => census,
+            Err(error) => return State::Failed(error.without_context(&tile.name)),
+        };
+        slot.offset_hint = census.offset_hint(&scene.radiometry);
         if let Err(error) = census.check_plausible(&scene.radiometry) {
             return State::Failed(error);
         }
@@ -103,5 +120,23 @@ impl<'a> Preparer<'a> {
             view.apply(first, target, self.side_px);
         }
         State::Ready { row, valid: self.shared.keeps_validity.then(|| self.valid.clone()) }
+    }
+
+    /// Reads a window, fills the row of its first view, and pictures it where that is asked for.
+    fn read(&mut self, slot: &mut WindowSlot, first: &mut [f32], watch: &mut Watch<'_>) -> Result<PixelCensus> {
+        let (scene, windows) = (&slot.tile.scene, &slot.tile.windows);
+        let (window, core) = (windows.window(slot.index), windows.core(slot.index));
+        let read = scene.image.read(window, &scene.bands.indices, &mut self.planes);
+        let read = read.and_then(|()| scene.image.check_unchanged());
+        watch.lap(Stage::Decode);
+        read?;
+        let (planes, valid) = (&self.planes, &mut self.valid);
+        let census = self.shared.preprocessing.apply(planes, &scene.radiometry, first, valid);
+        slot.thumbnail = self.shared.picture_bands.map(|bands| {
+            let extent = scene.extent();
+            let shrink = shrink(extent.width, extent.height);
+            Thumbnail::of(planes, &scene.radiometry, valid, self.side_px, [window, core], bands, shrink)
+        });
+        Ok(census)
     }
 }

@@ -4,7 +4,7 @@ use crossbeam_channel::{Receiver, Sender};
 use ndarray::{Array4, ArrayD, ArrayView4, Axis, s};
 
 use super::batch::{Batch, Prepared, Slot, State};
-use super::{Shared, Timers};
+use super::{Shared, Stage};
 use crate::infer::engine::{Adaptive, SafeBatch, Session};
 use crate::model::check_golden;
 use crate::{Error, Kind, Result};
@@ -44,7 +44,8 @@ pub(super) fn verified_session(shared: &Shared, safe: &SafeBatch) -> Result<Adap
 }
 
 fn session(shared: &Shared, safe: SafeBatch) -> Result<Adaptive> {
-    Adaptive::new(shared.job.engine.clone(), shared.graph.clone(), shared.input_shape(), safe)
+    let precision = shared.job.model.manifest.precision;
+    Adaptive::new(shared.job.engine.clone(), shared.graph.clone(), precision, shared.input_shape(), safe)
 }
 
 /// Scores batches until there are no more or nobody listens. An error ends the run.
@@ -56,7 +57,8 @@ pub(super) fn score(
     scored: &Sender<Result<Batch>>,
     buffers: &Sender<Vec<f32>>,
 ) {
-    let mut scorer = match made.map_or_else(|| session(shared, safe), Ok) {
+    let made = made.map_or_else(|| shared.timers.time(Stage::Start, || session(shared, safe)), Ok);
+    let mut scorer = match made {
         Ok(session) => session,
         Err(error) => {
             let _ = scored.send(Err(error));
@@ -69,7 +71,7 @@ pub(super) fn score(
         }
         let mut result = Ok(());
         if let Some(input) = input {
-            result = Timers::time(&shared.timers.infer_ns, || infer(shared, &mut scorer, &mut batch, &input));
+            result = infer(shared, &mut scorer, &mut batch, &input);
             // A full pool of buffers drops this one.
             let _ = buffers.try_send(input);
         }
@@ -85,9 +87,11 @@ fn infer(shared: &Shared, session: &mut dyn Session, batch: &mut Batch, input: &
     let [bands, height, width] = shared.input_shape();
     let input = ArrayView4::from_shape((rows, bands, height, width), input)
         .map_err(|error| Error::engine(format!("a batch of the wrong size: {error}")))?;
+    let mut watch = shared.timers.watch();
     let output = session.run(input)?;
+    batch.infer_ms = Some(1e3 * watch.lap(Stage::Infer).as_secs_f32());
     shared.reader.check_shape(output.shape(), rows)?;
-    let output = output.as_standard_layout().into_owned();
+    let output = if output.is_standard_layout() { output } else { output.as_standard_layout().into_owned() };
     for slot in &mut batch.slots {
         let Slot::Window(slot) = slot else { continue };
         if let State::Ready { row, valid } = &mut slot.state {
@@ -97,5 +101,6 @@ fn infer(shared: &Shared, session: &mut dyn Session, batch: &mut Batch, input: &
             };
         }
     }
+    watch.lap(Stage::Copy);
     Ok(())
 }

@@ -25,13 +25,31 @@ thread_local! {
 }
 
 impl Geo {
+    /// A place in the raster in its own reference system; columns and rows as in [`Self::longitude_latitude`].
+    pub fn place(&self, column: f64, row: f64) -> (f64, f64) {
+        let t = &self.transform;
+        (t[0] + column * t[1] + row * t[2], t[3] + column * t[4] + row * t[5])
+    }
+
+    /// Whether its coordinates are longitudes and latitudes; `None` where the reference system is unknown.
+    pub fn is_geographic(&self) -> Option<bool> {
+        let epsg = self.epsg?;
+        if epsg == WGS84 { Some(true) } else { Some(projection(epsg)?.is_latlong()) }
+    }
+
+    /// Square metres of a pixel in the plane of its projection, as pixels are usually counted; `None` where the reference
+    /// system is unknown or no projection.
+    pub fn pixel_area_m2(&self) -> Option<f64> {
+        let projection = projection(self.epsg.filter(|epsg| *epsg != WGS84)?)?;
+        let [_, a, b, _, c, d] = self.transform;
+        (!projection.is_latlong()).then(|| (a * d - b * c).abs() * projection.to_meter().powi(2))
+    }
+
     /// Longitude and latitude in degrees (WGS 84) of a place in the raster; whole numbers are corners of pixels, so
     /// `(0.5, 0.5)` is the centre of the first one. `None` where the reference system is unknown or the place lies
     /// outside its domain.
     pub fn longitude_latitude(&self, column: f64, row: f64) -> Option<(f64, f64)> {
-        let t = &self.transform;
-        let x = t[0] + column * t[1] + row * t[2];
-        let y = t[3] + column * t[4] + row * t[5];
+        let (x, y) = self.place(column, row);
         let (longitude, latitude) = to_degrees(self.epsg?, x, y)?;
         let on_earth = (-360.0..=360.0).contains(&longitude) && (-90.0..=90.0).contains(&latitude);
         on_earth.then_some((longitude, latitude))

@@ -65,6 +65,14 @@ impl Grid {
         (chunk % self.chunks_per_plane() / self.across()) as u32 * self.chunk_height
     }
 
+    /// The place of `chunk` in the image, cut at its edges.
+    pub(super) fn rectangle_of(&self, chunk: u64) -> Window {
+        let x = (chunk % self.across()) as u32 * self.chunk_width;
+        let y = self.top_of(chunk);
+        let (width, height) = (self.chunk_width.min(self.width - x), self.chunk_height.min(self.height - y));
+        Window { x, y, width, height }
+    }
+
     /// Whether `window` is the whole image.
     pub(super) fn is_whole(&self, window: Window) -> bool {
         (window.width, window.height) == (self.width, self.height)

@@ -16,6 +16,7 @@ pub(super) fn format_of(magic: &[u8]) -> Option<Format> {
         [b'I', b'I', 43, 0, ..] | [b'M', b'M', 0, 43, ..] => Some(Format::BigTiff),
         [0xff, 0xd8, 0xff, ..] => Some(Format::Jpeg),
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Format::Png),
+        [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => Some(Format::Jpeg2000),
         _ => None,
     }
 }
@@ -24,7 +25,6 @@ pub(super) fn format_of(magic: &[u8]) -> Option<Format> {
 pub(super) fn describe(magic: &[u8]) -> &'static str {
     match magic {
         [] => "an empty file",
-        [0, 0, 0, 12, b'j', b'P', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => "JPEG 2000, which is not read yet",
         [b'P', b'K', 3, 4, ..] => "a ZIP archive",
         [b'<', ..] => "XML or HTML text",
         _ if magic.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => "text",
@@ -32,7 +32,7 @@ pub(super) fn describe(magic: &[u8]) -> &'static str {
     }
 }
 
-/// Whether `path` is a regular file that begins like a TIFF, BigTIFF, JPEG or PNG; for walks through folders.
+/// Whether `path` is a regular file that begins like a TIFF, BigTIFF, JPEG, PNG or JPEG 2000; for walks through folders.
 /// What cannot be opened does not look like a raster. Never blocks.
 pub fn looks_like_raster(path: &Path) -> bool {
     let mut magic = [0; MAGIC_BYTES];

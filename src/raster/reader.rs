@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::cache::ChunkCache;
 use super::grid::{Grid, Part, Rows, Take};
+use super::jp2::{self, Jp2};
 use super::magic::{self, MAGIC_BYTES};
 use super::patch::Patch;
 use super::source::{ReadOptions, Source};
@@ -25,6 +26,7 @@ pub struct Raster {
 enum Pixels {
     Tiff(Chunks),
     Patch(Patch),
+    Jp2(Jp2),
 }
 
 impl Raster {
@@ -45,7 +47,7 @@ impl Raster {
         let magic_bytes = (MAGIC_BYTES as u64).min(source.length()) as usize;
         let start = source.bytes(0, magic_bytes, &mut scratch)?;
         let format = magic::format_of(start).ok_or_else(|| {
-            Error::malformed(format!("neither TIFF nor JPEG nor PNG, but {}", magic::describe(start)))
+            Error::malformed(format!("neither TIFF nor JPEG nor PNG nor JPEG 2000, but {}", magic::describe(start)))
         })?;
         let (mut header, grid, pixels) = match format {
             Format::Tiff | Format::BigTiff => {
@@ -55,6 +57,10 @@ impl Raster {
             Format::Jpeg | Format::Png => {
                 let (header, grid, patch) = Patch::open(&source, format)?;
                 (header, grid, Pixels::Patch(patch))
+            }
+            Format::Jpeg2000 => {
+                let (header, grid, jp2) = jp2::open(&source, options)?;
+                (header, grid, Pixels::Jp2(jp2))
             }
         };
         header.has_mask |= mask_file(path).exists();
@@ -94,6 +100,7 @@ impl Raster {
         let decode = || match &self.pixels {
             Pixels::Tiff(chunks) => chunks.decode(&self.source, &self.grid, part.chunk),
             Pixels::Patch(patch) => patch.decode(&self.source),
+            Pixels::Jp2(jp2) => jp2.decode(&self.source, &self.grid, part.chunk),
         };
         if let Pixels::Tiff(chunks) = &self.pixels
             && chunks.are_stored_raw()

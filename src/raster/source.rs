@@ -9,21 +9,25 @@ use sha2::{Digest, Sha256};
 
 use super::buffer;
 use super::map::{GuardedMap, MapError};
-use crate::limits::WHOLE_READ_BYTES_MAX;
+use crate::limits::{MAPPED_BYTES_MAX, WHOLE_READ_BYTES_MAX};
 use crate::{Error, Result};
 
 const HASH_STEP_BYTES: usize = 1 << 20;
 
 /// How a file's bytes are to be had.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ReadOptions {
-    /// Map large files into memory; `false` reads them in pieces instead.
+    /// Map files into memory, up to [`MAPPED_BYTES_MAX`]; `false` reads them in pieces instead.
     pub mmap: bool,
+    /// The program that decodes JPEG 2000 in child processes: any `s2infer`, or one that calls
+    /// [`serve_jp2_decoder`](super::serve_jp2_decoder) when its first argument is
+    /// [`DECODER_COMMAND`](super::DECODER_COMMAND). `None` starts the running program itself, which is right in `s2infer`.
+    pub decoder: Option<PathBuf>,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { mmap: true }
+        Self { mmap: true, decoder: None }
     }
 }
 
@@ -88,12 +92,19 @@ impl Source {
             }
             Bytes::Whole(whole)
         } else {
-            match options.mmap.then(|| GuardedMap::new(&file)).flatten() {
+            let is_mapped = options.mmap && identity.length <= MAPPED_BYTES_MAX;
+            match is_mapped.then(|| GuardedMap::new(&file)).flatten() {
                 Some(map) => Bytes::Mapped(map, file),
                 None => Bytes::Pieces(file),
             }
         };
         Ok(Self { path: path.to_path_buf(), identity, bytes })
+    }
+
+    /// A file within this one, read already.
+    pub(super) fn within(&self, bytes: Vec<u8>) -> Self {
+        let identity = Identity { length: bytes.len() as u64, ..self.identity };
+        Self { path: self.path.clone(), identity, bytes: Bytes::Whole(bytes) }
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -14,6 +14,8 @@ pub enum Format {
     Jpeg,
     /// PNG patch.
     Png,
+    /// JPEG 2000: a JP2 file or a bare codestream.
+    Jpeg2000,
 }
 
 /// The type of one sample.

@@ -8,6 +8,8 @@ use crate::{Error, Result};
 pub enum BandSource {
     /// The file's band descriptions.
     Descriptions,
+    /// The names of a product's files.
+    FileNames,
     /// `--bands`
     CommandLine,
     /// As many bands as the model has, taken in the model's order.
@@ -19,6 +21,7 @@ impl BandSource {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Descriptions => "descriptions",
+            Self::FileNames => "file-names",
             Self::CommandLine => "command-line",
             Self::ModelOrder => "model-order",
         }

@@ -1,6 +1,8 @@
 //! Pixels to meaning: which band is which, what a sample is worth, which pixels count, when and where.
 
 mod bands;
+mod clouds;
+mod layers;
 mod metadata;
 mod product;
 mod radiometry;
@@ -9,15 +11,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::civil::Date;
+use sha2::{Digest, Sha256};
 
 use crate::model::Manifest;
-use crate::raster::{Header, Raster, ReadOptions, Window};
+use crate::raster::{Geo, Header, Image, Raster, ReadOptions, Window};
 use crate::{Error, Result};
 
 pub use bands::{BandSource, Bands, canonical_band};
+pub use clouds::{Clouds, classification_shares};
 pub use metadata::{TileFacts, TileTable};
-pub use product::ProductName;
-pub use radiometry::{BandRadiometry, DnFlags, Radiometry};
+pub use product::{Declared, Product, ProductName};
+pub use radiometry::{BandRadiometry, DnFlags, Radiometry, Statement};
 
 /// What the command line says about every scene of a run.
 #[derive(Debug, Clone, Default)]
@@ -32,16 +36,18 @@ pub struct SceneOptions {
     pub cloud_cover_percent: Option<f64>,
     /// `--metadata`
     pub table: Option<Arc<TileTable>>,
+    /// `--resolution`: metres of a pixel of the grid that a product's bands are brought to.
+    pub resolution_m: Option<u32>,
     /// How files are read.
     pub read: ReadOptions,
 }
 
-/// A raster whose bands, radiometry, date and place are resolved for one model.
+/// An image whose bands, radiometry, date and place are resolved for one model.
 #[derive(Debug)]
 pub struct Scene {
     /// The pixels.
-    pub raster: Raster,
-    /// The model's bands in the file.
+    pub image: Image,
+    /// The model's bands in the image.
     pub bands: Bands,
     /// What a sample of each of the model's bands is worth.
     pub radiometry: Radiometry,
@@ -49,43 +55,109 @@ pub struct Scene {
     pub date: Option<Date>,
     /// Share of clouds in percent, if anything states it.
     pub cloud_cover_percent: Option<f64>,
+    /// Where a product's clouds are, pixel by pixel; nothing where a person states the share of clouds.
+    pub clouds: Option<Clouds>,
+    /// Height of the sun above the horizon in degrees, where a product states it.
+    pub sun_elevation_deg: Option<f64>,
+    /// Whether a product's bands were brought to another resolution than they are measured at.
+    pub is_other_resolution: bool,
     /// Latitude by the name's MGRS square, for files without geo keys.
     latitude_by_name: Option<f64>,
+    /// The product, where the image is one; it holds what was unpacked.
+    product: Option<Product>,
 }
 
 impl Scene {
-    /// Opens a file and resolves what its pixels mean to a model.
+    /// Opens a file or a product and resolves what its pixels mean to a model.
     ///
     /// # Errors
     /// Whatever [`Raster::open`] refuses; bands that cannot be told apart or are missing; radiometry that is
-    /// unknown or contradicts itself.
+    /// unknown or contradicts itself; a product that is incomplete.
     pub fn open(path: &Path, manifest: &Manifest, options: &SceneOptions) -> Result<Self> {
+        if Product::is_product(path) {
+            return Self::open_product(path, manifest, options);
+        }
         let raster = Raster::open(path, &options.read)?;
         let header = raster.header();
-        if header.has_mask {
-            return Err(Error::unsupported(
-                "a transparency mask (inside, or a file .msk beside it) says which pixels count, and it is not read: \
-                 write its pixels as nodata (gdalwarp -dstnodata 0), or drop it (gdal_translate -mask none)",
-            ));
-        }
+        refuse_mask(header)?;
         let names: Vec<&str> = manifest.bands.iter().map(|band| band.name.as_str()).collect();
         let bands = Bands::resolve(header, options.bands.as_deref(), &names)?;
-        let product = ProductName::of(path);
-        let radiometry = Radiometry::resolve(header, &bands.indices, &product, &options.dn, manifest)?;
-        let (date, cloud_cover_percent) = circumstances(path, options, &product, header);
-        Ok(Self { bands, radiometry, date, cloud_cover_percent, latitude_by_name: product.latitude, raster })
+        let name = ProductName::of(path);
+        let radiometry = Radiometry::resolve(header, &bands.indices, &[], &name, &options.dn, manifest)?;
+        let (date, cloud_cover_percent) = circumstances(path, options, &name, header);
+        Ok(Self {
+            bands,
+            radiometry,
+            date,
+            cloud_cover_percent,
+            clouds: None,
+            sun_elevation_deg: None,
+            latitude_by_name: name.latitude,
+            is_other_resolution: false,
+            product: None,
+            image: Image::File(Box::new(raster)),
+        })
+    }
+
+    fn open_product(path: &Path, manifest: &Manifest, options: &SceneOptions) -> Result<Self> {
+        let product = Product::open(path)?;
+        if options.bands.is_some() {
+            return Err(Error::usage("--bands names the bands of single files; a product's files name their own"));
+        }
+        if let Some(contradiction) = product.contradiction.as_ref().filter(|_| !options.dn.force) {
+            return Err(Error::unsupported(format!(
+                "the {} metadata contradict themselves: {contradiction}; settle it with --dn-scale and --dn-offset \
+                 together with --dn-force",
+                product.kind
+            )));
+        }
+        let mut opener = layers::Opener::new(&options.read);
+        let layers::Chosen { stack, bands, header, names, is_other_resolution } =
+            layers::choose(&product, manifest, options.resolution_m, &mut opener)?;
+        refuse_mask(&header)?;
+        let declared: Vec<Statement> =
+            names.iter().map(|name| Statement::declared(product.declared_by, product.declared(name))).collect();
+        let mut name = product.name;
+        if product.ignores_baseline {
+            name.baseline = None;
+        }
+        let mut radiometry = Radiometry::resolve(&header, &bands.indices, &declared, &name, &options.dn, manifest)?;
+        radiometry.add_nodata(&product.special_dn);
+        let facts = options.table.as_ref().map(|table| table.facts(path)).unwrap_or_default();
+        let stated_by_hand = facts.cloud_cover_percent.or(options.cloud_cover_percent);
+        let clouds = match stated_by_hand {
+            Some(_) => None,
+            None => Clouds::find(&product, stack.frame(), &mut opener)?,
+        };
+        Ok(Self {
+            bands,
+            radiometry,
+            date: facts.date.or(options.date).or(product.date).or(name.date),
+            cloud_cover_percent: stated_by_hand.or(product.cloud_cover_percent),
+            clouds,
+            sun_elevation_deg: product.sun_elevation_deg,
+            latitude_by_name: name.latitude,
+            image: Image::Stack(stack),
+            is_other_resolution,
+            product: Some(product),
+        })
+    }
+
+    /// Where the scene's pixels lie, if the file has geo keys.
+    pub fn geo(&self) -> Option<&Geo> {
+        self.image.geo()
     }
 
     /// Longitude and latitude of a window's centre in degrees (WGS 84), if the file has geo keys that say.
     pub fn longitude_latitude(&self, window: Window) -> Option<(f64, f64)> {
         let column = f64::from(window.x) + f64::from(window.width) / 2.0;
         let row = f64::from(window.y) + f64::from(window.height) / 2.0;
-        self.raster.header().geo.as_ref()?.longitude_latitude(column, row)
+        self.image.geo()?.longitude_latitude(column, row)
     }
 
     /// The corners of a window as longitude and latitude, closed and counter-clockwise, if the file has geo keys.
     pub fn footprint(&self, window: Window) -> Option<[(f64, f64); 5]> {
-        let [a, b, c, d] = self.raster.header().geo.as_ref()?.footprint(window)?;
+        let [a, b, c, d] = self.image.geo()?.footprint(window)?;
         Some([a, b, c, d, a])
     }
 
@@ -94,11 +166,60 @@ impl Scene {
         self.longitude_latitude(window).map(|(_, latitude)| latitude).or(self.latitude_by_name)
     }
 
-    /// The whole raster as a window.
+    /// The whole image as a window.
     pub fn extent(&self) -> Window {
-        let header = self.raster.header();
-        Window { x: 0, y: 0, width: header.width, height: header.height }
+        self.image.extent()
     }
+
+    /// Whether the image is of another processing level than the one that a model was trained on.
+    pub fn is_other_level(&self, manifest: &Manifest) -> bool {
+        let level = self.product.as_ref().and_then(|product| product.level.as_deref());
+        level.zip(manifest.processing_level.as_deref()).is_some_and(|(level, trained_on)| level != trained_on)
+    }
+
+    /// The product, where the image is one.
+    pub fn product(&self) -> Option<&Product> {
+        self.product.as_ref()
+    }
+
+    /// Share of clouds over a window in percent, and what says so: what a person stated, else the product's own
+    /// pixels, else its metadata.
+    ///
+    /// # Errors
+    /// Those of reading the product's cloud pixels.
+    pub fn cloud_cover(&self, window: Window) -> Result<Option<(f64, &'static str)>> {
+        if let Some(clouds) = &self.clouds
+            && let Some(percent) = clouds.cover_percent(window)?
+        {
+            return Ok(Some((percent, clouds.source())));
+        }
+        Ok(self.cloud_cover_percent.map(|percent| (percent, "scene")))
+    }
+
+    /// SHA-256 of everything that results depend on: the pixels, the cloud pixels and the metadata.
+    ///
+    /// # Errors
+    /// As [`Raster::content_sha256`].
+    pub fn content_sha256(&self) -> Result<[u8; 32]> {
+        let Some(product) = &self.product else { return self.image.content_sha256() };
+        let mut all = Sha256::new();
+        all.update(self.image.content_sha256()?);
+        for raster in self.clouds.iter().flat_map(Clouds::rasters) {
+            all.update(raster.content_sha256()?);
+        }
+        all.update(&product.metadata);
+        Ok(all.finalize().into())
+    }
+}
+
+fn refuse_mask(header: &Header) -> Result<()> {
+    if !header.has_mask {
+        return Ok(());
+    }
+    Err(Error::unsupported(
+        "a transparency mask (inside, or a file .msk beside it) says which pixels count, and it is not read: \
+         write its pixels as nodata (gdalwarp -dstnodata 0), or drop it (gdal_translate -mask none)",
+    ))
 }
 
 /// Date and cloud cover in percent: by the side table, else the command line, else the product's name, else the

@@ -8,7 +8,7 @@ use crate::model::Manifest;
 use crate::raster::{Header, SampleType};
 use crate::{Error, Result};
 
-use super::product::ProductName;
+use super::product::{Declared, ProductName};
 
 /// DN per unit of reflectance in Sentinel-2 products.
 const QUANTIFICATION: f64 = 10_000.0;
@@ -49,20 +49,31 @@ pub struct Radiometry {
     /// What stated the scale and the offset: `file`, `product-name`, `command-line`, `model-default`, joined by `+`
     /// where scale and offset come from two of them.
     pub source: String,
-    /// Whether nothing stated the offset, so that the pixels are worth a check.
+    /// Whether nothing stated the offset.
     pub is_offset_assumed: bool,
+    /// Whether the pixels are held against the offset: where it is assumed, and in products, whose metadata is known to be
+    /// wrong about it.
+    pub is_offset_checked: bool,
 }
 
 /// One source's word on one band, in DN.
 #[derive(Debug, Clone, Copy)]
-struct Statement {
+pub struct Statement {
     source: &'static str,
     scale: Option<f64>,
     offset: Option<f64>,
 }
 
+impl Statement {
+    /// What the metadata of a product says.
+    pub fn declared(source: &'static str, Declared { dn_scale, dn_offset }: Declared) -> Self {
+        Self { source, scale: dn_scale, offset: dn_offset }
+    }
+}
+
 impl Radiometry {
-    /// Resolves scale and offset of each of the model's bands.
+    /// Resolves scale and offset of each of the model's bands. `declared` is what a product's metadata says of them, one
+    /// entry for each of `indices`, or nothing for a single file.
     ///
     /// # Errors
     /// [`crate::Kind::Unsupported`] where two sources contradict each other, or nothing states a scale for the
@@ -70,6 +81,7 @@ impl Radiometry {
     pub fn resolve(
         header: &Header,
         indices: &[usize],
+        declared: &[Statement],
         product: &ProductName,
         flags: &DnFlags,
         manifest: &Manifest,
@@ -84,15 +96,19 @@ impl Radiometry {
         let name_says = by_baseline(header, product, flags)?;
         let mut bands = Vec::with_capacity(indices.len());
         let mut sources = (None, None);
-        for &index in indices {
+        let silent = Statement { source: "metadata", scale: None, offset: None };
+        for (place, &index) in indices.iter().enumerate() {
+            let metadata_says = declared.get(place).copied().unwrap_or(silent);
             let Some(info) = header.bands.get(index) else {
                 return Err(Error::unsupported(format!("band {} is not in the file", index + 1)));
             };
             let file_says = by_file(header.sample_type, info.scale, info.offset)?;
-            let stated: &[Statement] =
-                if flags.force { &[flags_say, file_says, name_says] } else { &[file_says, name_says, flags_say] };
-            let scale = agreed(stated, fallback, |word| word.scale, "scale", flags.force)?;
-            let offset = agreed(stated, fallback, |word| word.offset, "offset", flags.force)?;
+            let mut stated = [metadata_says, file_says, name_says, flags_say];
+            if flags.force {
+                stated.rotate_right(1);
+            }
+            let scale = agreed(&stated, fallback, |word| word.scale, "scale", flags.force)?;
+            let offset = agreed(&stated, fallback, |word| word.offset, "offset", flags.force)?;
             let (Some((dn_scale, scale_source)), Some((dn_offset, offset_source))) = (scale, offset) else {
                 return Err(Error::unsupported(format!(
                     "nothing says what a {} sample is worth: give --dn-scale and --dn-offset",
@@ -115,7 +131,16 @@ impl Radiometry {
             nodata: nodata(header.nodata, default.and_then(|default| default.nodata)),
             source,
             is_offset_assumed: offset_source == "model-default" && is_dn(header.sample_type),
+            is_offset_checked: (offset_source == "model-default" || !declared.is_empty()) && is_dn(header.sample_type),
         })
+    }
+}
+
+impl Radiometry {
+    /// Adds samples that mean "no data" or nothing of use.
+    pub fn add_nodata(&mut self, values: &[f64]) {
+        let new = values.iter().filter(|value| !self.nodata.contains(value)).copied().collect::<Vec<f64>>();
+        self.nodata.extend(new);
     }
 }
 
@@ -229,7 +254,7 @@ mod tests {
 
     fn resolve(header: &Header, baseline: Option<u16>, flags: DnFlags) -> Result<Radiometry> {
         let manifest = crate::model::manifest::tests_support::one_band();
-        Radiometry::resolve(header, &[0], &ProductName { baseline, ..Default::default() }, &flags, &manifest)
+        Radiometry::resolve(header, &[0], &[], &ProductName { baseline, ..Default::default() }, &flags, &manifest)
     }
 
     #[test]

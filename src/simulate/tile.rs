@@ -10,7 +10,7 @@ use libdeflater::{CompressionLvl, Compressor};
 use proj4rs::Proj;
 use proj4rs::errors::Error as ProjError;
 
-use crate::output::tiff_directory::Directory;
+use crate::output::tiff_directory::{Directory, Form};
 use crate::{Error, Result};
 
 /// Pixels of Sentinel-2's visible bands in metres; bands with larger ones are resampled to them.
@@ -54,11 +54,12 @@ impl Tile<'_> {
         let (epsg, x, y) = utm(self.centre)?;
         let mut bytes = b"II\x2a\0\0\0\0\0".to_vec();
         let strips = self.strips(&mut bytes)?;
-        let mut directory = Directory::new(bytes.len() as u64);
+        let mut directory = Directory::new();
         self.describe(&mut directory, &strips, epsg, [x, y]);
-        bytes.extend(&directory.values);
+        let [directory, values] = directory.encode(Form::Classic, bytes.len() as u64, 0);
+        bytes.extend(values);
         let offset = bytes.len() as u32;
-        bytes.extend(directory.bytes());
+        bytes.extend(directory);
         bytes[4..8].copy_from_slice(&offset.to_le_bytes());
         Ok(bytes)
     }

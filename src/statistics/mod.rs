@@ -8,7 +8,7 @@
 //! | [`classes`] | how often classes are taken for one another |
 //! | [`probability`], [`calibrator`] | how honest scores are as probabilities, maps that make them so |
 //! | [`bootstrap`], [`correlation`] | intervals where places are drawn whole; how alike a place's samples are |
-//! | [`paired`], [`delong`] | whether one of two models is better by more than chance |
+//! | [`paired`], [`delong`], [`rank_correlation`] | whether one of two models is better by more than chance |
 //! | [`psi`], [`ks`], [`mmd`], [`e_process`] | whether a population has moved; evidence that may be looked at every night |
 //! | [`beta_binomial`], [`ltt`], [`prior_shift`] | small groups, tests of a threshold, another prevalence |
 
@@ -36,5 +36,6 @@ mod permutation;
 pub mod prior_shift;
 pub mod probability;
 pub mod psi;
+pub mod rank_correlation;
 mod ranked;
 pub mod ranking;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::patches::{Patch, Split};
 use crate::calibrate::{CalibrateRequest, Scores, Sites, calibrate};
 use crate::decide::{Bounds, ModelRef, Rule};
-use crate::infer::engine::{Device, EngineChoice, EngineRequest, open};
+use crate::infer::engine::{EngineRequest, open};
 use crate::infer::preprocess::preprocessing_id;
 use crate::model::{Manifest, Model, seal};
 use crate::output::{AtomicFile, Row, Sink};
@@ -61,7 +61,7 @@ pub fn run(folder: &Path, model: &Model, patches: &[Patch], root: &Path, request
             model: ModelRef {
                 name: manifest.name.clone(),
                 sha256: model.sha256.clone(),
-                precision: manifest.precision.clone(),
+                precision: manifest.precision,
             },
             preprocessing_version: preprocessing_id(manifest),
             tta: manifest.tta,
@@ -93,7 +93,7 @@ pub fn run(folder: &Path, model: &Model, patches: &[Patch], root: &Path, request
 
 /// One score a patch, in their order, at the model's own augmentation.
 fn score(model: &Model, patches: &[&Patch], root: &Path, threads: usize) -> Result<Vec<Row>> {
-    let request = EngineRequest { engine: EngineChoice::Auto, device: Device::Cpu, ort_lib: None };
+    let request = EngineRequest::default();
     let inputs = patches.iter().map(|patch| Input { path: root.join(&patch.path), problem: None }).collect();
     let job = Job {
         inputs,
@@ -113,10 +113,10 @@ fn score(model: &Model, patches: &[&Patch], root: &Path, threads: usize) -> Resu
         sink: Box::new(rows.clone()),
         journal: None,
         keep_journal: false,
-        masks: None,
+        maps: Default::default(),
         distributions: None,
         progress: &mut |done| {
-            if done % 1000 == 0 {
+            if done % 1000.0 == 0.0 {
                 tracing::info!("{done} of {} calibration patches scored", patches.len());
             }
         },

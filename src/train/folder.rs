@@ -8,7 +8,7 @@ use tch::Tensor;
 use super::card::{self, Story};
 use super::export;
 use super::parameters::{Parameters, values};
-use crate::infer::engine::{Device, EngineChoice, EngineRequest, open};
+use crate::infer::engine::{EngineRequest, Network, open};
 use crate::model::manifest::WeightsStorage;
 use crate::model::{Golden, Manifest, Model, REFERENCE, seal, write_golden};
 use crate::onnx::Weights;
@@ -57,6 +57,6 @@ pub fn write(
 /// What the graph makes of a batch, on the processor.
 fn run(graph: &[u8], input: &Array4<f32>) -> Result<ArrayD<f32>> {
     let (windows, bands, height, width) = input.dim();
-    let request = EngineRequest { engine: EngineChoice::Auto, device: Device::Cpu, ort_lib: None };
-    open(&request)?.session(graph, windows, [bands, height, width])?.run(input.view())
+    let request = EngineRequest::default();
+    open(&request)?.session(Network::fp32(graph, [bands, height, width]), windows)?.run(input.view())
 }

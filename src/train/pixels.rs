@@ -58,7 +58,7 @@ fn read(path: &Path, manifest: &Manifest) -> Result<Vec<f32>> {
         return Err(Error::usage(format!("{}: {size}, but patches are {side} × {side}", path.display())));
     }
     let mut planes = Planes::new();
-    scene.raster.read(extent, &scene.bands.indices, &mut planes)?;
+    scene.image.read(extent, &scene.bands.indices, &mut planes)?;
     let plane = (side * side) as usize;
     let mut values = vec![0.0; manifest.bands.len() * plane];
     let mut valid = vec![true; plane];
@@ -75,7 +75,8 @@ mod tests {
 
     #[test]
     fn statistics_are_those_of_the_values() {
-        let band = Band { name: "B04".into(), mean: 0.0, standard_deviation: 1.0, training: None };
+        let band =
+            Band { name: "B04".into(), mean: 0.0, standard_deviation: 1.0, training: None, substitutes: Vec::new() };
         let values: Vec<f32> = (1..=8).map(|v| v as f32).collect();
         let of = statistics(&band, || values.iter().copied()).unwrap();
         assert_eq!(of.mean, 4.5);

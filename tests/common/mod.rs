@@ -38,3 +38,9 @@ pub fn ort_library() -> Option<PathBuf> {
     let mut libraries = installed.filter(|path| path.to_string_lossy().contains("libonnxruntime.so"));
     named.or_else(|| libraries.next()).filter(|path| path.exists())
 }
+
+/// The OpenVINO library or its folder: `OPENVINO_LIB_PATH`, else the repository's `.openvino` folder.
+pub fn openvino_library() -> Option<PathBuf> {
+    let path = env::var_os("OPENVINO_LIB_PATH").map_or_else(|| root().join(".openvino"), PathBuf::from);
+    path.exists().then_some(path)
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::{Array2, Array4, Axis};
 use prost::Message;
-use s2infer::model::manifest::{About, Band, DnDefault, Head, Padding, Tta, WeightsStorage};
+use s2infer::model::manifest::{About, Band, DnDefault, Head, Padding, Precision, Tta, WeightsStorage};
 use s2infer::model::{Golden, Manifest, Model, seal, write_golden};
 use tract_onnx::pb;
 
@@ -27,10 +27,11 @@ pub fn manifest() -> Manifest {
                 mean: 0.1 + 0.01 * i as f32,
                 standard_deviation: 0.05,
                 training: None,
+                substitutes: Vec::new(),
             })
             .collect(),
         tile_px: SIDE as u32,
-        precision: "fp32".into(),
+        precision: Precision::Fp32,
         weights_storage: WeightsStorage::Fp32,
         classes: vec!["other".into(), "construction".into()],
         head: Head::Binary,
@@ -42,6 +43,7 @@ pub fn manifest() -> Manifest {
         padding: Padding::Refuse,
         dn_defaults: [("uint16".to_string(), DnDefault { dn_scale: 1e-4, dn_offset: 0.0, nodata: Some(0.0) })].into(),
         preprocessing_version: "1".into(),
+        processing_level: None,
         golden_tolerance: 1e-4,
         assets: Vec::new(),
         about: About { description: "A test.".into(), created: "2026-01-31T12:00:00Z".into(), ..About::default() },

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use s2infer::infer::preprocess::PREPROCESSING_VERSION;
 use s2infer::model::Manifest;
-use s2infer::model::manifest::{About, Band, DnDefault, Head, Padding, Tta, WeightsStorage};
+use s2infer::model::manifest::{About, Band, DnDefault, Head, Padding, Precision, Tta, WeightsStorage};
 use s2infer::train::network::{Architecture, Family, Pooling};
 use s2infer::train::patches::{Patch, Split};
 use s2infer::{Error, Result};
@@ -36,6 +36,9 @@ pub struct ModelArguments {
     /// Bands in channel order; patches without band names must have exactly these
     #[arg(long, value_name = "B04,B03,…", value_delimiter = ',', default_value = "B04,B03,B02")]
     bands: Vec<String>,
+    /// Processing level of the products that the patches were cut from; scenes of another get a warning
+    #[arg(long, value_name = "L1C|L2A", value_parser = ["L1C", "L2A"])]
+    processing_level: Option<String>,
     /// Names of the classes in the order of the labels; of two, the first is the negative one
     #[arg(long, value_name = "NAME,NAME,…", value_delimiter = ',', default_value = "other,construction")]
     classes: Vec<String>,
@@ -89,7 +92,13 @@ pub struct Clip(Option<[f32; 2]>);
 impl ModelArguments {
     /// The manifest, with bands that have no statistics yet; `name` is the model's where the flags give none.
     pub fn manifest(&self, name: String, patches: &[Patch]) -> Result<Manifest> {
-        let band = |name: &String| Band { name: name.clone(), mean: 0.0, standard_deviation: 1.0, training: None };
+        let band = |name: &String| Band {
+            name: name.clone(),
+            mean: 0.0,
+            standard_deviation: 1.0,
+            training: None,
+            substitutes: Vec::new(),
+        };
         if self.classes.len() < 2 {
             return Err(Error::usage("--classes: give at least two, of two the negative one first"));
         }
@@ -102,7 +111,7 @@ impl ModelArguments {
             architecture: self.architecture().to_string(),
             bands: self.bands.iter().map(band).collect(),
             tile_px: self.tile_px,
-            precision: "fp32".into(),
+            precision: Precision::Fp32,
             weights_storage: self.weights,
             classes: self.classes.clone(),
             head: if self.classes.len() == 2 { Head::Binary } else { Head::Multiclass },
@@ -114,6 +123,7 @@ impl ModelArguments {
             padding: Padding::Refuse,
             dn_defaults: self.dn_default.iter().cloned().collect::<BTreeMap<_, _>>(),
             preprocessing_version: PREPROCESSING_VERSION.into(),
+            processing_level: self.processing_level.clone(),
             golden_tolerance: GOLDEN_TOLERANCE,
             assets: Vec::new(),
             about: About {

@@ -11,7 +11,7 @@ use s2infer::infer::engine::{self, Engine};
 use s2infer::limits::{CONFIG_BYTES_MAX, MODEL_BYTES_MAX, read_bounded};
 use s2infer::model::manifest::{Head, Tta};
 use s2infer::model::{Asset, Manifest, Model, REFERENCE, seal, sha256};
-use s2infer::output::{self, AtomicFile, Format, Target, signal};
+use s2infer::output::{self, AtomicFile, Format, TableOptions, Target, signal};
 use s2infer::pipeline::{self, Input, Job, Outputs, Thresholds};
 use s2infer::{Error, Result};
 
@@ -131,6 +131,7 @@ impl MakeReference {
             ("--files-from", &self.files_from),
             ("--metadata", &self.scene.metadata),
             ("--ort-lib", &self.engine.ort_lib),
+            ("--openvino-lib", &self.engine.openvino_lib),
         ];
         read.into_iter().try_for_each(|(flag, path)| path.iter().try_for_each(|path| claims.input(flag, path)))?;
         inputs.iter().try_for_each(|input| claims.input("the tile", &input.path))?;
@@ -139,7 +140,7 @@ impl MakeReference {
 
     /// Runs the tiles as a run would: their names, what was seen of them, and how many failed.
     fn observe(&self, model: &Model, tta: Tta, inputs: Vec<Input>) -> Result<(Vec<String>, Vec<Observation>, u64)> {
-        let engine: Arc<dyn Engine> = engine::open(&self.engine.request())?.into();
+        let engine: Arc<dyn Engine> = engine::open(&self.engine.request(model.manifest.precision))?.into();
         let threads = self.engine.threads();
         let bar = logging::progress(&self.common, inputs.len());
         let job = Job {
@@ -161,12 +162,12 @@ impl MakeReference {
         };
         let nowhere = Target::Stdout(Box::new(std::io::sink()));
         let outputs = Outputs {
-            sink: output::open(Format::Csv, nowhere, &model.manifest.classes)?,
+            sink: output::open(Format::Csv, nowhere, &TableOptions::default())?,
             journal: None,
             keep_journal: false,
-            masks: None,
+            maps: Default::default(),
             distributions: None,
-            progress: &mut |done| bar.set_position(done),
+            progress: &mut |done| bar.set(done),
             observe: Some(&mut observe),
         };
         let summary = pipeline::run(job, outputs);

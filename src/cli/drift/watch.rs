@@ -13,7 +13,7 @@ use super::super::values::open_share;
 use super::{bands, level, log, own_reference, read_reference};
 
 /// Whether and how a run is compared with a reference.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Drift")]
 pub struct DriftArgs {
     /// Compare the run's tiles and scores with the model's drift reference; the run record and --metrics-file say what

@@ -56,7 +56,7 @@ impl Evaluate {
         Ok(Contestant {
             name: model.manifest.name.clone(),
             model_sha256: model.sha256.clone(),
-            precision: model.manifest.precision.clone(),
+            precision: model.manifest.precision.to_string(),
             profile,
             one,
             per_group,
@@ -117,7 +117,7 @@ pub(super) fn class_contestant(model: &Model, table: &Labelled) -> Result<ClassC
     Ok(ClassContestant {
         name: model.manifest.name.clone(),
         model_sha256: model.sha256.clone(),
-        precision: model.manifest.precision.clone(),
+        precision: model.manifest.precision.to_string(),
         predicted: predicted.collect::<Result<_>>()?,
         scores: table.rows.iter().map(|row| row.score).collect(),
     })

@@ -37,7 +37,7 @@ impl Evaluate {
             Ok(MapContestant {
                 name: model.manifest.name.clone(),
                 model_sha256: model.sha256.clone(),
-                precision: model.manifest.precision.clone(),
+                precision: model.manifest.precision.to_string(),
                 outcomes: scoring.maps(&measured, model, self.tta(model), &self.out.join(name))?,
             })
         };

@@ -7,7 +7,7 @@ use crate::decide::Binding;
 use crate::drift::reference::sparse_groups;
 use crate::drift::{LEVEL_DEFAULT, POOLED, ReferenceRequest};
 use crate::infer::summary::{BandSummary, WindowSummary};
-use crate::model::manifest::Tta;
+use crate::model::manifest::{Precision, Tta};
 
 const GROUPS: [&str; 2] = ["summer-clear", "winter-clear"];
 
@@ -29,7 +29,7 @@ fn tiles(count: usize, shift: f32, seed: u64) -> Vec<Observation> {
 fn request() -> ReferenceRequest {
     let binding = Binding {
         model_sha256: "0".repeat(64),
-        precision: "fp32".into(),
+        precision: Precision::Fp32,
         preprocessing_version: "1".into(),
         tta: Tta::None,
     };

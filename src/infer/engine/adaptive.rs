@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array4, ArrayD, ArrayView4, Axis, concatenate, s};
 
-use super::{Engine, Session, tensor};
+use super::{Engine, Network, Session, tensor};
+use crate::model::manifest::Precision;
 use crate::{Error, Kind, Result};
 
 /// The largest batch that is known to fit, shared by all workers of a run.
@@ -37,6 +38,7 @@ impl SafeBatch {
 pub struct Adaptive {
     engine: Arc<dyn Engine>,
     graph: Arc<[u8]>,
+    precision: Precision,
     input: [usize; 3],
     safe: SafeBatch,
     /// The session and the batch it was made for.
@@ -44,11 +46,18 @@ pub struct Adaptive {
 }
 
 impl Adaptive {
-    /// A session over `graph` for rows of `input` = `[bands, height, width]`, in batches of at most `safe`.
+    /// A session over `graph`, in `precision`, for rows of `input` = `[bands, height, width]`, in batches of at most
+    /// `safe`.
     ///
     /// The engine's session is made here, so that errors of the graph or device show at once.
-    pub fn new(engine: Arc<dyn Engine>, graph: Arc<[u8]>, input: [usize; 3], safe: SafeBatch) -> Result<Self> {
-        let mut adaptive = Self { engine, graph, input, safe, session: None };
+    pub fn new(
+        engine: Arc<dyn Engine>,
+        graph: Arc<[u8]>,
+        precision: Precision,
+        input: [usize; 3],
+        safe: SafeBatch,
+    ) -> Result<Self> {
+        let mut adaptive = Self { engine, graph, precision, input, safe, session: None };
         loop {
             let batch = adaptive.safe.get();
             match adaptive.session_for(batch) {
@@ -63,7 +72,10 @@ impl Adaptive {
         let kept = self.session.take().filter(|(size, _)| *size == batch);
         let session = match kept {
             Some(kept) => kept,
-            None => (batch, self.engine.session(&self.graph, batch, self.input)?),
+            None => {
+                let network = Network { graph: &self.graph, input: self.input, precision: self.precision };
+                (batch, self.engine.session(network, batch)?)
+            }
         };
         Ok(&mut self.session.insert(session).1)
     }
@@ -155,7 +167,7 @@ mod tests {
             &self.info
         }
 
-        fn session(&self, _: &[u8], batch: usize, _: [usize; 3]) -> Result<Box<dyn Session>> {
+        fn session(&self, _: Network<'_>, batch: usize) -> Result<Box<dyn Session>> {
             self.log.lock().unwrap().push(format!("load {batch}"));
             if self.at_load && batch > self.room {
                 return Err(Error::new(self.kind, "no room"));
@@ -191,7 +203,7 @@ mod tests {
     fn batch_is_halved_until_it_fits_and_every_row_comes_out_once() {
         let (engine, log) = small(3, false, Kind::OutOfMemory);
         let safe = SafeBatch::new(16);
-        let mut session = Adaptive::new(engine, Arc::from([]), [2, 1, 1], safe.clone()).unwrap();
+        let mut session = Adaptive::new(engine, Arc::from([]), Precision::Fp32, [2, 1, 1], safe.clone()).unwrap();
         let input = rows(16);
         assert_eq!(session.run(input.view()).unwrap(), (&input * 2.0).into_dyn());
         assert_eq!(safe.get(), 2);
@@ -204,9 +216,9 @@ mod tests {
     fn smaller_batch_is_remembered_by_every_worker() {
         let (engine, log) = small(4, true, Kind::OutOfMemory);
         let safe = SafeBatch::new(8);
-        let mut first = Adaptive::new(engine.clone(), Arc::from([]), [2, 1, 1], safe.clone()).unwrap();
+        let mut first = Adaptive::new(engine.clone(), Arc::from([]), Precision::Fp32, [2, 1, 1], safe.clone()).unwrap();
         first.run(rows(8).view()).unwrap();
-        let mut second = Adaptive::new(engine, Arc::from([]), [2, 1, 1], safe).unwrap();
+        let mut second = Adaptive::new(engine, Arc::from([]), Precision::Fp32, [2, 1, 1], safe).unwrap();
         second.run(rows(8).view()).unwrap();
         assert_eq!(*log.lock().unwrap(), ["load 8", "load 4", "run 4", "run 4", "load 4", "run 4", "run 4"]);
     }
@@ -214,7 +226,7 @@ mod tests {
     #[test]
     fn odd_batch_is_filled_up_and_the_filling_does_not_come_out() {
         let (engine, log) = small(3, false, Kind::OutOfMemory);
-        let mut session = Adaptive::new(engine, Arc::from([]), [2, 1, 1], SafeBatch::new(7)).unwrap();
+        let mut session = Adaptive::new(engine, Arc::from([]), Precision::Fp32, [2, 1, 1], SafeBatch::new(7)).unwrap();
         let input = rows(7);
         assert_eq!(session.run(input.view()).unwrap(), (&input * 2.0).into_dyn());
         assert_eq!(log.lock().unwrap()[3..], ["run 3"; 3]);
@@ -223,7 +235,7 @@ mod tests {
     #[test]
     fn single_row_without_room_is_an_error() {
         let (engine, _) = small(0, false, Kind::OutOfMemory);
-        let mut session = Adaptive::new(engine, Arc::from([]), [2, 1, 1], SafeBatch::new(4)).unwrap();
+        let mut session = Adaptive::new(engine, Arc::from([]), Precision::Fp32, [2, 1, 1], SafeBatch::new(4)).unwrap();
         assert_eq!(session.run(rows(4).view()).unwrap_err().kind(), Kind::OutOfMemory);
     }
 
@@ -231,7 +243,7 @@ mod tests {
     fn other_device_errors_stop_at_once() {
         let (engine, log) = small(1, false, Kind::Engine);
         let safe = SafeBatch::new(4);
-        let mut session = Adaptive::new(engine, Arc::from([]), [2, 1, 1], safe.clone()).unwrap();
+        let mut session = Adaptive::new(engine, Arc::from([]), Precision::Fp32, [2, 1, 1], safe.clone()).unwrap();
         assert_eq!(session.run(rows(4).view()).unwrap_err().kind(), Kind::Engine);
         assert_eq!((safe.get(), log.lock().unwrap().len()), (4, 2));
     }

@@ -1,12 +1,19 @@
-//! Engines: one trait, ONNX Runtime and tract behind it, and the choice between them.
+//! Engines: one trait, ONNX Runtime, OpenVINO and tract behind it, and the choice between them.
 //!
 //! [`open`] takes the engine that was asked for; [`Adaptive`] runs its sessions and halves the batch when a device
 //! runs out of memory.
 
 pub mod adaptive;
+mod choice;
+#[cfg(any(feature = "ort", feature = "openvino"))]
+mod dylib;
+#[cfg(any(feature = "ort", feature = "openvino"))]
+mod failure;
+#[cfg(feature = "openvino")]
+mod openvino;
 #[cfg(feature = "ort")]
 mod ort;
-mod quiet;
+pub(crate) mod quiet;
 mod tensor;
 mod tract;
 
@@ -15,17 +22,21 @@ use std::path::PathBuf;
 
 use ndarray::{ArrayD, ArrayView4};
 
+use crate::model::manifest::Precision;
 use crate::{Error, Result};
 
 pub use adaptive::{Adaptive, SafeBatch};
+pub use choice::open;
 
 /// `--engine`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineChoice {
-    /// ONNX Runtime where it loads, else tract.
+    /// By precision: ONNX Runtime where it loads, else tract for fp32 and OpenVINO for fp16 and int8; OpenVINO for bf16.
     Auto,
     /// ONNX Runtime or an error.
     Ort,
+    /// OpenVINO or an error.
+    OpenVino,
     /// tract.
     Tract,
 }
@@ -66,21 +77,63 @@ pub struct EngineRequest {
     pub device: Device,
     /// `--ort-lib`
     pub ort_lib: Option<PathBuf>,
+    /// `--openvino-lib`
+    pub openvino_lib: Option<PathBuf>,
+    /// `--engine-cache`: where TensorRT keeps the engines it builds; none: nowhere.
+    pub engine_cache: Option<PathBuf>,
+    /// What the network is to be computed in.
+    pub precision: Precision,
+    /// Sessions that run at the same time. More of them are right, but an engine whose sessions share a network may let
+    /// them wait for one another.
+    pub sessions: usize,
+}
+
+impl Default for EngineRequest {
+    /// Whatever runs fp32 on the processor, on all cores.
+    fn default() -> Self {
+        Self {
+            engine: EngineChoice::Auto,
+            device: Device::Auto,
+            ort_lib: None,
+            openvino_lib: None,
+            engine_cache: None,
+            precision: Precision::Fp32,
+            sessions: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
 }
 
 /// What runs: goes into the run record.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct EngineInfo {
-    /// `onnxruntime` or `tract`
+    /// `onnxruntime`, `openvino` or `tract`
     pub engine: String,
     /// Version of the engine.
     pub version: String,
     /// `cpu`, `cuda:0`, `tensorrt:0`, `openvino`
     pub provider: String,
-    /// The library file that was loaded, for ONNX Runtime.
+    /// The library file that was loaded, for ONNX Runtime and OpenVINO.
     pub library: Option<String>,
     /// Why `auto` did not take the engine it prefers.
     pub fallback_reason: Option<String>,
+}
+
+/// What an engine is to run.
+#[derive(Debug, Clone, Copy)]
+pub struct Network<'a> {
+    /// An ONNX graph that was scanned: float32 in and out, one of each.
+    pub graph: &'a [u8],
+    /// `[bands, height, width]` of a row.
+    pub input: [usize; 3],
+    /// What it is to be computed in.
+    pub precision: Precision,
+}
+
+impl<'a> Network<'a> {
+    /// A network that is computed in fp32.
+    pub fn fp32(graph: &'a [u8], input: [usize; 3]) -> Self {
+        Self { graph, input, precision: Precision::Fp32 }
+    }
 }
 
 /// A loaded engine that makes sessions.
@@ -88,9 +141,19 @@ pub trait Engine: Send + Sync {
     /// What it is.
     fn info(&self) -> &EngineInfo;
 
-    /// A session over an ONNX graph (fp32, scanned), for batches of exactly `batch` rows of
-    /// `[bands, height, width]`; one intra-op thread.
-    fn session(&self, graph: &[u8], batch: usize, input: [usize; 3]) -> Result<Box<dyn Session>>;
+    /// A session for batches of exactly `batch` rows; one intra-op thread.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`](crate::Kind::Refused) where the engine cannot compute in the network's precision.
+    fn session(&self, network: Network<'_>, batch: usize) -> Result<Box<dyn Session>>;
+
+    /// A look into a network: a session for any number of rows that gives all of the graph's outputs.
+    ///
+    /// # Errors
+    /// [`Kind::Engine`](crate::Kind::Engine) where the engine cannot give it.
+    fn probe(&self, _: Network<'_>) -> Result<Box<dyn Probe>> {
+        Err(Error::engine(format!("{} does not look into networks: use --engine ort", self.info().engine)))
+    }
 }
 
 /// One session, used by one worker.
@@ -100,30 +163,10 @@ pub trait Session: Send {
     fn run(&mut self, input: ArrayView4<'_, f32>) -> Result<ArrayD<f32>>;
 }
 
-/// Opens the engine and device that `request` asks for.
-///
-/// [`EngineChoice::Auto`] takes ONNX Runtime where one of the implicit places holds a library that loads, else tract,
-/// and [`EngineInfo::fallback_reason`] says why. Whatever was asked for by name (an engine, a device other than the
-/// processor, a library by flag or `ORT_DYLIB_PATH`) either runs or is an error: [`Kind::Usage`](crate::Kind::Usage)
-/// where the request contradicts itself, else [`Kind::Engine`](crate::Kind::Engine).
-pub fn open(request: &EngineRequest) -> Result<Box<dyn Engine>> {
-    let processor = matches!(request.device, Device::Auto | Device::Cpu);
-    match request.engine {
-        EngineChoice::Tract if !processor => Err(Error::usage(format!(
-            "--device {}: tract runs on the processor alone; use --engine ort",
-            request.device
-        ))),
-        EngineChoice::Tract if request.ort_lib.is_some() => {
-            Err(Error::usage("--ort-lib names an ONNX Runtime library, but --engine tract does not use one"))
-        }
-        EngineChoice::Tract => Ok(Box::new(tract::Tract::new(None))),
-        EngineChoice::Ort => open_ort(request),
-        EngineChoice::Auto if !processor || names_library(request) => open_ort(request),
-        EngineChoice::Auto => match open_ort(request) {
-            Ok(engine) => Ok(engine),
-            Err(error) => Ok(Box::new(tract::Tract::new(Some(error.to_string())))),
-        },
-    }
+/// A session with several outputs.
+pub trait Probe: Send {
+    /// Runs a batch, `[n, bands, height, width]`; the outputs in the order of the graph.
+    fn run(&mut self, input: ArrayView4<'_, f32>) -> Result<Vec<ArrayD<f32>>>;
 }
 
 #[cfg(feature = "ort")]
@@ -132,16 +175,31 @@ fn open_ort(request: &EngineRequest) -> Result<Box<dyn Engine>> {
 }
 
 #[cfg(feature = "ort")]
-fn names_library(request: &EngineRequest) -> bool {
-    request.ort_lib.is_some() || ort::library_in_environment().is_some()
+fn environment_names_ort() -> bool {
+    ort::LIBRARY.in_environment().is_some()
 }
 
 #[cfg(not(feature = "ort"))]
 fn open_ort(_: &EngineRequest) -> Result<Box<dyn Engine>> {
-    Err(Error::engine("this build holds tract alone, without ONNX Runtime: use --engine tract and --device cpu"))
+    Err(not_built("ONNX Runtime"))
 }
 
 #[cfg(not(feature = "ort"))]
-fn names_library(request: &EngineRequest) -> bool {
-    request.ort_lib.is_some()
+fn environment_names_ort() -> bool {
+    false
+}
+
+#[cfg(feature = "openvino")]
+fn open_openvino(request: &EngineRequest, fallback_reason: Option<String>) -> Result<Box<dyn Engine>> {
+    openvino::open(request, fallback_reason)
+}
+
+#[cfg(not(feature = "openvino"))]
+fn open_openvino(_: &EngineRequest, _: Option<String>) -> Result<Box<dyn Engine>> {
+    Err(not_built("OpenVINO"))
+}
+
+#[cfg(not(all(feature = "ort", feature = "openvino")))]
+fn not_built(name: &str) -> crate::Error {
+    crate::Error::engine(format!("this build is without {name}: use --engine tract and --device cpu"))
 }

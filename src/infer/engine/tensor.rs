@@ -2,7 +2,17 @@
 
 use ndarray::{ArrayD, ArrayView4, IxDyn};
 
+use crate::model::manifest::Precision;
 use crate::{Error, Result};
+
+/// The error of an engine that cannot compute in `precision`.
+pub fn wrong_precision(engine: &str, precision: Precision) -> Error {
+    let remedy = match precision {
+        Precision::Bf16 => "use --engine openvino",
+        _ => "use --engine ort or openvino, or the fp32 model",
+    };
+    Error::refused(format!("{engine} cannot compute this model's {precision}: {remedy}"))
+}
 
 /// The contiguous values of `input`, which must be `[batch, bands, height, width]` as the session was made for.
 pub fn contiguous<'a>(input: &'a ArrayView4<'_, f32>, expected: [usize; 4]) -> Result<&'a [f32]> {

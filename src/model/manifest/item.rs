@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{DnDefault, Head, Padding, TrainingStatistics, Tta, WeightsStorage};
+use super::{DnDefault, Head, Padding, Precision, TrainingStatistics, Tta, WeightsStorage};
 
 /// Version of the `s2infer:inference` block.
 pub const BLOCK_SCHEMA: &str = "1.0";
@@ -121,7 +121,7 @@ pub struct ItemAsset {
 pub struct Inference {
     pub schema: String,
     pub head: Head,
-    pub precision: String,
+    pub precision: Precision,
     #[serde(default)]
     pub weights_storage: WeightsStorage,
     pub tta: Tta,
@@ -133,6 +133,10 @@ pub struct Inference {
     pub dn_defaults: BTreeMap<String, DnDefault>,
     pub preprocessing_version: String,
     pub golden_tolerance: f32,
+    #[serde(default)]
+    pub processing_level: Option<String>,
+    #[serde(default)]
+    pub band_substitutes: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     pub training_statistics: BTreeMap<String, TrainingStatistics>,
 }

@@ -32,10 +32,16 @@ impl Manifest {
         let output = only(p.output, "mlm:output")?;
         let tile_px = tile_px(&input)?;
         check_output(&output, block.head, tile_px)?;
-        let mut statistics = block.training_statistics;
+        let (mut statistics, mut substitutes) = (block.training_statistics, block.band_substitutes);
         let mut bands = bands(input)?;
         for band in &mut bands {
             band.training = statistics.remove(&band.name);
+            band.substitutes = substitutes.remove(&band.name).unwrap_or_default();
+        }
+        if let Some(name) = substitutes.keys().next() {
+            return Err(Error::refused(format!(
+                "model.json: band_substitutes name the band {name:?}, which is not an input"
+            )));
         }
         if let Some(name) = statistics.keys().next() {
             return Err(Error::refused(format!(
@@ -61,6 +67,7 @@ impl Manifest {
             padding: block.padding,
             dn_defaults: block.dn_defaults,
             preprocessing_version: block.preprocessing_version,
+            processing_level: block.processing_level,
             golden_tolerance: block.golden_tolerance,
             assets,
             about: About {
@@ -186,7 +193,7 @@ fn bands(input: Input) -> Result<Vec<Band>> {
         }
         let entry = scaling.get(index).or(scaling.first()).and_then(Option::as_ref);
         let (mean, standard_deviation) = z_score(&name, entry)?;
-        bands.push(Band { name, mean, standard_deviation, training: None });
+        bands.push(Band { name, mean, standard_deviation, training: None, substitutes: Vec::new() });
     }
     Ok(bands)
 }

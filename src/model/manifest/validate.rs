@@ -9,7 +9,6 @@ use crate::{Error, Result};
 
 /// Data types a raster can have, by the names the manifest and `inspect` use.
 pub const DATA_TYPES: [&str; 7] = ["uint8", "uint16", "int16", "uint32", "int32", "float32", "float64"];
-const PRECISIONS: [&str; 3] = ["fp32", "fp16", "int8"];
 const NAME_BYTES_MAX: usize = 128;
 
 impl Manifest {
@@ -38,10 +37,11 @@ impl Manifest {
             )
         })?;
         require(!self.architecture.is_empty(), || "mlm:architecture is empty")?;
-        require(!self.preprocessing_version.is_empty(), || "preprocessing_version is empty")?;
-        require(PRECISIONS.contains(&self.precision.as_str()), || {
-            format!("precision is {:?}, expected one of {PRECISIONS:?}", self.precision)
-        })
+        let level = self.processing_level.as_deref();
+        require(level.is_none_or(|level| ["L1C", "L2A"].contains(&level)), || {
+            format!("processing_level is {:?}, expected L1C or L2A", level.unwrap_or_default())
+        })?;
+        require(!self.preprocessing_version.is_empty(), || "preprocessing_version is empty")
     }
 
     fn validate_bands(&self) -> Result<()> {
@@ -129,6 +129,11 @@ fn validate_band(band: &Band) -> Result<()> {
     require(band.standard_deviation.is_finite() && band.standard_deviation > 0.0, || {
         format!("stddev of band {name} is {}, must be above 0", band.standard_deviation)
     })?;
+    for other in &band.substitutes {
+        require(other != name && canonical_band(other).is_none_or(|canonical| canonical == *other), || {
+            format!("band_substitutes of band {name} hold {other:?}")
+        })?;
+    }
     if let Some(t) = band.training {
         let ordered = t.p02 <= t.median && t.median <= t.p98;
         require(ordered && t.p02.is_finite() && t.p98.is_finite(), || {

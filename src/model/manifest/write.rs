@@ -138,7 +138,7 @@ impl Manifest {
             None => Value::Null,
         };
         let dn_defaults: BTreeMap<_, _> = self.dn_defaults.iter().collect();
-        Ok(json!({
+        let mut block = json!({
             "schema": BLOCK_SCHEMA,
             "head": self.head,
             "precision": self.precision,
@@ -153,7 +153,16 @@ impl Manifest {
             "preprocessing_version": self.preprocessing_version,
             "golden_tolerance": short(self.golden_tolerance)?,
             "training_statistics": statistics,
-        }))
+        });
+        if let Some(level) = &self.processing_level {
+            block["processing_level"] = json!(level);
+        }
+        let substituted = self.bands.iter().filter(|band| !band.substitutes.is_empty());
+        let substitutes: BTreeMap<_, _> = substituted.map(|band| (&band.name, &band.substitutes)).collect();
+        if !substitutes.is_empty() {
+            block["band_substitutes"] = json!(substitutes);
+        }
+        Ok(block)
     }
 
     fn asset(&self, asset: &crate::model::Asset) -> Value {

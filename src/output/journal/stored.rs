@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Row;
 use crate::decide::Decision;
-use crate::raster::Window;
+use crate::raster::{Geo, Window};
 
 /// Field by field a [`Row`]; floating-point numbers are kept as bits so that they come back unchanged.
 #[derive(Debug, Serialize, Deserialize)]
@@ -14,6 +14,7 @@ pub(super) struct StoredRow {
     window: [u32; 4],
     place: Option<[u64; 2]>,
     footprint: Option<Vec<[u64; 2]>>,
+    geo: Option<StoredGeo>,
     date: Option<Date>,
     shift: Option<String>,
     score: Option<u32>,
@@ -24,6 +25,13 @@ pub(super) struct StoredRow {
     notes: Vec<(String, String)>,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredGeo {
+    epsg: Option<u32>,
+    transform: [u64; 6],
+}
+
 impl From<&Row> for StoredRow {
     fn from(row: &Row) -> Self {
         let Row { window, .. } = row;
@@ -31,6 +39,7 @@ impl From<&Row> for StoredRow {
             window: [window.x, window.y, window.width, window.height],
             place: row.longitude_latitude.map(point_bits),
             footprint: row.footprint.map(|ring| ring.into_iter().map(point_bits).collect()),
+            geo: row.geo.as_ref().map(|geo| StoredGeo { epsg: geo.epsg, transform: geo.transform.map(f64::to_bits) }),
             date: row.date,
             shift: row.shift.clone(),
             score: row.score.map(f32::to_bits),
@@ -56,6 +65,7 @@ impl StoredRow {
             window: Window { x, y, width, height },
             longitude_latitude: self.place.map(point),
             footprint,
+            geo: self.geo.map(|geo| Geo { epsg: geo.epsg, transform: geo.transform.map(f64::from_bits) }),
             date: self.date,
             shift: self.shift,
             score: self.score.map(f32::from_bits),

@@ -6,12 +6,13 @@ use jiff::civil::date;
 
 use super::*;
 use crate::decide::Decision;
-use crate::raster::Window;
+use crate::raster::{Geo, Window};
 
 fn row(tile: &str, score: f32) -> Row {
     Row {
         longitude_latitude: Some((13.400_000_000_000_1, -0.0)),
         footprint: Some([(1.0, 2.0), (3.0, 2.0), (3.0, 4.0), (1.0, 4.0), (1.0, 2.0)]),
+        geo: Some(Geo { epsg: Some(32601), transform: [0.1, 10.0, -0.0, 1e7, 0.3, -10.0] }),
         date: Some(date(2024, 2, 29)),
         shift: Some("winter-cloudy".into()),
         score: Some(score),

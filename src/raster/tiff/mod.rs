@@ -15,6 +15,7 @@ mod tags;
 
 pub(super) use chunks::Chunks;
 
+use super::geo::Geo;
 use super::grid::Grid;
 use super::source::Source;
 use super::types::{BandInfo, Format, Header};
@@ -22,6 +23,13 @@ use crate::Result;
 use directory::Reader;
 use gdal::GdalMetadata;
 use layout::Layout;
+
+/// The georeference alone, of a TIFF that need not hold pixels.
+pub(super) fn georeference(source: &Source) -> Result<Option<Geo>> {
+    let (reader, first) = Reader::open(source)?;
+    let (directory, _) = reader.first_image(first)?;
+    Ok(geo_keys::read(&reader, &directory)?.0)
+}
 
 /// Reads and checks the header.
 pub(super) fn open(source: &Source, format: Format) -> Result<(Header, Grid, Chunks)> {

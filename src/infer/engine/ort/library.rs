@@ -7,7 +7,8 @@ use ::ort::environment::Environment;
 use ::ort::logging::LogLevel;
 
 use super::super::quiet;
-use super::{elf, failure};
+use super::elf::{self, Checked};
+use super::failure;
 use crate::{Error, Result};
 
 /// A loaded library.
@@ -37,7 +38,7 @@ pub fn load(path: &Path) -> Result<Library> {
     let checked = elf::check(&file).map_err(fail)?;
     let builder = ::ort::init_from(&file).map_err(|error| fail(load_failure(&error)))?;
     let library = quiet::catch(|| environment(builder)).unwrap_or_else(Err).map_err(fail).map(|environment| {
-        let version = version(&file, checked.version);
+        let version = version(&file, &checked);
         Library { path: file.clone(), version, environment }
     });
     loaded.insert((file, library)).1.clone()
@@ -64,11 +65,14 @@ fn load_failure(error: &::ort::LoadDynamicError) -> String {
 }
 
 /// The version that the file's symbols carry if it agrees with what the library says of itself, else the latter.
-fn version(file: &Path, symbols: Option<String>) -> String {
+fn version(file: &Path, checked: &Checked) -> String {
+    // The build writes it as a symbol version, `VERS_1.31.1`; some builds have none.
+    let symbols =
+        checked.names().find_map(|name| name.strip_prefix("VERS_").filter(|version| version.starts_with("1.")));
     let minor = ::ort::util::probe(file);
     let own = minor.map(|minor| format!("1.{minor}"));
     let agrees = |version: &String| own.as_ref().is_none_or(|own| version.starts_with(&format!("{own}.")));
-    symbols.filter(agrees).or(own).unwrap_or_else(|| "unknown".to_owned())
+    symbols.map(str::to_owned).filter(agrees).or(own).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// ONNX Runtime would write its log to stderr. Whatever ends a call is returned as an error besides.

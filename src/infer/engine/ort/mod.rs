@@ -1,25 +1,34 @@
 //! ONNX Runtime, loaded at run time.
 
-mod elf;
-mod failure;
+mod bound;
+mod cache;
 mod library;
 mod provider;
-mod search;
 mod session;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ::ort::environment::Environment;
+use ::ort::session::builder::SessionBuilder;
 
-use self::library::Library;
-use super::{Device, Engine, EngineInfo, EngineRequest, Session, tensor};
-use crate::{Error, Result};
+use super::dylib::{Dylib, elf};
+use super::{Device, Engine, EngineInfo, EngineRequest, Network, Probe, Session, failure, tensor};
+use crate::Result;
+use crate::model::manifest::Precision;
 
-pub use search::library_in_environment;
+/// How the library is found. Other programs built on ONNX Runtime read the same variable.
+pub const LIBRARY: Dylib = Dylib {
+    name: "ONNX Runtime",
+    stem: "libonnxruntime.so",
+    flag: "--ort-lib",
+    variable: "ORT_DYLIB_PATH",
+    remedy: "install it with scripts/setup-ort.sh, or with `pip install onnxruntime` and --ort-lib \
+             FOLDER/onnxruntime/capi, or set ORT_DYLIB_PATH",
+};
 
 /// Finds and loads the library, and checks that the device can be had from it.
 pub fn open(request: &EngineRequest) -> Result<Box<dyn Engine>> {
-    let library = load(request)?;
+    let library = LIBRARY.load(request.ort_lib.as_deref(), &[], library::load)?;
     provider::check_files(request.device, &library.path)?;
     let info = EngineInfo {
         engine: "onnxruntime".to_owned(),
@@ -28,52 +37,36 @@ pub fn open(request: &EngineRequest) -> Result<Box<dyn Engine>> {
         library: Some(library.path.display().to_string()),
         fallback_reason: None,
     };
-    let engine = OnnxRuntime { info, environment: library.environment, device: request.device };
-    engine.builder().map_err(|error| error.context(format!("--device {}", request.device)))?;
-    Ok(Box::new(engine))
-}
-
-/// The library that was named, or the first of the implicit ones that loads.
-fn load(request: &EngineRequest) -> Result<Library> {
-    if let Some(path) = &request.ort_lib {
-        return load_named(path, "--ort-lib");
-    }
-    if let Some(path) = library_in_environment() {
-        return load_named(&path, search::VARIABLE);
-    }
-    let places = search::places();
-    let mut failures = Vec::new();
-    for path in places.iter().filter_map(|place| search::library_in(place)) {
-        match library::load(&path) {
-            Ok(library) => return Ok(library),
-            Err(error) => failures.push(error.to_string()),
-        }
-    }
-    if failures.is_empty() {
-        return Err(Error::engine(search::not_found(&places)));
-    }
-    Err(Error::engine(failures.join("; ")))
-}
-
-fn load_named(named: &Path, source: &str) -> Result<Library> {
-    let path: PathBuf = match named.is_dir() {
-        true => search::library_in(named).ok_or_else(|| {
-            Error::engine(format!("{source}: the folder {} holds no libonnxruntime.so", named.display()))
-        })?,
-        false => named.to_owned(),
+    let engine = OnnxRuntime {
+        info,
+        environment: library.environment,
+        device: request.device,
+        cache: request.engine_cache.clone(),
     };
-    library::load(&path).map_err(|error| error.context(source))
+    engine.builder(None).map_err(|error| error.context(format!("--device {}", request.device)))?;
+    Ok(Box::new(engine))
 }
 
 struct OnnxRuntime {
     info: EngineInfo,
     environment: Environment,
     device: Device,
+    /// Where TensorRT keeps engines.
+    cache: Option<PathBuf>,
 }
 
 impl OnnxRuntime {
-    fn builder(&self) -> Result<::ort::session::builder::SessionBuilder> {
-        session::builder(&self.environment, self.device)
+    fn builder(&self, engine: Option<&provider::Engine>) -> Result<SessionBuilder> {
+        session::builder(&self.environment, self.device, engine)
+    }
+
+    /// What TensorRT is told of the network; nothing for other devices.
+    fn engine(&self, network: Network<'_>, shape: [usize; 4]) -> Result<Option<provider::Engine>> {
+        let Device::TensorRt(_) = self.device else { return Ok(None) };
+        let options = format!("{} {shape:?}", network.precision);
+        let folder = |directory: &PathBuf| cache::folder(directory, network.graph, &self.info.version, &options);
+        let cache = self.cache.as_ref().map(folder).transpose()?;
+        provider::Engine::of(network, shape, cache).map(Some)
     }
 }
 
@@ -82,8 +75,20 @@ impl Engine for OnnxRuntime {
         &self.info
     }
 
-    fn session(&self, graph: &[u8], batch: usize, input: [usize; 3]) -> Result<Box<dyn Session>> {
-        let shape = tensor::batch_shape(batch, input)?;
-        Ok(Box::new(session::OrtSession::new(self.builder()?, graph, shape)?))
+    fn session(&self, network: Network<'_>, batch: usize) -> Result<Box<dyn Session>> {
+        if network.precision == Precision::Bf16 && !matches!(self.device, Device::TensorRt(_)) {
+            return Err(tensor::wrong_precision("ONNX Runtime", network.precision));
+        }
+        let shape = tensor::batch_shape(batch, network.input)?;
+        let builder = self.builder(self.engine(network, shape)?.as_ref())?;
+        let session = session::OrtSession::new(builder, network.graph, shape)?;
+        match bound::BoundSession::is_for(self.device) {
+            true => Ok(Box::new(bound::BoundSession::new(session.into_inner(), self.device, shape)?)),
+            false => Ok(Box::new(session)),
+        }
+    }
+
+    fn probe(&self, network: Network<'_>) -> Result<Box<dyn Probe>> {
+        Ok(Box::new(session::OrtProbe::new(self.builder(None)?, network.graph)?))
     }
 }

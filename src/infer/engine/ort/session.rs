@@ -6,7 +6,7 @@ use ::ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ::ort::value::{TensorElementType, TensorRef, ValueType};
 use ndarray::{ArrayD, ArrayView4};
 
-use super::super::{Device, Session, quiet, tensor};
+use super::super::{Device, Probe, Session, quiet, tensor};
 use super::{failure, provider};
 use crate::{Error, Kind, Result};
 
@@ -14,8 +14,8 @@ use crate::{Error, Kind, Result};
 ///
 /// Graph optimisation is at its highest level (basic is 0.17 to 0.7 times as fast). Threads that wait do not spin: the
 /// workers are the parallelism. Shapes are fixed, so memory is planned once.
-pub fn builder(environment: &Environment, device: Device) -> Result<SessionBuilder> {
-    let providers = provider::registered(device)?;
+pub fn builder(environment: &Environment, device: Device, engine: Option<&provider::Engine>) -> Result<SessionBuilder> {
+    let providers = provider::registered(device, engine)?;
     let build = || -> ::ort::Result<SessionBuilder> {
         let builder = Inner::builder(environment)?
             .with_optimization_level(GraphOptimizationLevel::All)?
@@ -39,10 +39,8 @@ pub struct OrtSession {
 
 impl OrtSession {
     /// Loads `graph`, which must have one input and one output.
-    pub fn new(mut builder: SessionBuilder, graph: &[u8], shape: [usize; 4]) -> Result<Self> {
-        let inner = quiet::catch(|| builder.commit_from_memory(graph))
-            .map_err(Error::refused)?
-            .map_err(|error| failure::classify("ONNX Runtime does not take the model", load_kind(&error), &error))?;
+    pub fn new(builder: SessionBuilder, graph: &[u8], shape: [usize; 4]) -> Result<Self> {
+        let inner = commit(builder, graph)?;
         let (inputs, outputs) = (inner.inputs().len(), inner.outputs().len());
         if (inputs, outputs) != (1, 1) {
             return Err(Error::refused(format!(
@@ -53,6 +51,42 @@ impl OrtSession {
             check_input(input.dtype(), shape)?;
         }
         Ok(Self { inner, shape })
+    }
+
+    /// The session itself.
+    pub fn into_inner(self) -> Inner {
+        self.inner
+    }
+}
+
+/// Loads `graph`.
+pub fn commit(mut builder: SessionBuilder, graph: &[u8]) -> Result<Inner> {
+    quiet::catch(|| builder.commit_from_memory(graph))
+        .map_err(Error::refused)?
+        .map_err(|error| failure::classify("ONNX Runtime does not take the model", load_kind(&error), &error))
+}
+
+/// A session with several outputs, for any number of rows.
+pub struct OrtProbe(Inner);
+
+impl OrtProbe {
+    /// Loads `graph`, which must have one input.
+    pub fn new(builder: SessionBuilder, graph: &[u8]) -> Result<Self> {
+        commit(builder, graph).map(Self)
+    }
+}
+
+impl Probe for OrtProbe {
+    fn run(&mut self, input: ArrayView4<'_, f32>) -> Result<Vec<ArrayD<f32>>> {
+        let (rows, bands, height, width) = input.dim();
+        let shape = [rows, bands, height, width];
+        let values = tensor::contiguous(&input, shape)?;
+        let fail = |error: ::ort::Error| failure::classify("ONNX Runtime failed on a batch", Kind::Engine, &error);
+        let view = TensorRef::from_array_view((shape, values)).map_err(fail)?;
+        let outputs = self.0.run(::ort::inputs![view]).map_err(fail)?;
+        let owned =
+            |output: ::ort::value::ValueRef<'_>| output.try_extract_array::<f32>().map(|array| array.into_owned());
+        outputs.values().map(|output| owned(output).map_err(fail)).collect()
     }
 }
 

@@ -1,0 +1,138 @@
+use std::collections::BTreeMap;
+
+use ndarray::{Array4, ArrayD};
+use tract_onnx::pb::NodeProto;
+
+use super::equalise::equalise;
+use super::fold::fold;
+use super::places::{Layer, Places, layers};
+use crate::infer::engine::{self, EngineChoice, EngineRequest, Network};
+use crate::onnx::graph::{Graph, node};
+use crate::onnx::{Conv, GraphBuilder, Resampling, Value, Weights, tensor};
+
+/// Numbers between −1 and 1 that repeat late.
+fn numbers(count: usize, seed: usize) -> Vec<f32> {
+    (0..count).map(|index| ((index * 7919 + seed * 104_729) % 10_007) as f32 / 5003.0 - 1.0).collect()
+}
+
+fn conv(graph: &mut GraphBuilder, x: &Value, name: &str, from: usize, to: usize, kernel: usize) -> Value {
+    let weight =
+        graph.weight(&format!("{name}.weight"), &[to, from, kernel, kernel], &numbers(to * from * kernel * kernel, to));
+    let bias = graph.weight(&format!("{name}.bias"), &[to], &numbers(to, from));
+    graph.conv(x, &weight, Some(&bias), Conv { kernel, padding: kernel / 2, ..Conv::default() })
+}
+
+/// Two convolutions in a row, a residual sum, pooling and joining as in a U-Net, a normalisation before a pointwise layer.
+fn network() -> Graph {
+    let mut graph = GraphBuilder::new("small", Weights::Fp32);
+    let x = graph.input("input", &[None, Some(3), Some(8), Some(8)]);
+    let first = conv(&mut graph, &x, "first", 3, 6, 3);
+    let first = graph.relu(&first);
+    let second = conv(&mut graph, &first, "second", 6, 6, 3);
+    let second = graph.relu(&second);
+    let third = conv(&mut graph, &second, "third", 6, 6, 3);
+    let sum = graph.add(&third, &first);
+    let sum = graph.relu(&sum);
+    let small = graph.max_pool(&sum, 2, 2, 0);
+    let inner = conv(&mut graph, &small, "inner", 6, 6, 1);
+    let large = graph.resize(&inner, 2, Resampling::Nearest);
+    let joined = graph.concat(&[&large, &sum]);
+    let mixed = conv(&mut graph, &joined, "mixed", 12, 6, 1);
+    let gamma: Vec<f32> = (0..6).map(|channel| 10f32.powi(channel - 2)).collect();
+    let normed = graph.layer_norm(&mixed, ("norm.weight", &gamma), ("norm.bias", &numbers(6, 3)), 1e-6);
+    let point = conv(&mut graph, &normed, "point", 6, 4, 1);
+    let point = graph.gelu(&point);
+    let pooled = graph.global_average_pool(&point);
+    let flat = graph.flatten(&pooled);
+    let weight = graph.weight("head.weight", &[2, 4], &numbers(8, 1));
+    let bias = graph.weight("head.bias", &[2], &[0.1, -0.1]);
+    let logits = graph.linear(&flat, &weight, &bias);
+    graph.output("logits", &logits, &[None, Some(2)]);
+    Graph::decode(&graph.finish()).unwrap()
+}
+
+fn outputs(graph: &Graph) -> ArrayD<f32> {
+    let engine = EngineRequest { engine: EngineChoice::Tract, ..EngineRequest::default() };
+    let input = Array4::from_shape_vec((2, 3, 8, 8), numbers(2 * 3 * 64, 5)).unwrap();
+    let bytes = graph.encode();
+    let mut session = engine::open(&engine).unwrap().session(Network::fp32(&bytes, [3, 8, 8]), 2).unwrap();
+    session.run(input.view()).unwrap()
+}
+
+#[track_caller]
+fn assert_same(a: &ArrayD<f32>, b: &ArrayD<f32>) {
+    let largest = a.iter().zip(b).map(|(a, b)| (a - b).abs() / a.abs().max(1.0)).fold(0.0, f32::max);
+    assert!(largest < 1e-4, "{a} and {b} differ by {largest}");
+}
+
+#[test]
+fn folding_a_batch_normalisation_changes_no_output() {
+    let mut graph = network();
+    let first = layers(&graph).remove(0);
+    let at = graph.nodes.iter().position(|node| node.output == [first.output.clone()]).unwrap();
+    graph.nodes[at].output = vec!["raw".into()];
+    let inputs = ["raw", "gamma", "beta", "mean", "variance"];
+    let norm =
+        NodeProto { output: vec![first.output.clone()], ..node("BatchNormalization", &inputs, "normed", vec![]) };
+    graph.nodes.insert(at + 1, norm);
+    for (seed, name) in inputs[1..].iter().enumerate() {
+        let values: Vec<f32> = numbers(6, seed + 20).iter().map(|value| value.abs() + 0.1).collect();
+        graph.put(tensor::fp32(name, &[6], &values));
+    }
+    let before = outputs(&graph);
+    fold(&mut graph);
+    assert!(graph.nodes.iter().all(|node| node.op_type != "BatchNormalization"));
+    assert_same(&before, &outputs(&graph));
+}
+
+#[test]
+fn a_normalisation_whose_lengths_contradict_the_convolution_is_left_alone() {
+    let mut graph = network();
+    let first = layers(&graph).remove(0);
+    let at = graph.nodes.iter().position(|node| node.output == [first.output.clone()]).unwrap();
+    graph.nodes[at].output = vec!["raw".into()];
+    let inputs = ["raw", "gamma", "beta", "mean", "variance"];
+    let norm = NodeProto { output: vec![first.output], ..node("BatchNormalization", &inputs, "normed", vec![]) };
+    graph.nodes.insert(at + 1, norm);
+    // Six channels, and a mean of five.
+    for (name, count) in inputs[1..].iter().zip([6, 6, 5, 6]) {
+        graph.put(tensor::fp32(name, &[count], &vec![0.5; count]));
+    }
+    fold(&mut graph);
+    assert!(graph.nodes.iter().any(|node| node.op_type == "BatchNormalization"));
+}
+
+#[test]
+fn moving_ranges_changes_no_output_and_spares_what_two_layers_read() {
+    let graph = network();
+    let norm = layers(&graph).into_iter().find(|layer| layer.weight == "point.weight").unwrap();
+    let maxima = BTreeMap::from([(norm.input, vec![0.01, 0.1, 1.0, 10.0, 100.0, 1000.0])]);
+    let (moved, count) = equalise(&graph, &maxima);
+    // From the second convolution to the third, and out of the normalisation; the first is read twice.
+    assert_eq!(count, 2);
+    let changed = |name: &str| graph.floats(name) != moved.floats(name);
+    assert!(changed("second.weight") && changed("third.weight") && changed("norm.weight") && changed("point.weight"));
+    assert!(!changed("first.weight"));
+    assert_same(&outputs(&graph), &outputs(&moved));
+}
+
+#[test]
+fn sums_and_joins_are_in_8_bits_where_all_they_read_is_and_moved_values_keep_their_range() {
+    let graph = network();
+    let layers = layers(&graph);
+    let named = |names: &[&str]| -> Vec<&Layer> {
+        layers.iter().filter(|layer| names.iter().any(|name| layer.weight == format!("{name}.weight"))).collect()
+    };
+    let made_by = |operator: &str| {
+        let node = graph.nodes.iter().find(|node| node.op_type == operator).unwrap();
+        node.output[0].clone()
+    };
+    let all = Places::of(&graph, &named(&["first", "second", "third", "inner", "mixed"]));
+    let sum = &named(&["inner"])[0].input;
+    assert_ne!(&all.values[sum], sum, "what is pooled has the range of what it was pooled from");
+    assert!(all.values.contains_key(&made_by("Concat")) && all.values.contains_key(&made_by("Resize")));
+    assert!(!all.values.contains_key(graph.output()));
+    // The sum's other operand is in floating point, so the sum is written in 8 bits nowhere.
+    let few = Places::of(&graph, &named(&["second", "inner"]));
+    assert!(!few.values.contains_key(&made_by("Add")) && few.values[sum] == *sum);
+}
