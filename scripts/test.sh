@@ -3,8 +3,8 @@
 # which take most of the time, are compiled once.
 #
 #   S2INFER_REQUIRE_ALL=1   what cannot be installed, and so skipped, is a failure (CI sets this)
-#   ORT_DYLIB_PATH, OPENVINO_LIB_PATH, S2INFER_PYTHON, S2INFER_MLFLOW   used as they are where set, instead of being
-#                           installed
+#   ORT_DYLIB_PATH, OPENVINO_LIB_PATH, S2INFER_PYTHON, S2INFER_SERVERS, S2INFER_MLFLOW   used as they are where set,
+#                           instead of being installed
 #
 # The full output of each step goes to target/test-logs.
 set -uo pipefail
@@ -41,6 +41,9 @@ if [ -z "${S2INFER_PYTHON:-}" ]; then
     else
         skip "Python packages" "every comparison with a Python reader, runtime or validator"
     fi
+fi
+if [ -z "${S2INFER_SERVERS:-}" ] && ! step "servers" scripts/setup-servers.sh; then
+    skip "servers" "files at s3:// and https://"
 fi
 libtorch=false
 if step "libtorch" scripts/setup-libtorch.sh; then

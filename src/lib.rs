@@ -11,7 +11,7 @@
 //!
 //! | room | what it does |
 //! | --- | --- |
-//! | [`raster`] | TIFF, JPEG 2000, JPEG and PNG: validated headers, windows of raw samples, geo keys, the memory map; files on one grid |
+//! | [`raster`] | TIFF, JPEG 2000, JPEG and PNG, here or at an address: validated headers, windows of raw samples, geo keys, the memory map; files on one grid |
 //! | [`scene`] | tiles and products: bands by name, reflectance, validity, date, season, the clouds of every window |
 //! | [`model`] | model folders: manifest, hashes, graph scan, golden batch, the built-in model |
 //! | [`onnx`] | writing ONNX graphs and changing them |

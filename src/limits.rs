@@ -61,6 +61,18 @@ pub const WHOLE_READ_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of a file that is mapped; of a larger one the pages that were read would count as this process's memory until its
 /// end, 900 MB for a whole scene. Reading in pieces costs the same, since pixels are copied out of the map anyway.
 pub const MAPPED_BYTES_MAX: u64 = 64 << 20;
+/// Bytes that one request fetches of a remote file where single places of it are read.
+pub const REMOTE_AHEAD_BYTES_MIN: u64 = 64 << 10;
+/// The same where it is read from front to back.
+pub const REMOTE_AHEAD_BYTES_MAX: u64 = 4 << 20;
+/// Pieces kept of one remote file.
+pub const REMOTE_PIECES: usize = 3;
+/// Seconds until a server must have taken a connection.
+pub const REMOTE_CONNECT_S_MAX: u64 = 10;
+/// Seconds until a request must be answered whole.
+pub const REMOTE_REQUEST_S_MAX: u64 = 120;
+/// Times that a request is sent again after a fault of the server or the network.
+pub const REMOTE_RETRIES_MAX: usize = 3;
 /// Memory maps alive at one time; a raster opened beyond that is read in pieces instead.
 pub const GUARDED_MAPS_MAX: usize = 1024;
 /// Scans of a JPEG: a progressive file has about ten, and each one costs a pass over the image.

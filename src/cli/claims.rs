@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use s2infer::model::{Asset, Manifest, Model};
 use s2infer::output::{journal_path, lock_path};
+use s2infer::raster::address;
 use s2infer::scene::Product;
 use s2infer::{Error, Result};
 
@@ -79,6 +80,9 @@ impl Claims {
     /// # Errors
     /// As [`Self::input`].
     pub fn tile(&self, path: &Path) -> Result<()> {
+        if address(path).is_some() {
+            return Ok(());
+        }
         if path.is_dir() {
             let scene = path.canonicalize().unwrap_or_else(|_| path.to_owned());
             let within = self.places.iter().find(|(place, _)| place.starts_with(&scene));

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use s2infer::limits::{TABLE_BYTES_MAX, read_bounded, read_bounded_from};
 use s2infer::pipeline::Input;
-use s2infer::raster::looks_like_raster;
+use s2infer::raster::{address, looks_like_raster};
 use s2infer::scene::Product;
 use s2infer::{Error, Result};
 use walkdir::WalkDir;
 
-/// Expands what was given: a file or a product (a SAFE folder, a folder with one file a band) stands for itself, another
+/// Expands what was given: a file, an address or a product (a SAFE folder, a folder with one file a band) stands for itself, another
 /// folder for the products and rasters in it (recursively, sorted), a pattern for its matches (sorted). A file met twice
 /// is taken once.
 ///
@@ -50,6 +50,15 @@ pub fn expected_tiles(inputs: &[Input]) -> usize {
 }
 
 fn one(path: &Path, inputs: &mut Vec<Input>) -> Result<()> {
+    if let Some(address) = address(path) {
+        if address.ends_with('/') {
+            return Err(Error::usage(format!(
+                "{address} ends as a folder does; name its files, with --files-from if many"
+            )));
+        }
+        inputs.push(Input { path: path.to_owned(), problem: None });
+        return Ok(());
+    }
     match std::fs::symlink_metadata(path) {
         Ok(_) if path.is_dir() && !Product::is_product(path) => folder(path, inputs),
         // Without the slash that a shell puts behind a folder's name.

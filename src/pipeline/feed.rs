@@ -142,7 +142,7 @@ pub(super) fn open_window_plan(
 fn content_key(scene: &Scene) -> Result<String> {
     use std::fmt::Write;
     let mut key = String::with_capacity(96);
-    for byte in scene.content_sha256()? {
+    for byte in scene.content_key()? {
         let _ = write!(key, "{byte:02x}");
     }
     let observed = circumstances(scene);

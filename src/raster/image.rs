@@ -57,14 +57,14 @@ impl Image {
     /// SHA-256 of the file; of several, of their hashes in order.
     ///
     /// # Errors
-    /// As [`Raster::content_sha256`].
-    pub fn content_sha256(&self) -> Result<[u8; 32]> {
+    /// As [`Raster::content_key`].
+    pub fn content_key(&self) -> Result<[u8; 32]> {
         match self {
-            Self::File(raster) => raster.content_sha256(),
+            Self::File(raster) => raster.content_key(),
             Self::Stack(stack) => {
                 let mut all = Sha256::new();
                 for raster in stack.rasters() {
-                    all.update(raster.content_sha256()?);
+                    all.update(raster.content_key()?);
                 }
                 Ok(all.finalize().into())
             }

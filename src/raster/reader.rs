@@ -7,6 +7,7 @@ use super::grid::{Grid, Part, Rows, Take};
 use super::jp2::{self, Jp2};
 use super::magic::{self, MAGIC_BYTES};
 use super::patch::Patch;
+use super::remote;
 use super::source::{ReadOptions, Source};
 use super::tiff::{self, Chunks};
 use super::types::{Format, Header, Planes, Window};
@@ -30,7 +31,8 @@ enum Pixels {
 }
 
 impl Raster {
-    /// Opens the file and reads its header. The magic bytes decide what it is, never its name.
+    /// Opens the file, or what is at the address (`s3://`, `https://`, `http://`) in its place, and reads its header. The
+    /// magic bytes decide what it is, never its name.
     ///
     /// # Errors
     ///
@@ -63,7 +65,8 @@ impl Raster {
                 (header, grid, Pixels::Jp2(jp2))
             }
         };
-        header.has_mask |= mask_file(path).exists();
+        // No server is asked for a mask beside the file.
+        header.has_mask |= remote::address(path).is_none() && mask_file(path).exists();
         source.check_settled()?;
         Ok(Self { source, header, grid, pixels, cache: ChunkCache::default() })
     }
@@ -122,13 +125,14 @@ impl Raster {
         Ok(())
     }
 
-    /// SHA-256 of the file's bytes.
+    /// SHA-256 of the file's bytes; of a file at an address, of that and of the size, entity tag and time that its server
+    /// states.
     ///
     /// # Errors
     ///
     /// [`Io`](crate::Kind::Io) if the file cannot be read or changed meanwhile.
-    pub fn content_sha256(&self) -> Result<[u8; 32]> {
-        self.source.sha256().map_err(|error| error.context(self.source.path().display()))
+    pub fn content_key(&self) -> Result<[u8; 32]> {
+        self.source.content_key().map_err(|error| error.context(self.source.path().display()))
     }
 
     /// Whether the path still names the file as it was opened (device, inode, size, time of modification); to be

@@ -1,14 +1,16 @@
-//! The bytes of one file: read whole when small, else mapped, or read in pieces.
+//! The bytes of one file: read whole when small, else mapped, or read in pieces; of a remote one by range.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::buffer;
 use super::map::{GuardedMap, MapError};
+use super::remote::{self, Remote};
 use crate::limits::{MAPPED_BYTES_MAX, WHOLE_READ_BYTES_MAX};
 use crate::{Error, Result};
 
@@ -31,17 +33,26 @@ impl Default for ReadOptions {
     }
 }
 
-/// A regular file, opened.
+/// A regular file, or one at an address, opened.
 pub(super) struct Source {
     path: PathBuf,
-    identity: Identity,
+    length: u64,
+    origin: Origin,
     bytes: Bytes,
+}
+
+/// What was opened, as it was then.
+#[derive(Clone)]
+enum Origin {
+    File(Identity),
+    Remote(Arc<Remote>),
 }
 
 enum Bytes {
     Whole(Vec<u8>),
     Mapped(GuardedMap, File),
     Pieces(File),
+    Remote(Arc<Remote>),
 }
 
 /// What tells one state of a file from another.
@@ -81,6 +92,9 @@ pub(super) fn open_regular(path: &Path) -> Result<(File, Metadata)> {
 
 impl Source {
     pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
+        if let Some(address) = remote::address(path) {
+            return Self::open_remote(path, address);
+        }
         let (mut file, metadata) = open_regular(path)?;
         let identity = Identity::from(metadata);
         let bytes = if identity.length <= WHOLE_READ_BYTES_MAX {
@@ -98,13 +112,30 @@ impl Source {
                 None => Bytes::Pieces(file),
             }
         };
-        Ok(Self { path: path.to_path_buf(), identity, bytes })
+        Ok(Self { path: path.to_path_buf(), length: identity.length, origin: Origin::File(identity), bytes })
+    }
+
+    fn open_remote(path: &Path, address: &str) -> Result<Self> {
+        let remote = Arc::new(Remote::open(address)?);
+        let length = remote.length();
+        let bytes = if length <= WHOLE_READ_BYTES_MAX {
+            let mut whole = vec![0; length as usize];
+            remote.read(0, &mut whole)?;
+            Bytes::Whole(whole)
+        } else {
+            Bytes::Remote(remote.clone())
+        };
+        Ok(Self { path: path.to_path_buf(), length, origin: Origin::Remote(remote), bytes })
     }
 
     /// A file within this one, read already.
     pub(super) fn within(&self, bytes: Vec<u8>) -> Self {
-        let identity = Identity { length: bytes.len() as u64, ..self.identity };
-        Self { path: self.path.clone(), identity, bytes: Bytes::Whole(bytes) }
+        Self {
+            path: self.path.clone(),
+            length: bytes.len() as u64,
+            origin: self.origin.clone(),
+            bytes: Bytes::Whole(bytes),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -112,7 +143,7 @@ impl Source {
     }
 
     pub(super) fn length(&self) -> u64 {
-        self.identity.length
+        self.length
     }
 
     /// Whether [`Self::bytes`] costs nothing.
@@ -124,23 +155,21 @@ impl Source {
     pub(super) fn bytes<'a>(&'a self, offset: u64, length: usize, scratch: &'a mut Vec<u8>) -> Result<&'a [u8]> {
         let end = offset.checked_add(length as u64).filter(|&end| end <= self.length());
         let end = end.ok_or_else(|| self.past_end(offset, length))?;
-        let file = match &self.bytes {
-            Bytes::Whole(whole) => {
-                return whole.get(offset as usize..end as usize).ok_or_else(|| self.past_end(offset, length));
-            }
-            Bytes::Mapped(map, _) => {
-                buffer::resize(scratch, length)?;
-                return match map.copy_to(offset as usize, scratch) {
-                    Ok(()) => Ok(scratch),
-                    Err(MapError::OutOfRange) => Err(self.past_end(offset, length)),
-                    Err(MapError::Broken) => Err(Error::io("cut short or unreadable while it was mapped")),
-                };
-            }
-            Bytes::Pieces(file) => file,
-        };
+        if let Bytes::Whole(whole) = &self.bytes {
+            return whole.get(offset as usize..end as usize).ok_or_else(|| self.past_end(offset, length));
+        }
         buffer::resize(scratch, length)?;
-        file.read_exact_at(scratch, offset)
-            .map_err(|error| Error::io(format!("reading {length} bytes at offset {offset}: {error}")))?;
+        match &self.bytes {
+            Bytes::Whole(_) => {}
+            Bytes::Mapped(map, _) => map.copy_to(offset as usize, scratch).map_err(|error| match error {
+                MapError::OutOfRange => self.past_end(offset, length),
+                MapError::Broken => Error::io("cut short or unreadable while it was mapped"),
+            })?,
+            Bytes::Pieces(file) => file
+                .read_exact_at(scratch, offset)
+                .map_err(|error| Error::io(format!("reading {length} bytes at offset {offset}: {error}")))?,
+            Bytes::Remote(remote) => remote.read(offset, scratch)?,
+        }
         Ok(scratch)
     }
 
@@ -150,24 +179,36 @@ impl Source {
     }
 
     /// To be called after a window was read and before its pixels are used. A map shows zeroes, without any fault,
-    /// between the end of a truncated file and the end of its last page; only the file's state tells.
+    /// between the end of a truncated file and the end of its last page; only the file's state tells. A remote file's
+    /// state comes with every range of it.
     pub(super) fn check_settled(&self) -> Result<()> {
         match &self.bytes {
-            Bytes::Whole(_) => Ok(()),
-            Bytes::Mapped(_, file) | Bytes::Pieces(file) => {
-                let now = Identity::from(file.metadata().map_err(Error::io)?);
-                if now == self.identity { Ok(()) } else { Err(changed()) }
-            }
+            Bytes::Whole(_) | Bytes::Remote(_) => Ok(()),
+            Bytes::Mapped(_, file) | Bytes::Pieces(file) => self.compare(file.metadata()),
+        }
+    }
+
+    fn compare(&self, now: std::io::Result<Metadata>) -> Result<()> {
+        let now = Identity::from(now.map_err(Error::io)?);
+        match self.origin {
+            Origin::File(identity) if identity != now => Err(changed()),
+            _ => Ok(()),
         }
     }
 
     /// Whether the path still names the file as it was when it was opened.
     pub(super) fn check_unchanged(&self) -> Result<()> {
-        let now = Identity::from(fs::metadata(&self.path).map_err(Error::io)?);
-        if now == self.identity { Ok(()) } else { Err(changed()) }
+        match &self.origin {
+            Origin::File(_) => self.compare(fs::metadata(&self.path)),
+            Origin::Remote(remote) => remote.check_unchanged(),
+        }
     }
 
-    pub(super) fn sha256(&self) -> Result<[u8; 32]> {
+    /// SHA-256 of the bytes; of a remote file, of what its server states of them.
+    pub(super) fn content_key(&self) -> Result<[u8; 32]> {
+        if let Origin::Remote(remote) = &self.origin {
+            return remote.key();
+        }
         let mut hasher = Sha256::new();
         let mut scratch = Vec::new();
         let mut offset = 0;

@@ -199,13 +199,13 @@ impl Scene {
     /// SHA-256 of everything that results depend on: the pixels, the cloud pixels and the metadata.
     ///
     /// # Errors
-    /// As [`Raster::content_sha256`].
-    pub fn content_sha256(&self) -> Result<[u8; 32]> {
-        let Some(product) = &self.product else { return self.image.content_sha256() };
+    /// As [`Raster::content_key`].
+    pub fn content_key(&self) -> Result<[u8; 32]> {
+        let Some(product) = &self.product else { return self.image.content_key() };
         let mut all = Sha256::new();
-        all.update(self.image.content_sha256()?);
+        all.update(self.image.content_key()?);
         for raster in self.clouds.iter().flat_map(Clouds::rasters) {
-            all.update(raster.content_sha256()?);
+            all.update(raster.content_key()?);
         }
         all.update(&product.metadata);
         Ok(all.finalize().into())

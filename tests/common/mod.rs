@@ -31,6 +31,12 @@ pub fn mlflow() -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
+/// Python with the servers of the tests: `S2INFER_SERVERS`, else that of the repository's `.servers` folder.
+pub fn servers() -> Option<PathBuf> {
+    let path = env::var_os("S2INFER_SERVERS").map_or_else(|| root().join(".servers/bin/python"), PathBuf::from);
+    path.is_file().then_some(path)
+}
+
 /// The ONNX Runtime library: `ORT_DYLIB_PATH`, else the repository's `.ort` folder.
 pub fn ort_library() -> Option<PathBuf> {
     let named = env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);

@@ -7,6 +7,7 @@ use walkdir::WalkDir;
 
 use super::archive::Workspace;
 use crate::limits::{METADATA_BYTES_MAX, PRODUCT_DEPTH_MAX, PRODUCT_FILES_MAX, read_bounded};
+use crate::raster::{address, fetch};
 use crate::scene::canonical_band;
 use crate::{Error, Kind, Result};
 
@@ -36,26 +37,21 @@ impl Role {
 /// Where a file's bytes are.
 #[derive(Debug, Clone)]
 pub enum Location {
-    /// A file.
+    /// A file, or an address.
     File(PathBuf),
     /// An entry of an archive, unpacked when it is needed.
     Packed(Arc<Workspace>, String),
-    /// Somewhere that is not read from here.
-    Remote(String),
 }
 
 impl Location {
     /// The file to open.
     ///
     /// # Errors
-    /// [`crate::Kind::Unsupported`] for what is remote; what unpacking fails of.
+    /// What unpacking fails of.
     pub fn file(&self) -> Result<PathBuf> {
         match self {
             Self::File(path) => Ok(path.clone()),
             Self::Packed(workspace, name) => workspace.unpack(name),
-            Self::Remote(address) => Err(Error::unsupported(format!(
-                "{address} is remote: download it beside the STAC item, whose file names are then enough"
-            ))),
         }
     }
 
@@ -63,7 +59,7 @@ impl Location {
     pub fn text(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
-            Self::Packed(_, name) | Self::Remote(name) => name.clone(),
+            Self::Packed(_, name) => name.clone(),
         }
     }
 }
@@ -106,11 +102,14 @@ impl Ord for Entry {
     }
 }
 
-/// Bytes of a metadata file; nothing is read of a pipe or a device.
+/// Bytes of a metadata file, or of one at an address; nothing is read of a pipe or a device.
 ///
 /// # Errors
 /// [`Kind::Io`] for what is no regular file, [`Kind::Malformed`] for one that cannot be read or is too large.
 pub(super) fn metadata(path: &Path) -> Result<Vec<u8>> {
+    if let Some(address) = address(path) {
+        return fetch(address, METADATA_BYTES_MAX);
+    }
     if !path.is_file() {
         return Err(Error::io(format!("{}: not a regular file", path.display())));
     }
@@ -212,7 +211,7 @@ mod tests {
     #[test]
     fn files_are_known_by_the_names_of_every_layout() {
         let of = |path: &str| {
-            let entry = entry(Path::new(path), || Location::Remote(String::new()))?;
+            let entry = entry(Path::new(path), || Location::File(path.into()))?;
             Some((entry.role, entry.resolution_m))
         };
         let band = |name: &str, metres| Some((Role::Band(name.into()), metres));

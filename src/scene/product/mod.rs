@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use crate::raster::Geo;
+use crate::raster::{Geo, address};
 use crate::{Error, Result};
 
 pub use archive::Workspace;
@@ -70,12 +70,12 @@ pub struct Product {
 
 impl Product {
     /// Whether `path` is a product and no raster and no folder of tiles: a `.SAFE` folder or its granule, a
-    /// `.SAFE.zip`, a STAC item, a folder with one file a band.
+    /// `.SAFE.zip`, a STAC item (a file or an address), a folder with one file a band.
     pub fn is_product(path: &Path) -> bool {
         if path.is_dir() {
             return safe::is_safe(path) || folder::is_scene(path);
         }
-        archive::is_archive(path) || (stac::has_items_name(path) && path.is_file())
+        archive::is_archive(path) || (stac::has_items_name(path) && (path.is_file() || address(path).is_some()))
     }
 
     /// Reads what a product holds.
@@ -117,7 +117,7 @@ impl Product {
     pub fn files(&self) -> Vec<std::path::PathBuf> {
         let file = |entry: &Entry| match &entry.location {
             files::Location::File(path) => Some(path.clone()),
-            files::Location::Packed(..) | files::Location::Remote(_) => None,
+            files::Location::Packed(..) => None,
         };
         self.entries.iter().filter_map(file).collect()
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::files::{self, Entry, Location, Role};
 use super::{Declared, Product, ProductName, xml};
+use crate::raster::{address, join};
 use crate::scene::{canonical_band, parse_date};
 use crate::{Error, Result};
 
@@ -52,7 +53,7 @@ pub(super) fn open(path: &Path) -> Result<Product> {
     product.ignores_baseline = applied == Some(true);
     let assets = item["assets"].as_object().into_iter().flatten();
     for (key, asset) in assets {
-        let Some(entry) = entry(key, asset, path) else { continue };
+        let Some(entry) = entry(key, asset, path)? else { continue };
         let by_file = entry.location.text();
         let by_file = Path::new(&by_file).file_stem().and_then(|stem| stem.to_str()).and_then(files::role_of);
         if by_file.as_ref().is_some_and(|role| *role != entry.role) {
@@ -83,14 +84,14 @@ fn name_of(item: &Value) -> ProductName {
 }
 
 /// What an asset is: by its bands, its key, or its file's name.
-fn entry(key: &str, asset: &Value, item: &Path) -> Option<Entry> {
-    let href = asset["href"].as_str()?;
-    let file_name = href.rsplit('/').next()?.split('?').next()?;
+fn entry(key: &str, asset: &Value, item: &Path) -> Result<Option<Entry>> {
+    let Some(href) = asset["href"].as_str() else { return Ok(None) };
+    let file_name = href.rsplit('/').next().unwrap_or_default().split('?').next().unwrap_or_default();
     let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem);
     let extension = file_name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
     // Earth Search lists each band a second time as the JPEG 2000 it was made from.
     if key.ends_with("-jp2") || !extension.is_some_and(|name| ["tif", "tiff", "jp2"].contains(&name.as_str())) {
-        return None;
+        return Ok(None);
     }
     let bands = ["bands", "eo:bands"].iter().find_map(|name| asset[*name].as_array()).map_or(&[][..], Vec::as_slice);
     let named = match bands {
@@ -103,8 +104,8 @@ fn entry(key: &str, asset: &Value, item: &Path) -> Option<Entry> {
     let by_key = || if bands.len() > 1 { None } else { band(key) };
     let by_file = || if bands.len() > 1 { None } else { files::role_of(stem) };
     let role = files::role_of(key).filter(|role| role.band().is_none());
-    let role = role.or_else(|| named.or_else(by_key).map(Role::Band)).or_else(by_file)?;
-    Some(Entry { role, resolution_m: None, location: location(href, file_name, item) })
+    let Some(role) = role.or_else(|| named.or_else(by_key).map(Role::Band)).or_else(by_file) else { return Ok(None) };
+    Ok(Some(Entry { role, resolution_m: None, location: location(href, file_name, item)? }))
 }
 
 /// `B04`, `red`
@@ -113,18 +114,22 @@ fn band(name: &str) -> Option<String> {
     canonical.or_else(|| matches!(files::role_of(name), Some(Role::Band(_))).then(|| canonical_band(name)))
 }
 
-/// The file of that name beside the item, else the one that a relative address leads to.
-fn location(href: &str, file_name: &str, item: &Path) -> Location {
+/// The file of that name beside the item, else the one that a relative address leads to. An item at an address leads to
+/// others, never to files of this machine.
+fn location(href: &str, file_name: &str, item: &Path) -> Result<Location> {
+    if let Some(base) = address(item) {
+        return Ok(Location::File(join(base, href)?.into()));
+    }
     let folder = item.parent().unwrap_or(Path::new("."));
     let beside = folder.join(file_name);
     if beside.is_file() {
-        return Location::File(beside);
+        return Ok(Location::File(beside));
     }
-    match href.strip_prefix("file://") {
-        Some(path) => Location::File(path.into()),
-        None if href.contains("://") => Location::Remote(href.to_owned()),
-        None => Location::File(folder.join(href)),
-    }
+    Ok(Location::File(match href.strip_prefix("file://") {
+        Some(path) => path.into(),
+        None if href.contains("://") => join("", href)?.into(),
+        None => folder.join(href),
+    }))
 }
 
 /// Scale and offset of an asset, in DN; what it says of the offset twice must agree.

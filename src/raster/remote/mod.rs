@@ -1,0 +1,91 @@
+//! Files at an address, read by range: `s3://bucket/key`, `https://host/path`, `http://host/path`. Behind the feature
+//! `remote`; without it an address is an error that says so.
+
+#[cfg(not(feature = "remote"))]
+mod absent;
+#[cfg(feature = "remote")]
+mod ahead;
+#[cfg(feature = "remote")]
+mod store;
+
+use std::path::Path;
+
+#[cfg(not(feature = "remote"))]
+pub(super) use absent::Remote;
+#[cfg(feature = "remote")]
+pub(super) use store::Remote;
+
+use crate::{Error, Result};
+
+const SCHEMES: [&str; 3] = ["s3://", "https://", "http://"];
+
+/// The address that stands in the place of a path.
+pub fn address(path: &Path) -> Option<&str> {
+    path.to_str().filter(|text| SCHEMES.iter().any(|scheme| text.starts_with(scheme)))
+}
+
+/// All bytes at an address.
+///
+/// # Errors
+/// [`crate::Kind::Io`] for what cannot be had, [`crate::Kind::Limit`] for more than `bytes_max`.
+pub(crate) fn fetch(address: &str, bytes_max: u64) -> Result<Vec<u8>> {
+    let remote = Remote::open(address)?;
+    if remote.length() > bytes_max {
+        return Err(Error::limit(format!("{} bytes are more than {bytes_max}", remote.length())));
+    }
+    let mut bytes = vec![0; remote.length() as usize];
+    remote.read(0, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The address that `href` means in a document at `base`: never a file of this machine.
+///
+/// # Errors
+/// [`crate::Kind::Unsupported`] for a scheme that is not read.
+pub(crate) fn join(base: &str, href: &str) -> Result<String> {
+    if address(Path::new(href)).is_some() {
+        return Ok(href.to_owned());
+    }
+    if href.contains("://") {
+        return Err(Error::unsupported(format!("{href}: read are s3://, https:// and http://")));
+    }
+    let (scheme, rest) = base.split_once("://").unwrap_or(("https", base));
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let mut parts: Vec<&str> = rest.split('/').collect();
+    // The host stays; an absolute reference begins at its root.
+    parts.truncate(if href.starts_with('/') { 1 } else { parts.len().saturating_sub(1).max(1) });
+    for part in href.trim_start_matches('/').split('/') {
+        match part {
+            "." => {}
+            ".." if parts.len() > 1 => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    Ok(format!("{scheme}://{}", parts.join("/")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_stay_at_their_host() {
+        let at = |href| join("https://host:1/a/b/item.json?sig=1", href).unwrap();
+        assert_eq!(at("./B04.tif"), "https://host:1/a/b/B04.tif");
+        assert_eq!(at("B04.tif?x=1"), "https://host:1/a/b/B04.tif?x=1");
+        assert_eq!(at("../c/B04.tif"), "https://host:1/a/c/B04.tif");
+        assert_eq!(at("../../../../etc/passwd"), "https://host:1/../etc/passwd".replace("/..", ""));
+        assert_eq!(at("/etc/passwd"), "https://host:1/etc/passwd");
+        assert_eq!(at("s3://bucket/B04.tif"), "s3://bucket/B04.tif");
+        assert_eq!(join("s3://bucket/item.json", "B04.tif").unwrap(), "s3://bucket/B04.tif");
+        assert!(join("https://host/item.json", "file:///etc/passwd").is_err());
+        assert!(join("https://host/item.json", "ftp://host/B04.tif").is_err());
+    }
+
+    #[test]
+    fn only_these_schemes_are_addresses() {
+        assert!(address(Path::new("s3://bucket/key")).is_some());
+        assert!(address(Path::new("tiles/https:/x.tif")).is_none());
+        assert!(address(Path::new("file:///x.tif")).is_none());
+    }
+}

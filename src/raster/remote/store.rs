@@ -1,0 +1,198 @@
+//! Ranges of objects by the crate `object_store`.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::aws::AmazonS3Builder;
+use object_store::client::{HttpClient, HttpConnector};
+use object_store::http::HttpBuilder;
+use object_store::path::Path as Key;
+use object_store::{ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig};
+use sha2::{Digest, Sha256};
+use tokio::runtime::Runtime;
+
+use super::ahead::Pieces;
+use crate::limits::{REMOTE_AHEAD_BYTES_MIN, REMOTE_CONNECT_S_MAX, REMOTE_REQUEST_S_MAX, REMOTE_RETRIES_MAX};
+use crate::{Error, Result};
+
+/// A file at an address, as it was when it was opened: every later answer must be of the same state.
+pub(crate) struct Remote {
+    store: Arc<dyn ObjectStore>,
+    key: Key,
+    address: String,
+    state: State,
+    pieces: Mutex<Pieces>,
+}
+
+/// What tells one state of a remote file from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct State {
+    length: u64,
+    e_tag: Option<String>,
+    modified: String,
+}
+
+impl From<&ObjectMeta> for State {
+    fn from(meta: &ObjectMeta) -> Self {
+        Self { length: meta.size, e_tag: meta.e_tag.clone(), modified: meta.last_modified.to_rfc3339() }
+    }
+}
+
+impl Remote {
+    /// Asks for the first bytes, which says what the file is as well.
+    pub(crate) fn open(address: &str) -> Result<Self> {
+        let (store, key) = store(address).map_err(|error| explain(address, &error))?;
+        let (state, first) = get(&*store, &key, 0, REMOTE_AHEAD_BYTES_MIN).map_err(|error| explain(address, &error))?;
+        let mut pieces = Pieces::default();
+        pieces.keep(0, first);
+        Ok(Self { store, key, address: address.to_owned(), state, pieces: Mutex::new(pieces) })
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        self.state.length
+    }
+
+    /// Fills `bytes` from `offset` on, all of which must lie within the file.
+    pub(crate) fn read(&self, offset: u64, bytes: &mut [u8]) -> Result<()> {
+        let mut pieces = self.pieces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = offset + done as u64;
+            let had = pieces.copy(at, &mut bytes[done..]);
+            done += had;
+            if had == 0 {
+                let planned = pieces.plan(at, (bytes.len() - done) as u64);
+                pieces.keep(at, self.fetch(at, planned)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch(&self, offset: u64, length: u64) -> Result<Bytes> {
+        let (state, bytes) =
+            get(&*self.store, &self.key, offset, length).map_err(|error| explain(&self.address, &error))?;
+        let expected = length.min(self.state.length.saturating_sub(offset));
+        if state != self.state {
+            return Err(Error::io("changed while being read"));
+        }
+        if bytes.is_empty() || bytes.len() as u64 != expected {
+            return Err(Error::io(format!(
+                "the server sent {} bytes at offset {offset}, {expected} were asked for",
+                bytes.len()
+            )));
+        }
+        Ok(bytes)
+    }
+
+    /// Whether the address still leads to the same state.
+    pub(crate) fn check_unchanged(&self) -> Result<()> {
+        self.fetch(0, 1).map(drop)
+    }
+
+    /// Stands for the content: of the address and of the size, entity tag and time that the server states.
+    pub(crate) fn key(&self) -> Result<[u8; 32]> {
+        let State { length, e_tag, modified } = &self.state;
+        Ok(Sha256::digest(format!("{}\n{length}\n{e_tag:?}\n{modified}", self.address)).into())
+    }
+}
+
+/// Where and under which key an address is. Of `s3://` the settings are those of the environment (`AWS_…`).
+fn store(address: &str) -> object_store::Result<(Arc<dyn ObjectStore>, Key)> {
+    let retry = RetryConfig { max_retries: REMOTE_RETRIES_MAX, ..RetryConfig::default() };
+    if let Some(rest) = address.strip_prefix("s3://") {
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
+        return Ok((Arc::new(builder.with_http_connector(Connector).build()?), Key::parse(key)?));
+    }
+    // The whole address is the store's, so that a signature in it survives.
+    let builder = HttpBuilder::new().with_url(address).with_retry(retry);
+    let options = ClientOptions::new().with_allow_http(true);
+    Ok((Arc::new(builder.with_client_options(options).with_http_connector(Connector).build()?), Key::default()))
+}
+
+/// The state of a file and the bytes `offset..offset + length` of it, or fewer at its end.
+fn get(store: &dyn ObjectStore, key: &Key, offset: u64, length: u64) -> object_store::Result<(State, Bytes)> {
+    let range = Some(GetRange::Bounded(offset..offset + length));
+    let options = GetOptions { range, ..GetOptions::default() };
+    runtime().block_on(async {
+        let result = store.get_opts(key, options).await?;
+        let state = State::from(&result.meta);
+        Ok((state, result.bytes().await?))
+    })
+}
+
+/// The one thread that waits for servers.
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let builder = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        builder.expect("a thread can be started")
+    })
+}
+
+/// Gives every store the same connections.
+#[derive(Debug)]
+struct Connector;
+
+impl HttpConnector for Connector {
+    fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
+        static CLIENT: OnceLock<Result<reqwest::Client, String>> = OnceLock::new();
+        let client = CLIENT.get_or_init(|| {
+            // A provider that is installed already serves as well.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let builder = reqwest::Client::builder()
+                .user_agent(concat!("s2infer/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(Duration::from_secs(REMOTE_CONNECT_S_MAX))
+                .timeout(Duration::from_secs(REMOTE_REQUEST_S_MAX));
+            builder.build().map_err(|error| chain(&error))
+        });
+        match client {
+            Ok(client) => Ok(HttpClient::new(client.clone())),
+            Err(error) => Err(object_store::Error::Generic { store: "HTTP", source: error.clone().into() }),
+        }
+    }
+}
+
+/// One line, with the remedy where there is one.
+fn explain(address: &str, error: &object_store::Error) -> Error {
+    use object_store::Error as E;
+    let is_s3 = address.starts_with("s3://");
+    let said = chain(error);
+    match error {
+        E::NotFound { .. } => Error::io("not found at this address (404)"),
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } if is_s3 => Error::io(
+            "access denied; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or \
+             AWS_SKIP_SIGNATURE=true for a public bucket; AWS_REQUEST_PAYER=true where the requester pays",
+        ),
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
+            Error::io("access denied (401 or 403); a signed address may have expired")
+        }
+        _ if said.contains("Received non-partial response") => {
+            Error::unsupported("the server does not serve ranges of the file; download it")
+        }
+        _ if is_s3 && said.contains("redirect without LOCATION") => {
+            Error::io("the bucket lies in another region; set AWS_REGION to it")
+        }
+        _ if is_s3 && said.contains("169.254.169.254") => Error::io(
+            "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public \
+             bucket",
+        ),
+        _ => Error::io(said),
+    }
+}
+
+/// What an error and all that caused it say, each once and in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !said.contains(&text) {
+            said.push_str(": ");
+            said.push_str(&text);
+        }
+        cause = error.source();
+    }
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}

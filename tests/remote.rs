@@ -1,0 +1,214 @@
+//! Tiles and scenes at `s3://` and `https://`: the pixels of the file, read by range, or one line that says why not.
+
+#[path = "common/mod.rs"]
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+
+use common::{python, servers, skip_or_fail};
+use s2infer::raster::{Planes, Raster, ReadOptions, Window};
+use serde_json::Value;
+
+/// A scene of more bytes than are read whole.
+const SIDE_PX: u32 = 1100;
+
+/// Servers over a folder with a scene, which end with this.
+struct Place {
+    folder: tempfile::TempDir,
+    ports: Vec<u16>,
+    server: Child,
+    _until_closed: ChildStdin,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+impl Place {
+    /// `files/scene.tif` and `files/cogs/…` with a STAC item beside them, by scripts/make_scene.py.
+    fn new() -> Option<Self> {
+        let (Some(python), Some(servers)) = (python(), servers()) else {
+            skip_or_fail("Python and its servers (scripts/setup-servers.sh)");
+            return None;
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let files = folder.path().join("files");
+        std::fs::create_dir(&files).unwrap();
+        let script = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        let mut make = Command::new(python);
+        make.current_dir(&files).arg(script("scripts/make_scene.py"));
+        make.args(["--side-px", &SIDE_PX.to_string(), "--towns", "0.05", "--s2infer", env!("CARGO_BIN_EXE_s2infer")]);
+        let made = make.args(["--cog", "scene.tif", "--cog-folder", "cogs", "--stac", "v1"]).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        relative_links(&item_in(&files.join("cogs")), |name| format!("./{name}"));
+        let mut server = Command::new(servers)
+            .arg(script("tests/servers.py"))
+            .arg(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+        let ready = lines.map_while(Result::ok).find_map(|line| Some(line.strip_prefix("READY ")?.to_owned()));
+        let ports = ready.expect("the servers start").split(' ').map(|port| port.parse().unwrap()).collect();
+        let until_closed = server.stdin.take().unwrap();
+        Some(Self { folder, ports, server, _until_closed: until_closed })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn https(&self, name: &str) -> String {
+        format!("https://localhost:{}/{name}", self.ports[1])
+    }
+
+    fn http(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/{name}", self.ports[2])
+    }
+
+    /// The program with the certificate and the S3 server of this place.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
+        command.current_dir(self.folder.path()).env_remove("ORT_DYLIB_PATH");
+        command.env("SSL_CERT_FILE", self.path("ca.pem"));
+        command.env("AWS_ENDPOINT", format!("http://127.0.0.1:{}", self.ports[0])).env("AWS_ALLOW_HTTP", "true");
+        command.env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "secret");
+        command.args(["--engine", "tract", "--tta", "none", "--threshold", "0.5"]).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn scores(&self, input: &str) -> Vec<[Value; 3]> {
+        let output = self.run(&[input, "--format", "ndjson"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let rows = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.map(|row| ["x", "y", "score"].map(|key| row[key].clone())).collect()
+    }
+
+    /// Ranges that were asked for of a path: first byte and last.
+    fn ranges(&self, path: &str) -> Vec<(u64, u64)> {
+        let log = std::fs::read_to_string(self.path("requests.log")).unwrap_or_default();
+        let of_path = log.lines().filter_map(|line| line.strip_prefix(&format!("GET {path} bytes=")));
+        of_path
+            .map(|range| range.split_once('-').unwrap())
+            .map(|(from, to)| (from.parse().unwrap(), to.parse().unwrap()))
+            .collect()
+    }
+}
+
+fn item_in(folder: &Path) -> PathBuf {
+    let scene = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let files = std::fs::read_dir(scene).unwrap().flatten().map(|entry| entry.path());
+    files.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "json")).unwrap()
+}
+
+fn relative_links(item: &Path, link: impl Fn(&str) -> String) {
+    let mut json: Value = serde_json::from_slice(&std::fs::read(item).unwrap()).unwrap();
+    for asset in json["assets"].as_object_mut().unwrap().values_mut() {
+        let href = asset["href"].as_str().unwrap().to_owned();
+        asset["href"] = link(href.rsplit('/').next().unwrap()).into();
+    }
+    std::fs::write(item, json.to_string()).unwrap();
+}
+
+#[test]
+fn a_remote_scene_has_the_scores_of_the_file() {
+    let Some(place) = Place::new() else { return };
+    let here = place.scores("files/scene.tif");
+    assert!(here.len() > 200 && here.iter().any(|row| row[2].as_f64().is_some_and(|score| score > 0.5)));
+    assert!(place.scores(&place.https("scene.tif")) == here);
+    assert!(place.scores("s3://tiles/scene.tif") == here);
+    let item = item_in(&place.path("files/cogs"));
+    let by_item = place.scores(item.to_str().unwrap());
+    assert_eq!(by_item.len(), here.len());
+    let address = place.https(item.strip_prefix(place.path("files")).unwrap().to_str().unwrap());
+    assert!(place.scores(&address) == by_item, "an item at an address, its files by their links");
+    std::fs::copy(&item, place.path("item.json")).unwrap();
+    let base = address.rsplit_once('/').unwrap().0.to_owned();
+    relative_links(&place.path("item.json"), |name| format!("{base}/{name}"));
+    assert!(place.scores("item.json") == by_item, "an item here, its files at addresses");
+}
+
+#[test]
+fn a_file_is_read_by_range_and_no_byte_twice() {
+    let Some(place) = Place::new() else { return };
+    let size = std::fs::metadata(place.path("files/scene.tif")).unwrap().len();
+    let output = place.run(&[&place.https("scene.tif"), "--dry-run"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let header = place.ranges("/scene.tif");
+    let asked = |ranges: &[(u64, u64)]| ranges.iter().map(|(from, to)| to.min(&(size - 1)) - from + 1).sum::<u64>();
+    assert!(asked(&header) <= 256 << 10, "{header:?} for the header of {size} bytes");
+    let address = place.https("scene.tif?signature=a%2Fb");
+    assert!(place.run(&[&address, "--output", "out.csv"]).status.success());
+    let ranges = place.ranges("/scene.tif?signature=a%2Fb");
+    assert!(ranges.len() < 40 && asked(&ranges) < size + size / 4, "{ranges:?} of {size} bytes");
+}
+
+#[test]
+fn what_has_not_changed_is_not_decided_again() {
+    let Some(place) = Place::new() else { return };
+    let address = place.https("scene.tif");
+    let arguments = [address.as_str(), "--output", "out.csv", "--resume"];
+    assert!(place.run(&arguments).status.success());
+    let (table, asked) = (std::fs::read(place.path("out.csv")).unwrap(), place.ranges("/scene.tif").len());
+    assert!(place.run(&arguments).status.success());
+    assert_eq!(std::fs::read(place.path("out.csv")).unwrap(), table);
+    assert!(place.ranges("/scene.tif").len() <= asked + 3, "the header, and whether it is still the same");
+}
+
+#[test]
+fn a_file_that_is_replaced_meanwhile_is_an_error() {
+    let Some(place) = Place::new() else { return };
+    let address = place.http("scene.tif");
+    let raster = Raster::open(Path::new(&address), &ReadOptions::default()).unwrap();
+    let read = |y| {
+        let mut planes = Planes::default();
+        raster.read(Window { x: 0, y, width: SIDE_PX, height: 64 }, &[0], &mut planes).map(|()| planes)
+    };
+    read(0).unwrap();
+    let path = place.path("files/scene.tif");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.push(0);
+    std::fs::write(&path, bytes).unwrap();
+    let error = read(SIDE_PX - 64).unwrap_err();
+    assert!(error.to_string().ends_with("changed while being read"), "{error}");
+    assert!(raster.check_unchanged().is_err());
+}
+
+#[test]
+fn what_cannot_be_had_is_said_in_one_line() {
+    let Some(place) = Place::new() else { return };
+    let refused = |input: &str, words: &[&str], change: &dyn Fn(&mut Command)| {
+        let mut command = place.command(&[input, "--output", "out.csv", "--force"]);
+        change(&mut command);
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{input}: {said}");
+        let table = std::fs::read_to_string(place.path("out.csv")).unwrap_or_default();
+        assert!(words.iter().all(|word| said.contains(word) || table.contains(word)), "{input}: {words:?}: {said} {table}");
+    };
+    let as_is = |_: &mut Command| {};
+    refused(&place.https("absent.tif"), &["not found at this address"], &as_is);
+    refused("s3://tiles/absent.tif", &["not found at this address"], &as_is);
+    refused("s3://absent/scene.tif", &["not found at this address"], &as_is);
+    refused(&place.https("denied/scene.tif"), &["access denied"], &as_is);
+    refused(&place.https("plain/scene.tif"), &["does not serve ranges", "download"], &as_is);
+    refused(&place.https("cogs/"), &["--files-from"], &as_is);
+    refused("s3://tiles", &["s3://bucket/key"], &as_is);
+    refused(&place.https("scene.tif"), &["certificate"], &|command| drop(command.env_remove("SSL_CERT_FILE")));
+    refused("https://127.0.0.1:9/scene.tif", &["refused"], &as_is);
+    refused("ftp://localhost/scene.tif", &["No such file"], &as_is);
+    let unsigned = |command: &mut Command| drop(command.env_remove("AWS_ACCESS_KEY_ID").env("AWS_SKIP_SIGNATURE", "true"));
+    refused("s3://tiles/scene.tif", &["access denied", "AWS_ACCESS_KEY_ID"], &unsigned);
+}
