@@ -20,8 +20,31 @@ if ! step "crates" cargo fetch --locked --target "$(rustc -vV | sed -n "s/^host:
     export CARGO_NET_OFFLINE=true
     forgive "crates" "no network: building from the crates that are in cargo's cache"
 fi
+[ -n "${ORT_DYLIB_PATH:-}" ] || prepare "ONNX Runtime library" scripts/setup-ort.sh
+[ -n "${OPENVINO_LIB_PATH:-}" ] || prepare "OpenVINO libraries" scripts/setup-openvino.sh
+[ -n "${S2INFER_PYTHON:-}" ] || prepare "Python packages" scripts/setup-python.sh
+[ -n "${S2INFER_SERVERS:-}" ] || prepare "servers" scripts/setup-servers.sh
+[ -n "${S2INFER_MLFLOW:-}" ] || prepare "MLflow" scripts/setup-mlflow.sh
+prepare "libtorch" scripts/setup-libtorch.sh
+
+step "formatting" cargo fmt --check
+step "lints" cargo clippy --release --locked --lib --bins -- -D warnings
+step "lints, static build" cargo clippy --release --locked --no-default-features --features mimalloc -- -D warnings
+libtorch=false
+trainer=()
+if prepared "libtorch"; then
+    libtorch=true
+    trainer=(--features train)
+else
+    skip "libtorch" "the trainer's lints and tests"
+fi
+step "lints, all targets" cargo clippy --release --locked "${trainer[@]}" --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" step "documentation" cargo doc --release --locked --no-deps
+
+step "compiling the tests" cargo test --release --locked --no-run
+
 if [ -z "${ORT_DYLIB_PATH:-}" ]; then
-    if step "ONNX Runtime library" scripts/setup-ort.sh; then
+    if prepared "ONNX Runtime library"; then
         ORT_DYLIB_PATH=$(ls "$root"/.ort/libonnxruntime.so.*)
         export ORT_DYLIB_PATH
     else
@@ -29,42 +52,26 @@ if [ -z "${ORT_DYLIB_PATH:-}" ]; then
     fi
 fi
 if [ -z "${OPENVINO_LIB_PATH:-}" ]; then
-    if step "OpenVINO libraries" scripts/setup-openvino.sh; then
+    if prepared "OpenVINO libraries"; then
         export OPENVINO_LIB_PATH=$root/.openvino
     else
         skip "OpenVINO libraries" "every test on OpenVINO"
     fi
 fi
 if [ -z "${S2INFER_PYTHON:-}" ]; then
-    if step "Python packages" scripts/setup-python.sh; then
+    if prepared "Python packages"; then
         export S2INFER_PYTHON=$root/.venv/bin/python
     else
         skip "Python packages" "every comparison with a Python reader, runtime or validator"
     fi
 fi
-if [ -z "${S2INFER_SERVERS:-}" ] && ! step "servers" scripts/setup-servers.sh; then
+if [ -z "${S2INFER_SERVERS:-}" ] && ! prepared "servers"; then
     skip "servers" "files at s3:// and https://"
 fi
-libtorch=false
-if step "libtorch" scripts/setup-libtorch.sh; then
-    libtorch=true
-else
-    skip "libtorch" "the trainer's lints and tests"
-fi
-
-if $libtorch && [ -z "${S2INFER_MLFLOW:-}" ] && ! step "MLflow" scripts/setup-mlflow.sh; then
+if [ -z "${S2INFER_MLFLOW:-}" ] && ! prepared "MLflow"; then
     skip "MLflow" "the trainer's logging to a real MLflow server"
 fi
 
-step "formatting" cargo fmt --check
-step "lints" cargo clippy --release --locked --all-targets -- -D warnings
-step "lints, static build" cargo clippy --release --locked --no-default-features --features mimalloc -- -D warnings
-# Only what the feature adds; the other tests were looked at above.
-$libtorch && step "lints, trainer" cargo clippy --release --locked --features train --lib --bins --examples --test 'train*' \
-    --test benchmark -- -D warnings
-RUSTDOCFLAGS="-D warnings" step "documentation" cargo doc --release --locked --no-deps
-
-step "compiling the tests" cargo test --release --locked --no-run
 step_tests "tests" cargo test --release --locked --no-fail-fast -- --show-output
 $libtorch && step_tests "tests, trainer" \
     cargo test --release --locked --no-fail-fast --features train --lib --bin s2train --test 'train*' --test benchmark \

@@ -3,6 +3,7 @@
 
 logs=$root/target/test-logs
 mkdir -p "$logs"
+declare -A preparing
 failed=()
 skipped=()
 without=()
@@ -11,16 +12,36 @@ log_of() { printf '%s/%s.log' "$logs" "${1//[ ,]/-}"; }
 
 # step NAME COMMAND…: runs it, prints one line, and the log's end where it failed.
 step() {
-    local name=$1 log started=$SECONDS
+    local name=$1 status=0 started=$SECONDS
     shift
-    log=$(log_of "$name")
-    if "$@" > "$log" 2>&1 < /dev/null; then
-        printf 'ok      %-24s %4d s\n' "$name" $((SECONDS - started))
+    "$@" > "$(log_of "$name")" 2>&1 < /dev/null || status=$?
+    verdict "$name" $status $((SECONDS - started)) "$*"
+}
+
+# prepare NAME COMMAND…: begins what mostly waits for the network, beside the steps that follow.
+prepare() {
+    local name=$1
+    shift
+    "$@" > "$(log_of "$name")" 2>&1 < /dev/null &
+    preparing[$name]=$!
+}
+
+# prepared NAME: waits for it; one line with the time that the wait took.
+prepared() {
+    local status=0 started=$SECONDS
+    wait "${preparing[$1]}" || status=$?
+    verdict "$1" $status $((SECONDS - started)) "see scripts/setup-*.sh"
+}
+
+# verdict NAME STATUS SECONDS WHAT
+verdict() {
+    if [ "$2" = 0 ]; then
+        printf 'ok      %-24s %4d s\n' "$1" "$3"
         return 0
     fi
-    printf 'FAILED  %-24s %4d s   %s\n' "$name" $((SECONDS - started)) "$*"
-    tail -n 40 "$log" | sed 's/^/        /'
-    failed+=("$name")
+    printf 'FAILED  %-24s %4d s   %s\n' "$1" "$3" "$4"
+    tail -n 40 "$(log_of "$1")" | sed 's/^/        /'
+    failed+=("$1")
     return 1
 }
 
