@@ -227,8 +227,14 @@ fn missing_bands_are_named_with_the_resolution_that_has_them() {
     sixty_metre_model(&place);
     let output = place.run(&[safe.to_str().unwrap(), "--threshold", "0.5"]);
     refused(&output, &["band B04, B03, B02, B8A missing at 10 m", "--resolution 60"]);
-    let coarse = place.run(&[safe.to_str().unwrap(), "--resolution", "600000", "--threshold", "0.5"]);
-    refused(&coarse, &["--resolution 600000", "1830x1830 pixels of 60 m"]);
+}
+
+#[test]
+fn a_pixel_larger_than_the_scene_is_refused() {
+    let Some(safe) = real_safe() else { return };
+    let refusal = Scene::open(&safe, &model_of(&["B04", "B03"]), &options(Some(600_000))).unwrap_err();
+    let said = "--resolution 600000: the scene has 1830x1830 pixels of 60 m";
+    assert!(refusal.to_string().contains(said), "{refusal}");
 }
 
 #[test]

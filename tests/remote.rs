@@ -196,7 +196,10 @@ fn what_cannot_be_had_is_said_in_one_line() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success(), "{input}: {said}");
         let table = std::fs::read_to_string(place.path("out.csv")).unwrap_or_default();
-        assert!(words.iter().all(|word| said.contains(word) || table.contains(word)), "{input}: {words:?}: {said} {table}");
+        assert!(
+            words.iter().all(|word| said.contains(word) || table.contains(word)),
+            "{input}: {words:?}: {said} {table}"
+        );
     };
     let as_is = |_: &mut Command| {};
     refused(&place.https("absent.tif"), &["not found at this address"], &as_is);
@@ -209,6 +212,7 @@ fn what_cannot_be_had_is_said_in_one_line() {
     refused(&place.https("scene.tif"), &["certificate"], &|command| drop(command.env_remove("SSL_CERT_FILE")));
     refused("https://127.0.0.1:9/scene.tif", &["refused"], &as_is);
     refused("ftp://localhost/scene.tif", &["No such file"], &as_is);
-    let unsigned = |command: &mut Command| drop(command.env_remove("AWS_ACCESS_KEY_ID").env("AWS_SKIP_SIGNATURE", "true"));
+    let unsigned =
+        |command: &mut Command| drop(command.env_remove("AWS_ACCESS_KEY_ID").env("AWS_SKIP_SIGNATURE", "true"));
     refused("s3://tiles/scene.tif", &["access denied", "AWS_ACCESS_KEY_ID"], &unsigned);
 }

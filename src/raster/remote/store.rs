@@ -8,7 +8,7 @@ use object_store::aws::AmazonS3Builder;
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::http::HttpBuilder;
 use object_store::path::Path as Key;
-use object_store::{ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, RetryConfig};
+use object_store::{ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, RetryConfig};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
@@ -102,6 +102,10 @@ fn store(address: &str) -> object_store::Result<(Arc<dyn ObjectStore>, Key)> {
     let retry = RetryConfig { max_retries: REMOTE_RETRIES_MAX, ..RetryConfig::default() };
     if let Some(rest) = address.strip_prefix("s3://") {
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        if key.is_empty() {
+            let source = "an object is s3://bucket/key".into();
+            return Err(object_store::Error::Generic { store: "S3", source });
+        }
         let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
         return Ok((Arc::new(builder.with_http_connector(Connector).build()?), Key::parse(key)?));
     }
