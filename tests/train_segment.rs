@@ -65,7 +65,17 @@ fn write_tiles(folder: &Path) -> PathBuf {
 
 fn segment(manifest: &Path, name: &str, more: &[&str]) -> Command {
     let folder = manifest.parent().unwrap();
-    let mut command = s2train(&["segment", "--classes", CLASSES, "--bands", "B04,B03,B02,B08", "--tile-px", "32"]);
+    let mut command = s2train(&[
+        "segment",
+        "--name",
+        "squares",
+        "--classes",
+        CLASSES,
+        "--bands",
+        "B04,B03,B02,B08",
+        "--tile-px",
+        "32",
+    ]);
     command.args(["--precision", "fp32", "--width", "8", "--depth", "2", "--batch", "6", "--learning-rate", "0.01"]);
     command.arg("--tiles").arg(manifest).arg("--checkpoints").arg(folder.join(format!("{name}-checkpoints")));
     command.arg("--out").arg(folder.join(name)).args(more);
@@ -100,7 +110,8 @@ fn torch_logits(manifest: &Path, name: &str, model: &Model) -> Vec<f32> {
 fn what_was_trained_beats_the_commonest_class_on_every_engine_and_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = write_tiles(folder.path());
-    let flags = ["--epochs", "8", "--dice", "0.3", "--crop-px", "16", "--crops", "2", "--weights", "fp32"];
+    let flags = "--epochs 10 --dice 0.3 --crop-px 16 --crops 4 --jitter 0.02,0.01,0.002 --weights fp32";
+    let flags: Vec<&str> = flags.split(' ').collect();
     succeed(segment(&manifest, "squares", &flags).output().unwrap());
     let out = folder.path().join("squares");
     let model = Model::load(&out).unwrap();
