@@ -6,7 +6,9 @@
 //! | light and air | [`sun`], [`atmosphere`], [`cloud`] |
 //! | ground | [`season`] |
 //! | instrument | [`bands`], [`sensor`], [`tile`] |
+//! | what surfaces reflect | [`spectra`] |
 //! | chance | [`random`], [`field`], [`severity`] |
+//! | files | [`folder`] |
 //! | real patches under another season and sky | [`shift`] |
 //! | coasts | [`coast`] |
 
@@ -15,10 +17,12 @@ pub mod bands;
 pub mod cloud;
 pub mod coast;
 pub mod field;
+pub mod folder;
 pub mod random;
 pub mod season;
 pub mod sensor;
 pub mod severity;
 pub mod shift;
+pub mod spectra;
 pub mod sun;
 pub mod tile;
