@@ -114,6 +114,7 @@ impl ModelArguments {
             precision: Precision::Fp32,
             weights_storage: self.weights,
             classes: self.classes.clone(),
+            ignored_classes: Vec::new(),
             head: if self.classes.len() == 2 { Head::Binary } else { Head::Multiclass },
             tta: self.tta,
             temperature: 1.0,
