@@ -8,9 +8,10 @@
 //! | instrument | [`bands`], [`sensor`], [`tile`] |
 //! | what surfaces reflect | [`spectra`] |
 //! | chance | [`random`], [`field`], [`severity`] |
-//! | files | [`folder`] |
+//! | files | [`folder`], [`plain`] |
 //! | real patches under another season and sky | [`shift`] |
 //! | coasts | [`coast`] |
+//! | land cover | [`landcover`] |
 
 pub mod atmosphere;
 pub mod bands;
@@ -18,6 +19,8 @@ pub mod cloud;
 pub mod coast;
 pub mod field;
 pub mod folder;
+pub mod landcover;
+pub mod plain;
 pub mod random;
 pub mod season;
 pub mod sensor;

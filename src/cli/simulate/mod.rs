@@ -1,6 +1,7 @@
 //! `s2infer simulate`: tiles of places that do not exist.
 
 mod coast;
+mod landcover;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,10 @@ for each split (train, select, temperature, calibration, measurement) and manife
   footprint_px, structures, lookalikes, settlements
 The same seed and options give the same bytes. Nothing measured on these tiles is a measurement of real coasts.
 
+--task landcover: DIR/train/images/ID.tif and DIR/train/masks/ID.tif, the same of test, train_labels.csv and test_labels.csv
+with the classes' shares by sample_id, and manifest.csv with path,mask,split,site,region,season,cloud. No region is in two of
+training, validation (the splits select and temperature) and test (measurement).
+
 Regions of coasts:
   atlantic-dunes, maquis-coves, granite-heath, northern-meadows, baltic-pines, olive-plain, karst-islands,
   arid-island, rias-woods, chalk-estuary, southern-pastures, sandstone-resorts; held out: volcanic-slopes,
@@ -31,6 +36,7 @@ Examples:
   s2infer simulate --out coasts
   s2infer simulate --profile large --seed 7 --out coasts-large
   s2infer simulate --tiles 500 --bands 13 --regions baltic-pines,skerries --out baltic
+  s2infer simulate --task landcover --tiles 1800 --out land
   s2infer simulate --profile small --lookalikes 1.2 --cloud-severity 1.5 --out harder";
 
 /// Writing simulated tiles.
@@ -62,6 +68,8 @@ pub struct Simulate {
 enum Task {
     /// Shores with and without construction inside the no-build belt, 64×64 px.
     Coast,
+    /// Land cover in the layout of the Preligens challenge, 256×256 px of red, green, blue and near infrared, with masks.
+    Landcover,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -118,6 +126,7 @@ impl Simulate {
         let order = Order { tiles, seed: self.seed, out: &self.out, progress: &progress };
         let written = match self.task {
             Task::Coast => self.coast.write(&order),
+            Task::Landcover => landcover::write(&order),
         };
         bar.finish_and_clear();
         let Written { tiles, summary } = written?;
