@@ -1,17 +1,23 @@
 //! `s2train`: from labelled patches to a model folder that `s2infer` runs.
 
 mod ladder;
+mod machine;
 mod model;
+mod patch_model;
 mod prepare;
 mod progress;
 mod recipe;
 mod render;
 mod report;
 mod report_classes;
+mod schedule;
+mod segment;
+mod session;
 mod temperature;
 mod tracking;
 mod train;
 mod watch;
+mod words;
 
 use std::process::ExitCode;
 
@@ -41,6 +47,7 @@ struct Arguments {
 enum Command {
     PrepareEurosat(prepare::Arguments),
     Train(train::Train),
+    Segment(segment::Segment),
     Export(train::Export),
     Render(render::Arguments),
     Scores(report::Scores),
@@ -78,6 +85,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::PrepareEurosat(arguments) => prepare::run(&arguments),
         Command::Train(arguments) => arguments.run(),
+        Command::Segment(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Render(arguments) => render::run(&arguments),
         Command::Scores(arguments) => arguments.run(),
