@@ -4,6 +4,7 @@
 
 mod audit;
 mod cells;
+mod challenge;
 mod columns;
 mod further;
 mod labels;

@@ -17,6 +17,8 @@ const CONTRAST: f32 = 1.7;
 const TILE_SPREAD: f32 = 0.6;
 /// How much a parcel leans against its neighbourhood: open land, and the edge of woods.
 const LEANING: [f32; 2] = [0.9, 0.35];
+/// Natural land is rare beside what its odds say, for it takes the heights.
+const RARE: f32 = 0.6;
 /// Share of parcels that a map takes for what they are not.
 const MISTAKES: f32 = 0.03;
 /// Texture of woods above which a single grove stands in open land, in deviations.
@@ -138,10 +140,15 @@ impl Land {
         // Most roofs of a place are alike.
         let usual = rng.random_range(0..palette.roofs.len());
         let (built_share, is_works) = (uniform([0.35, 0.75], rng), rng.random::<f32>() < 0.12);
-        for pixel in 0..SIDE * SIDE {
+        // Beyond twice the radius the density is below the least.
+        let near = |axis: usize| {
+            let ends = [place[axis] - 2.0 * radius_px, place[axis] + 2.0 * radius_px + 1.0];
+            ends[0].max(0.0) as usize..(ends[1] as usize).min(SIDE)
+        };
+        for pixel in near(0).flat_map(|row| near(1).map(move |column| row * SIDE + column)) {
             let (row, column) = (pixel / SIDE, pixel % SIDE);
             let away = (row as f32 - place[0]).hypot(column as f32 - place[1]) / radius_px;
-            if away > 2.0 || self.classes[pixel] == Class::Water {
+            if self.classes[pixel] == Class::Water {
                 continue;
             }
             let density = (-1.1 * away * away).exp() + 0.12 * fields.texture.values[pixel];
@@ -229,7 +236,7 @@ fn pixel_of(
     let is_field = (field_odds > grass_odds) != is_odd;
     let open_odds = field_odds.max(grass_odds) - LEANING[1] * parcel.leaning;
     let wood_odds = odds[2] + CONTRAST * wood + 0.25 * CONTRAST * height;
-    let wild_odds = odds[3] + CONTRAST * 0.9 * height - 0.4 * CONTRAST * farm + 0.3 * texture;
+    let wild_odds = odds[3] - RARE + CONTRAST * 0.9 * height - 0.4 * CONTRAST * farm + 0.3 * texture;
     let shaded = |colour: Colour, depth: f32| colour.map(|value| value * (1.0 + depth * speckle).max(0.4));
     if wood_odds > open_odds.max(wild_odds) {
         let needles = 1.0 / (1.0 + (-(conifers + 1.5 * kind + 0.5 * parcel.leaning) / 0.6).exp());

@@ -83,8 +83,8 @@ pub const REGIONS: [Region; 16] = [
     },
     Region { shrubs: 0.5, rocky: 0.3, ..dry("iberian-plateau", Part::Train, 40.5, [1.0, 0.7, 0.5, 0.9]) },
     Region {
-        villages: 2.4,
-        towns: 0.3,
+        villages: 3.0,
+        towns: 0.4,
         crops: [0.6, 1.2, 0.3, 0.3, 0.0],
         ..style("po-lowland", Part::Train, 45.0, [1.7, 0.3, 0.3, 0.05])
     },
@@ -141,8 +141,8 @@ const fn style(name: &'static str, part: Part, latitude: f32, land: [f32; 4]) ->
         mosaic: 0.18,
         crops: [1.0, 0.7, 0.25, 0.1, 0.1],
         hedges: 0.2,
-        villages: 1.3,
-        towns: 0.1,
+        villages: 2.0,
+        towns: 0.18,
         rivers: 0.25,
         lakes: 0.1,
         has_dry_summer: false,
