@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """What a land-cover model is worth: the divergence of its class shares against those of simpler answers.
 
-    landcover_baselines.py FOLDER REPORT [--out FILE]
+    landcover_baselines.py FOLDER REPORT [--out FILE] [--model FOLDER]
 
 FOLDER is one that `s2infer simulate --task landcover` wrote; REPORT is that of `s2infer evaluate --manifest
-FOLDER/manifest.csv --out REPORT`, whose maps and distributions are read. Printed as Markdown, on the tiles of the split
+FOLDER/manifest.csv --out REPORT`, whose maps and distributions are read; --model puts the tables into a model's card. Printed as Markdown, on the tiles of the split
 `measurement`, all of regions that nothing was fitted to:
 
     the mean      the mean shares of the training tiles for every tile
@@ -19,6 +19,8 @@ tifffile.
 
 import argparse
 import csv
+import hashlib
+import json
 import pathlib
 
 import numpy as np
@@ -31,6 +33,7 @@ FLOOR = 1e-4
 PIXELS_A_TILE = 300
 STRIDE = 4
 RESAMPLES = 2000
+HEADING = "## Against simpler answers (simulated land)"
 
 
 def rows(folder, split):
@@ -110,11 +113,23 @@ def interval(values, sites):
     return f"{values.mean():.4f} [{low:.4f}, {high:.4f}]"
 
 
+def into_card(model, text):
+    """Replaces the card's section of this name, and says its new hash and size in the manifest."""
+    card = (model / "card.md").read_text().split(HEADING)[0].rstrip() + f"\n\n{HEADING}\n\n{text}"
+    (model / "card.md").write_text(card)
+    manifest = json.loads((model / "model.json").read_text())
+    asset = manifest["assets"]["card"]
+    asset["file:checksum"] = "1220" + hashlib.sha256(card.encode()).hexdigest()
+    asset["file:size"] = len(card.encode())
+    (model / "model.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("report", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--model", type=pathlib.Path)
     arguments = parser.parse_args()
     folder, train, test = arguments.folder, rows(arguments.folder, "train"), rows(arguments.folder, "measurement")
     true = np.array([counted(mask(folder, row)) for row in test])
@@ -141,7 +156,9 @@ def main():
     text = "\n".join(lines) + "\n"
     print(text, end="")
     if arguments.out:
-        arguments.out.write_text(text)
+        arguments.out.write_text(f"# {HEADING.strip('# ')}\n\n{text}")
+    if arguments.model:
+        into_card(arguments.model, text)
 
 
 if __name__ == "__main__":

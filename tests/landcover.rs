@@ -69,8 +69,7 @@ fn simulated_land_has_the_challenge_s_layout_and_says_what_is_true() {
         let (image, mask) = (Path::new(&row["path"]), Path::new(&row["mask"]));
         assert!(found.contains_key(image) && found.contains_key(mask) && image.file_name() == mask.file_name());
         assert!(image.file_stem().unwrap().to_str().unwrap().parse::<u32>().is_ok());
-        let part = if row["split"] == "temperature" { "select" } else { &row["split"] };
-        parts.entry(&row["region"]).or_default().insert(part);
+        parts.entry(&row["region"]).or_default().insert(&row["split"]);
     }
     assert!(parts.values().all(|parts| parts.len() == 1), "no region is in two parts: {parts:?}");
     let mut seen = [0u64; 10];
@@ -97,7 +96,7 @@ fn simulated_land_has_the_challenge_s_layout_and_says_what_is_true() {
 fn examples() -> (String, PathBuf, Vec<String>) {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/landcover");
     let folder = model.join("examples");
-    let mut tiles: Vec<String> = std::fs::read_dir(folder.join("train/images"))
+    let mut tiles: Vec<String> = std::fs::read_dir(folder.join("test/images"))
         .unwrap()
         .map(|entry| entry.unwrap().path().to_str().unwrap().to_owned())
         .collect();
@@ -211,7 +210,7 @@ fn a_folder_of_the_challenge_is_measured_as_it_is() {
         s2infer(folder.path(), &[&arguments[..], options].concat())
     };
     let given = examples.to_str().unwrap();
-    let output = evaluate(given, &["--split", "train", "--require", "kl<=0.6", "--require", "kl_repository<=0.6"]);
+    let output = evaluate(given, &["--require", "kl<=0.6", "--require", "kl_repository<=0.6"]);
     let text = succeed(&output);
     assert!(text.starts_with("KL 0.") && text.contains("the mean of the"), "{text}");
     let report = std::fs::read(folder.path().join("report/report.json")).unwrap();
@@ -244,13 +243,13 @@ fn a_folder_of_the_challenge_is_measured_as_it_is() {
     // A copy with a mask too few, and one with a class that there is not.
     let copy = folder.path().join("copy");
     for part in ["images", "masks"] {
-        std::fs::create_dir_all(copy.join("train").join(part)).unwrap();
-        for entry in std::fs::read_dir(examples.join("train").join(part)).unwrap().map(Result::unwrap) {
-            std::fs::copy(entry.path(), copy.join("train").join(part).join(entry.file_name())).unwrap();
+        std::fs::create_dir_all(copy.join("test").join(part)).unwrap();
+        for entry in std::fs::read_dir(examples.join("test").join(part)).unwrap().map(Result::unwrap) {
+            std::fs::copy(entry.path(), copy.join("test").join(part).join(entry.file_name())).unwrap();
         }
     }
     let name = Path::new(&tiles[0]).file_name().unwrap();
-    let lone = copy.join("train/masks").join(name);
+    let lone = copy.join("test/masks").join(name);
     let mut encoder = tiff::encoder::TiffEncoder::new(std::fs::File::create(&lone).unwrap()).unwrap();
     encoder.write_image::<tiff::encoder::colortype::Gray8>(256, 256, &[10; 65536]).unwrap();
     for (word, split) in [("a pixel has the class 10; the model's are 0 to 9", "measurement"), ("no mask of", "train")]

@@ -16,7 +16,7 @@ const EVERY: usize = 10;
 
 /// Whether a folder is of this layout.
 pub(super) fn is_one(folder: &Path) -> bool {
-    folder.join(PARTS[0]).join("images").is_dir()
+    PARTS.iter().any(|part| folder.join(part).join("images").is_dir())
 }
 
 /// Its tiles with their masks as a manifest's rows. Tiles of `test` measure, where there are masks of them. Of `train` one
@@ -24,8 +24,11 @@ pub(super) fn is_one(folder: &Path) -> bool {
 /// that neighbours may be in two splits.
 pub(super) fn read(folder: &Path) -> Result<Labelled> {
     let mut rows = Vec::new();
-    let train = pairs(folder, PARTS[0])?;
-    let test = if folder.join(PARTS[1]).join("masks").is_dir() { pairs(folder, PARTS[1])? } else { BTreeMap::new() };
+    let [train, test] = PARTS.map(|part| match folder.join(part).join("masks").is_dir() {
+        true => pairs(folder, part),
+        false => Ok(BTreeMap::new()),
+    });
+    let (train, test) = (train?, test?);
     for (index, (tile, mask)) in train.into_values().enumerate() {
         let split = match index % EVERY {
             1 => "select",
@@ -36,7 +39,7 @@ pub(super) fn read(folder: &Path) -> Result<Labelled> {
     }
     rows.extend(test.into_values().map(|(tile, mask)| row(&tile, &mask, "measurement")));
     if rows.is_empty() {
-        return Err(Error::usage(format!("{}: no TIFF in train/images", folder.display())));
+        return Err(Error::usage(format!("{}: no masks in train/masks or test/masks", folder.display())));
     }
     let names: Vec<&str> = rows.iter().map(|row| row.tile.as_str()).collect();
     Ok(Labelled {

@@ -25,7 +25,7 @@ The same seed and options give the same bytes. Nothing measured on these tiles i
 
 --task landcover: DIR/train/images/ID.tif and DIR/train/masks/ID.tif, the same of test, train_labels.csv and test_labels.csv
 with the classes' shares by sample_id, and manifest.csv with path,mask,split,site,region,season,cloud. No region is in two of
-training, validation (the splits select and temperature) and test (measurement).
+the splits train, select (for the epoch and the temperature) and measurement, which is test.
 
 Regions of coasts:
   atlantic-dunes, maquis-coves, granite-heath, northern-meadows, baltic-pines, olive-plain, karst-islands,

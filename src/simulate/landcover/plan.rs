@@ -13,7 +13,7 @@ const SITE_TILES: usize = 6;
 /// The first number of a tile.
 const FIRST_ID: usize = 10_000;
 /// Shares of the tiles: validation and test; the rest trains.
-const VALIDATION: f32 = 0.14;
+const VALIDATION: f32 = 0.1;
 const TEST: f32 = 0.2;
 /// Days of the year that images are taken on.
 const DAYS: std::ops::RangeInclusive<i32> = 60..=320;
@@ -30,7 +30,7 @@ pub struct SitePlan {
     pub name: String,
     /// Its style.
     pub region: &'static Region,
-    /// `train`, `select`, `temperature` or `measurement`.
+    /// `train`, `select` or `measurement`.
     pub split: &'static str,
     /// Degrees north.
     pub latitude: f32,
@@ -48,7 +48,7 @@ impl SitePlan {
 }
 
 /// Plans `tiles` tiles. Tests come last, as regions of their own; validation has regions of its own among the training
-/// tiles, whose sites choose an epoch (`select`) and a temperature in turn.
+/// tiles, which choose an epoch and a temperature.
 ///
 /// # Errors
 /// [`crate::Kind::Usage`] for fewer than [`TILES_MIN`] or more than [`TILES_MAX`] tiles.
@@ -62,16 +62,15 @@ pub fn plan(tiles: usize, seed: u64) -> Result<Vec<SitePlan>> {
     let (mut sites, mut next) = (Vec::new(), FIRST_ID);
     for (part, tiles) in parts {
         let regions: Vec<&Region> = REGIONS.iter().filter(|region| region.part == part).collect();
-        // Few tiles still make a site in every region, twice where they are shared by two splits.
-        let wanted = tiles.div_ceil(SITE_TILES).max(2 * regions.len()).min(tiles);
+        // Few tiles still make a site in every region.
+        let wanted = tiles.div_ceil(SITE_TILES).max(regions.len()).min(tiles);
         for index in 0..wanted {
             let own = tiles * (index + 1) / wanted - tiles * index / wanted;
             let region = regions[index % regions.len()];
-            let split = match (part, index / regions.len() % 2) {
-                (Part::Train, _) => "train",
-                (Part::Test, _) => "measurement",
-                (Part::Validation, 0) => "select",
-                (Part::Validation, _) => "temperature",
+            let split = match part {
+                Part::Train => "train",
+                Part::Test => "measurement",
+                Part::Validation => "select",
             };
             let name = format!("{}-{:04}", region.name, index / regions.len() + 1);
             sites.push(site(name, region, split, (next..next + own).collect(), seed));
@@ -107,16 +106,11 @@ mod tests {
             assert_eq!(ids, (FIRST_ID..FIRST_ID + tiles).collect::<Vec<_>>());
             let mut parts = BTreeMap::<&str, Vec<&str>>::new();
             for site in &sites {
-                let folder = if site.split == "train" { "train" } else { site.folder() };
-                parts.entry(site.region.name).or_default().push(if site.split == "train" {
-                    folder
-                } else {
-                    site.folder()
-                });
+                parts.entry(site.region.name).or_default().push(site.split);
             }
             assert!(parts.values().all(|folders| folders.windows(2).all(|pair| pair[0] == pair[1])));
             let splits: std::collections::BTreeSet<&str> = sites.iter().map(|site| site.split).collect();
-            assert_eq!(splits.len(), 4, "{tiles}: {splits:?}");
+            assert_eq!(splits.len(), 3, "{tiles}: {splits:?}");
         }
         assert!(plan(TILES_MIN - 1, 1).is_err());
     }
