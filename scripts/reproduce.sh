@@ -24,7 +24,8 @@ eurosat_stages=(data prepare render train-incumbent calibrate-incumbent train-eu
     calibrate-construction quantize-construction evaluate-construction evaluate-eurosat evaluate-folder ladder-construction ladder-eurosat)
 coast_stages=(coasts train-coast-incumbent calibrate-coast-incumbent train-coast calibrate-coast evaluate-coast
     ablate-coast accept-coasts)
-all_stages=("${eurosat_stages[@]}" "${coast_stages[@]}")
+land_stages=(land train-land evaluate-land)
+all_stages=("${eurosat_stages[@]}" "${coast_stages[@]}" "${land_stages[@]}")
 
 small=false
 force=false
@@ -390,6 +391,41 @@ accept-coasts() {
         "candidate=$calibration/coast/measured.csv" "own-weather=$work/coast-own-weather-measured.csv" \
         "generators-weather=$work/coast-generators-weather-measured.csv" \
         --budget "$calibration/coast-incumbent/scores.csv"
+}
+
+# ---- the simulated land -------------------------------------------------------------------------------------------
+
+land=$work/land
+
+land() {
+    rm -rf "${land:?}"
+    local tiles=1600
+    ! $small || tiles=60
+    "$s2infer" simulate --task landcover --tiles "$tiles" --seed 201 --out "$land"
+}
+
+train-land() {
+    "$s2train" segment --tiles "$land/manifest.csv" --name landcover --bands B04,B03,B02,B08 \
+        --classes no_data,clouds,artificial,cultivated,broadleaf,coniferous,herbaceous,natural,snow,water \
+        --ignore-class no_data,clouds --tile-px 256 --refuse-smaller --crop-px 128 --width 12 --choose kl --epochs 20 --batch 8 \
+        --learning-rate 2e-3 --clip 0,1 --dn-default uint16:0.0001:0:0 --dn-default float32:1:0 --processing-level L2A \
+        --license MIT --weights fp16 --about calibration/landcover/about.md --checkpoints "$work/checkpoints/landcover" --resume \
+        --out "$models/landcover" --description "Land-cover shares of 256×256 tiles of red, green, blue and near infrared." \
+        "${epochs[@]}"
+    cp "$work/checkpoints/landcover/metrics.jsonl" "$calibration/landcover/metrics.jsonl"
+}
+
+# The figures and, beside them, those of simpler answers. Examples are three tiles of regions that only measured.
+evaluate-land() {
+    local note="Regions that nothing was fitted to. **Everything is simulated**: no figure is one of the challenge."
+    "$s2infer" evaluate --manifest "$land/manifest.csv" --model "$models/landcover" --require 'kl<=0.2' \
+        --note "$note" --out "$calibration/landcover/evaluation" || $small
+    . "$root/scripts/lib/venv.sh"
+    make_venv "$root/target/coasts-venv" "$root/scripts/requirements/coasts.txt"
+    "$root/target/coasts-venv/bin/python" scripts/landcover_examples.py "$land" "$models/landcover/examples"
+    OMP_NUM_THREADS=1 "$root/target/coasts-venv/bin/python" scripts/landcover_baselines.py "$land" \
+        "$calibration/landcover/evaluation" --out "$calibration/landcover/baselines.md" --model "$models/landcover"
+    rm -r "$calibration/landcover/evaluation/maps-candidate"
 }
 
 # ---- running them -------------------------------------------------------------------------------------------------

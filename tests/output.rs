@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::civil::date;
 use s2infer::decide::Decision;
-use s2infer::output::{self, DistributionWriter, Format, Row, TableOptions, Target, signal};
+use s2infer::output::{self, DistributionKey, DistributionWriter, Format, Row, TableOptions, Target, signal};
 use s2infer::raster::Window;
 use s2infer::{Kind, Result};
 
@@ -237,18 +237,31 @@ fn the_first_signal_is_seen_and_the_second_ends_the_process() {
 fn distributions_sum_to_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shares.csv");
-    let mut writer = DistributionWriter::create(&path, &["=sea".into(), "land".into(), "sand".into()]).unwrap();
-    writer.write("a.tif", Some(&[1.0, 2.0, 4.0])).unwrap();
+    let classes = ["=sea", "land", "sand", "cloud"].map(str::to_owned);
+    let ignored = vec![false, false, false, true];
+    let target = Target::File(path.clone());
+    let mut writer = DistributionWriter::create(target, DistributionKey::SampleId, &classes, ignored).unwrap();
+    writer.write("tiles/10087.tif", Some(&[1.0, 2.0, 4.0, 0.0])).unwrap();
     writer.write("b.tif", None).unwrap();
-    for wrong in [&[1.0, 2.0][..], &[0.0; 3], &[1.0, f64::NAN, 1.0], &[-1.0, 2.0, 1.0], &[f64::INFINITY, 0.0, 0.0]] {
+    writer.write("c.tif", Some(&[0.0, 0.0, 5.0, 3.0])).unwrap();
+    for wrong in [
+        &[1.0, 2.0, 3.0][..],
+        &[0.0, 0.0, 0.0, 1.0],
+        &[1.0, f64::NAN, 1.0, 0.0],
+        &[-1.0, 2.0, 1.0, 0.0],
+        &[f64::INFINITY, 0.0, 0.0, 0.0],
+    ] {
         assert_eq!(writer.write("c.tif", Some(wrong)).unwrap_err().kind(), Kind::Output);
     }
     writer.finish().unwrap();
     let script = r#"
 import csv, sys
-header, a, b = csv.reader(open(sys.argv[1]))
-assert header == ["tile", "'=sea", "land", "sand"] and b == ["b.tif", "", "", ""]
-assert abs(sum(map(float, a[1:])) - 1) < 1e-15 and float(a[1]) == 1 / 7
+from decimal import Decimal
+header, a, b, c = csv.reader(open(sys.argv[1]))
+assert header == ["sample_id", "'=sea", "land", "sand", "cloud"] and b == ["b", "", "", "", ""]
+assert a == ["10087", "0.142857", "0.285714", "0.571429", "0"], a
+assert c[4] == "0" and all(9e-5 < float(share) < 1.1e-4 for share in c[1:3]), c
+assert all(sum(map(Decimal, row[1:])) == 1 for row in (a, c))
 "#;
     python(script, &[&path]);
 }

@@ -1,6 +1,7 @@
 //! The flags of a run, as typed.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::Args;
@@ -8,7 +9,7 @@ use jiff::civil::Date;
 use s2infer::decide::ShiftChoice;
 use s2infer::infer::engine::EngineRequest;
 use s2infer::model::manifest::Precision;
-use s2infer::output::{self, CrsChoice, Format, MapCompression, MapOutputs};
+use s2infer::output::{self, CrsChoice, Format, MapCompression, MapOutputs, Target};
 use s2infer::raster::ReadOptions;
 use s2infer::scene::{DnFlags, SceneOptions, TileTable, canonical_band, parse_date};
 use s2infer::{Error, Result};
@@ -124,13 +125,34 @@ pub struct EngineArgs {
     pub batch: BatchArg,
 }
 
+/// What the table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A row for every window.
+    Rows(Format),
+    /// The class shares of every tile, as `--distributions` writes them.
+    Distribution,
+}
+
+impl FromStr for Form {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "distribution" => Ok(Self::Distribution),
+            _ => text.parse().map(Self::Rows),
+        }
+    }
+}
+
 /// Where results go.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// csv, ndjson, geojson, gpkg or parquet [default: by --output's extension, else csv].
+    /// csv, ndjson, geojson, gpkg or parquet [default: by --output's extension, else csv]; or distribution, which is what
+    /// --distributions writes, in the place of the table.
     #[arg(long, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    pub format: Option<Form>,
     /// Where the table goes; it appears complete or not at all [default: `-`, standard output].
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -160,7 +182,9 @@ pub struct OutputArgs {
     /// Compression of maps: deflate or zstd.
     #[arg(long, value_name = "CODEC", default_value = "deflate")]
     pub map_compression: MapCompression,
-    /// Class shares of segmentation models, a row for every tile.
+    /// Class shares of segmentation models as CSV, a row for every tile: sample_id (the file's name without its extension)
+    /// and the classes; the mean soft-max over the valid pixels, 0 for classes that the model ignores, the others raised to
+    /// at least 0.0001, adding up to 1.
     #[arg(long, value_name = "FILE")]
     pub distributions: Option<PathBuf>,
     /// The run record: versions, hashes, engine, counts, timings, errors.
@@ -196,9 +220,29 @@ impl OutputArgs {
         }
     }
 
-    /// The form of the table.
-    pub fn table_format(&self) -> Format {
-        Format::choose(self.format, self.output.as_deref())
+    /// The form of the table of windows; none where the table is of class shares.
+    pub fn table_format(&self) -> Option<Format> {
+        match self.format {
+            Some(Form::Distribution) => None,
+            Some(Form::Rows(format)) => Some(format),
+            None => Some(Format::choose(None, self.output.as_deref())),
+        }
+    }
+
+    /// Where the table goes.
+    pub fn target(&self) -> Target {
+        match &self.output {
+            Some(path) => Target::File(path.clone()),
+            None => Target::Stdout(Box::new(std::io::stdout())),
+        }
+    }
+
+    /// Where class shares go, if anywhere.
+    pub fn shares(&self) -> Option<Target> {
+        match &self.distributions {
+            Some(path) => Some(Target::File(path.clone())),
+            None => self.table_format().is_none().then(|| self.target()),
+        }
     }
 
     /// Takes `--output -` for standard output, where nothing else may go.
@@ -225,8 +269,17 @@ impl OutputArgs {
             }
             self.output = None;
         }
-        if self.output.is_none() && self.format.is_some_and(Format::needs_file) {
+        if self.output.is_none() && self.table_format().is_some_and(Format::needs_file) {
             return Err(output::needs_file());
+        }
+        if self.format == Some(Form::Distribution) {
+            let other = [("--output and --distributions", self.output.is_some() && self.distributions.is_some())];
+            let other = other.into_iter().chain([("--resume", self.resume), ("--stac", self.stac.is_some())]);
+            if let Some((flag, _)) = other.into_iter().find(|(_, is_given)| *is_given) {
+                return Err(Error::usage(format!(
+                    "--format distribution writes one table of class shares: leave out {flag}"
+                )));
+            }
         }
         Ok(())
     }

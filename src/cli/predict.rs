@@ -1,5 +1,6 @@
 //! `s2infer TILES…`: from flags to a job, and from its summary to an exit code.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,8 @@ use s2infer::limits::{CONFIG_BYTES_MAX, read_bounded};
 use s2infer::model::Model;
 use s2infer::model::manifest::{Head, Tta};
 use s2infer::output::{
-    AtomicFile, DistributionWriter, Journal, Lock, Metrics, NamedFile, RunRecord, SharedCoverage, journal_path,
-    lock_path, signal, tile_text,
+    AtomicFile, DistributionKey, DistributionWriter, Journal, Lock, Metrics, NamedFile, RunRecord, SharedCoverage,
+    journal_path, lock_path, sample_id, signal, tile_text,
 };
 use s2infer::pipeline::{self, Input, Job, Observer, Outputs, Summary, Thresholds};
 use s2infer::{Error, Result};
@@ -87,6 +88,7 @@ impl Predict {
         let mut watch = self.drift.watch(&model, tta)?;
         let inputs = inputs::expand(&self.inputs, self.files_from.as_deref())?;
         self.claim_tiles(&mut claims, &inputs)?;
+        self.check_samples(&inputs)?;
         let scene = self.scene.options()?;
         // Not before: a handled signal does not end the wait for a pipe that has nothing to say.
         signal::install()?;
@@ -173,15 +175,17 @@ impl Predict {
         let arguments = &self.output;
         let classes = job.model.manifest.classes.clone();
         let maps = arguments.maps();
-        let keeps_journal = maps.is_empty() && arguments.distributions.is_none();
+        let shares = arguments.shares();
+        let keeps_journal = maps.is_empty() && shares.is_none();
         let journal = match &arguments.output {
             Some(path) if keeps_journal => {
                 Some(Journal::open(&journal_path(path), &self.run_key(&job, profile), arguments.resume)?)
             }
             _ => None,
         };
-        let distributions =
-            arguments.distributions.as_deref().map(|path| DistributionWriter::create(path, &classes)).transpose()?;
+        let ignored = job.model.manifest.ignored();
+        let writer = |target| DistributionWriter::create(target, DistributionKey::SampleId, &classes, ignored);
+        let distributions = shares.map(writer).transpose()?;
         for (flag, folder, _) in maps.folders() {
             std::fs::create_dir_all(folder)
                 .map_err(|error| Error::output(format!("{flag} {}: {error}", folder.display())))?;
@@ -275,6 +279,24 @@ impl Predict {
         inputs.iter().filter(|input| input.problem.is_none()).try_for_each(|input| claims.tile(&input.path))
     }
 
+    /// Refuses two tiles that a table of class shares would call the same.
+    fn check_samples(&self, inputs: &[Input]) -> Result<()> {
+        if self.output.shares().is_none() {
+            return Ok(());
+        }
+        let mut seen = HashMap::new();
+        for input in inputs {
+            let path = tile_text(&input.path);
+            let id = sample_id(&path);
+            if let Some(other) = seen.insert(id.clone(), path.clone()) {
+                return Err(Error::usage(format!(
+                    "{other} and {path} both have the sample_id {id}; give class shares of one folder a run"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     fn check_flags(&self, model: &Model) -> Result<()> {
         let tile_px = model.manifest.tile_px;
         if let Some(overlap) = self.model.overlap.filter(|overlap| *overlap >= tile_px) {
@@ -289,10 +311,11 @@ impl Predict {
                 model.manifest.name
             )));
         }
-        if self.output.distributions.is_none() || model.manifest.head == Head::Segmentation {
+        if self.output.shares().is_none() || model.manifest.head == Head::Segmentation {
             return Ok(());
         }
-        Err(Error::usage(format!("--distributions is for segmentation models, and {} is none", model.manifest.name)))
+        let flag = if self.output.distributions.is_some() { "--distributions" } else { "--format distribution" };
+        Err(Error::usage(format!("{flag} is for segmentation models, and {} is none", model.manifest.name)))
     }
 
     fn thresholds(&self, model: &Model, tta: Tta) -> Result<(Thresholds, Option<NamedFile>)> {

@@ -48,7 +48,9 @@ fn assets(arguments: &OutputArgs, coverage: &Coverage) -> Vec<Asset> {
     let mut add = |key: &str, path: &Option<PathBuf>, title, media_type, roles| {
         assets.extend(path.as_deref().map(|path| asset(key, path, title, media_type, roles)));
     };
-    add("windows", &arguments.output, "Decisions by window", arguments.table_format().media_type(), &["data"]);
+    if let Some(format) = arguments.table_format() {
+        add("windows", &arguments.output, "Decisions by window", format.media_type(), &["data"]);
+    }
     let sites = Format::choose(None, arguments.sites.as_deref());
     add("sites", &arguments.sites, "Neighbouring positive windows", sites.media_type(), &["data"]);
     add("distributions", &arguments.distributions, "Class shares by tile", "text/csv", &["data"]);

@@ -1,19 +1,16 @@
 //! The tables of a run: of windows, and of sites if it was asked for.
 
 use jiff::Timestamp;
-use s2infer::output::{self, SharedCoverage, Sink, TableOptions, Target};
+use s2infer::output::{self, SharedCoverage, Sink, TableOptions};
 use s2infer::{Error, Result};
 
 use super::flags::OutputArgs;
 
 /// Opens the tables as one sink, which also keeps `coverage` where a STAC item will need it.
 pub fn open(arguments: &OutputArgs, classes: Vec<String>, coverage: &SharedCoverage) -> Result<Box<dyn Sink>> {
-    let target = match &arguments.output {
-        Some(path) => Target::File(path.clone()),
-        None => Target::Stdout(Box::new(std::io::stdout())),
-    };
     let options = TableOptions { classes, crs: arguments.crs, last_change: source_date_epoch()? };
-    let mut sinks = vec![output::open(arguments.table_format(), target, &options)?];
+    let table = arguments.table_format().map(|format| output::open(format, arguments.target(), &options));
+    let mut sinks: Vec<Box<dyn Sink>> = table.transpose()?.into_iter().collect();
     if let Some(path) = &arguments.sites {
         sinks.push(output::open_sites(path, &options)?);
     }

@@ -12,12 +12,13 @@ use super::confusion::{Matrices, f1, iou, margins, mean, right};
 use super::uncertainty::over_sites;
 use super::{ALL, Data, Estimate, Judged, Measurable, Painter, Pictured, Requirement, Settings, data};
 use crate::labelled::{Audit, Labelled, LabelledRow, MapOutcome};
-pub use crate::statistics::classes::SHARE_MIN;
-use crate::statistics::classes::divergence;
+use crate::statistics::classes::{KL_EPSILON, KL_EPSILON_REPOSITORY, divergence_with};
 use crate::{Error, Result};
 
-/// Figures of a model: accuracy of pixels, mean IoU, mean divergence.
-const FIGURES: usize = 3;
+/// Figures of a model: accuracy of pixels, mean IoU, mean divergence with either epsilon.
+const FIGURES: usize = 4;
+/// What is added to the shares of a divergence, in the order of its figures.
+const EPSILONS: [f64; 2] = [KL_EPSILON, KL_EPSILON_REPOSITORY];
 /// Tiles shown.
 const SHOWN: usize = 12;
 
@@ -48,8 +49,10 @@ pub struct MapMeasured {
     /// Mean of the classes' intersection over union; classes that are nowhere are left out.
     pub mean_iou: Estimate,
     /// Mean over the tiles of Σ y ln(y / ŷ), y the class shares of the labels and ŷ the mean soft-max, in nats
-    /// (Kullback and Leibler 1951); shares below [`SHARE_MIN`] count as that.
+    /// (Kullback and Leibler 1951); 1e-8 is added to each share.
     pub mean_kl: Estimate,
+    /// The same with 1e-7.
+    pub mean_kl_repository: Estimate,
     /// The classes, in the order of their numbers.
     pub classes: Vec<MapClass>,
     /// Pixels of each class (row) that were taken for each class (column).
@@ -79,6 +82,21 @@ pub struct MapClass {
     pub n_pixels: u64,
 }
 
+/// What saying the same of every tile comes to: the mean shares of other tiles.
+#[derive(Debug, Clone, Serialize)]
+pub struct MeanPrediction {
+    /// The tiles that the mean is of: `split train`.
+    pub of: String,
+    /// The shares that every tile is given.
+    pub shares: Vec<f64>,
+    /// Mean divergence.
+    pub mean_kl: Estimate,
+    /// With the other epsilon.
+    pub mean_kl_repository: Estimate,
+    /// The candidate's divergence less this one; less is better.
+    pub difference: Estimate,
+}
+
 /// Some of the tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct MapPart {
@@ -101,6 +119,8 @@ pub struct MapDifference {
     pub mean_iou: Estimate,
     /// In mean divergence; less is better.
     pub mean_kl: Estimate,
+    /// With the other epsilon.
+    pub mean_kl_repository: Estimate,
 }
 
 /// The whole evaluation.
@@ -118,13 +138,16 @@ pub struct MapEvaluation {
     pub baseline: Option<MapMeasured>,
     /// The comparison.
     pub difference: Option<MapDifference>,
+    /// What no model at all would come to.
+    pub predict_the_mean: MeanPrediction,
     /// The candidate's worst tiles.
     pub failures: Vec<Pictured>,
     /// The demands, each met or not.
     pub requirements: Vec<Judged>,
 }
 
-/// Evaluates a candidate, and compares it with a baseline where there is one.
+/// Evaluates a candidate, and compares it with a baseline where there is one, and with the shares of `constant`, which has
+/// a name, for every tile.
 ///
 /// # Errors
 /// [`crate::Kind::Usage`] for demands that mean nothing, and tiles without a pixel that is both labelled and valid.
@@ -135,22 +158,31 @@ pub fn evaluate_maps(
     audit: Audit,
     candidate: &MapContestant,
     baseline: Option<&MapContestant>,
+    constant: (&str, &[f64]),
     settings: &Settings,
     requirements: &[Requirement],
     paint: &Painter<'_>,
 ) -> Result<MapEvaluation> {
     requirements.iter().try_for_each(|demand| demand.check::<MapEvaluation>(classes, baseline.is_some()))?;
     let cases = Cases::of(table);
-    let models: Vec<Weighed> = [Some(candidate), baseline]
-        .into_iter()
-        .flatten()
-        .map(|model| Weighed::of(model, &cases, classes.len()))
-        .collect();
-    if models.iter().any(|model| right(&model.pixels.whole()).1 == 0) {
+    let given = candidate.outcomes.iter().map(|outcome| MapOutcome {
+        confusion: Vec::new(),
+        shares: outcome.shares.as_ref().map(|_| constant.1.to_vec()),
+        ..outcome.clone()
+    });
+    let mean_outcomes: Vec<MapOutcome> = given.collect();
+    let outcomes = [Some(&candidate.outcomes), baseline.map(|model| &model.outcomes), Some(&mean_outcomes)];
+    let models: Vec<Weighed> =
+        outcomes.into_iter().flatten().map(|outcomes| Weighed::of(outcomes, &cases, classes.len())).collect();
+    let (mean_model, judged) = (models.len() - 1, models.len() - 1);
+    if models[..judged].iter().any(|model| right(&model.pixels.whole()).1 == 0) {
         return Err(Error::usage(format!("{}: no labelled pixel is valid in its tile", table.file)));
     }
     let estimates = estimates(&cases, &models, settings);
-    let of = |index: usize| [0, 1, 2].map(|figure| estimates[FIGURES * index + figure]);
+    let of =
+        |index: usize| -> [Estimate; FIGURES] { std::array::from_fn(|figure| estimates[FIGURES * index + figure]) };
+    // Differences from the candidate stand behind the models, in their order.
+    let less = |index: usize| of(models.len() + index - 1);
     let measured = |(index, model): (usize, &MapContestant)| measure(table, model, &models[index], classes, of(index));
     let mut evaluation = MapEvaluation {
         settings: settings.clone(),
@@ -159,9 +191,16 @@ pub fn evaluate_maps(
         candidate: measured((0, candidate)),
         baseline: baseline.map(|baseline| measured((1, baseline))),
         difference: baseline.map(|_| {
-            let [accuracy, mean_iou, mean_kl] = of(2);
-            MapDifference { accuracy, mean_iou, mean_kl }
+            let [accuracy, mean_iou, mean_kl, mean_kl_repository] = less(1);
+            MapDifference { accuracy, mean_iou, mean_kl, mean_kl_repository }
         }),
+        predict_the_mean: MeanPrediction {
+            of: constant.0.to_owned(),
+            shares: constant.1.to_vec(),
+            mean_kl: of(mean_model)[2],
+            mean_kl_repository: of(mean_model)[3],
+            difference: less(mean_model)[2],
+        },
         failures: worst(table, candidate, classes, paint),
         requirements: Vec::new(),
     };
@@ -169,54 +208,58 @@ pub fn evaluate_maps(
     Ok(evaluation)
 }
 
-fn divergence_of(outcome: &MapOutcome) -> Option<f64> {
-    Some(divergence(&outcome.labelled_shares, outcome.shares.as_ref()?))
+/// With each of the [`EPSILONS`].
+fn divergences_of(outcome: &MapOutcome) -> Option<[f64; 2]> {
+    let given = outcome.shares.as_ref()?;
+    Some(EPSILONS.map(|epsilon| divergence_with(&outcome.labelled_shares, given, epsilon)))
 }
 
 /// What depends on how often clusters count.
 struct Weighed {
     pixels: Matrices,
-    /// Sum of the divergences and number of tiles of every cluster.
-    divergences: Vec<(f64, u32)>,
+    /// Sums of the divergences and number of tiles of every cluster.
+    divergences: Vec<([f64; 2], u32)>,
 }
 
 impl Weighed {
-    fn of(model: &MapContestant, cases: &Cases, classes: usize) -> Self {
-        let mut divergences = vec![(0.0, 0); cases.clusters];
-        for (outcome, &cluster) in model.outcomes.iter().zip(&cases.cluster) {
-            if let Some(divergence) = divergence_of(outcome) {
-                let (sum, n) = &mut divergences[cluster as usize];
-                *sum += divergence;
+    fn of(outcomes: &[MapOutcome], cases: &Cases, classes: usize) -> Self {
+        let mut divergences = vec![([0.0; 2], 0); cases.clusters];
+        for (outcome, &cluster) in outcomes.iter().zip(&cases.cluster) {
+            if let Some(found) = divergences_of(outcome) {
+                let (sums, n) = &mut divergences[cluster as usize];
+                sums.iter_mut().zip(found).for_each(|(sum, divergence)| *sum += divergence);
                 *n += 1;
             }
         }
-        let cells = model.outcomes.iter().zip(&cases.cluster).flat_map(|(outcome, &cluster)| {
+        let cells = outcomes.iter().zip(&cases.cluster).flat_map(|(outcome, &cluster)| {
             outcome.confusion.iter().enumerate().map(move |(cell, &n)| (cluster, cell / classes, cell % classes, n))
         });
         Self { pixels: Matrices::of(classes, cells), divergences }
     }
 
-    /// Accuracy, mean IoU and mean divergence; NaN where undefined.
+    /// Accuracy, mean IoU and mean divergences; NaN where undefined.
     fn figures(&self, weights: &[u32]) -> [f64; FIGURES] {
         let confusion = self.pixels.weighted(weights);
         let (right, all) = right(&confusion);
         let weighed = self.divergences.iter().zip(weights);
-        let (sum, n) = weighed.fold((0.0, 0.0), |(sum, n), ((divergences, tiles), &weight)| {
-            (sum + f64::from(weight) * divergences, n + f64::from(weight) * f64::from(*tiles))
+        let ([one, other], n) = weighed.fold(([0.0; 2], 0.0), |([one, other], n), ((sums, tiles), &weight)| {
+            let weight = f64::from(weight);
+            ([one + weight * sums[0], other + weight * sums[1]], n + weight * f64::from(*tiles))
         });
-        [right as f64 / all as f64, mean(&iou(&confusion)), sum / n]
+        [right as f64 / all as f64, mean(&iou(&confusion)), one / n, other / n]
     }
 }
 
-/// The candidate's figures, the baseline's and the differences, as many as there are.
+/// The figures of the candidate and of the others, then the candidate's less those of each other.
 fn estimates(cases: &Cases, models: &[Weighed], settings: &Settings) -> Vec<Estimate> {
-    let n_statistics = FIGURES * if models.len() > 1 { 3 } else { 1 };
+    let n_statistics = FIGURES * (2 * models.len() - 1);
     let figures = |weights: &[u32], values: &mut [f64]| {
         for (model, values) in models.iter().zip(values.chunks_mut(FIGURES)) {
             values.copy_from_slice(&model.figures(weights));
         }
-        if models.len() > 1 {
-            (0..FIGURES).for_each(|i| values[2 * FIGURES + i] = values[i] - values[FIGURES + i]);
+        let (found, differences) = values.split_at_mut(FIGURES * models.len());
+        for (differences, other) in differences.chunks_mut(FIGURES).zip(found.chunks(FIGURES).skip(1)) {
+            (0..FIGURES).for_each(|figure| differences[figure] = found[figure] - other[figure]);
         }
     };
     over_sites(cases, n_statistics, settings, figures)
@@ -227,7 +270,7 @@ fn measure(
     model: &MapContestant,
     weighed: &Weighed,
     classes: &[String],
-    [accuracy, mean_iou, mean_kl]: [Estimate; FIGURES],
+    [accuracy, mean_iou, mean_kl, mean_kl_repository]: [Estimate; FIGURES],
 ) -> MapMeasured {
     let confusion = weighed.pixels.whole();
     let (ious, f1) = (iou(&confusion), f1(&confusion));
@@ -259,6 +302,7 @@ fn measure(
         accuracy,
         mean_iou,
         mean_kl,
+        mean_kl_repository,
         classes: classes.iter().enumerate().map(class).collect(),
         n_undecided_pixels: model.outcomes.iter().map(|outcome| outcome.n_undecided).sum(),
         regions: by(&|row| row.region.as_ref().map(|region| region.to_string())),
@@ -273,7 +317,8 @@ fn part(outcomes: &[&MapOutcome], classes: usize) -> MapPart {
         confusion[cell / classes][cell % classes] += n;
     }
     let (right, all) = right(&confusion);
-    let divergences: Vec<Option<f64>> = outcomes.iter().map(|outcome| divergence_of(outcome)).collect();
+    let divergences: Vec<Option<f64>> =
+        outcomes.iter().map(|outcome| divergences_of(outcome).map(|[page, _]| page)).collect();
     MapPart {
         tiles: outcomes.len(),
         accuracy: right as f64 / all.max(1) as f64,
@@ -318,6 +363,9 @@ impl Measurable for MapEvaluation {
             "mean_iou_lower",
             "kl",
             "kl_upper",
+            "kl_repository",
+            "kl_repository_upper",
+            "kl_of_mean",
             "iou",
             "recall",
             "precision",
@@ -337,6 +385,9 @@ impl Measurable for MapEvaluation {
             ("mean_iou_lower", None) if group == ALL => interval(&measured.mean_iou, 0),
             ("kl", None) if group == ALL => measured.mean_kl.estimate,
             ("kl_upper", None) if group == ALL => interval(&measured.mean_kl, 1),
+            ("kl_repository", None) if group == ALL => measured.mean_kl_repository.estimate,
+            ("kl_repository_upper", None) if group == ALL => interval(&measured.mean_kl_repository, 1),
+            ("kl_of_mean", None) if group == ALL => self.predict_the_mean.mean_kl.estimate,
             ("iou", Some(class)) => class.iou,
             ("recall", Some(class)) => class.recall,
             ("precision", Some(class)) => class.precision,

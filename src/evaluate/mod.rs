@@ -22,7 +22,9 @@ use serde::Serialize;
 pub use classes::{ClassContestant, ClassEvaluation, ClassFigures, ClassMeasured, ClassPaired, evaluate_classes};
 pub use compare::{Paired, PairedRecall, PairedScore};
 pub use gallery::{Painter, Picture, Pictured, paint};
-pub use maps::{MapClass, MapContestant, MapDifference, MapEvaluation, MapMeasured, MapPart, SHARE_MIN, evaluate_maps};
+pub use maps::{
+    MapClass, MapContestant, MapDifference, MapEvaluation, MapMeasured, MapPart, MeanPrediction, evaluate_maps,
+};
 pub use operating::{AtPrevalence, AtThreshold, Operating, Share};
 pub use quality::{Quality, ReliabilityBin};
 pub use report::Frame;

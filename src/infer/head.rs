@@ -78,6 +78,8 @@ pub enum Prediction {
 pub struct OutputReader {
     head: Head,
     classes: usize,
+    /// For every class whether it is never given.
+    ignored: Vec<bool>,
     side_px: usize,
     temperature: f32,
     views: &'static [View],
@@ -89,6 +91,7 @@ impl OutputReader {
         Self {
             head: manifest.head,
             classes: manifest.classes.len(),
+            ignored: manifest.ignored(),
             side_px: manifest.tile_px as usize,
             temperature: manifest.temperature,
             views,
@@ -153,11 +156,11 @@ impl OutputReader {
                 .and_then(Scores::finite)
                 .map(Prediction::Scores),
             Head::Multiclass => {
-                softmax(&mut logits, self.classes, 1);
+                softmax(&mut logits, &self.ignored, 1);
                 Scores::finite(logits).map(Prediction::Scores)
             }
             Head::Segmentation => {
-                softmax(&mut logits, self.classes, self.side_px * self.side_px);
+                softmax(&mut logits, &self.ignored, self.side_px * self.side_px);
                 let is_finite = logits.iter().all(|value| value.is_finite());
                 is_finite.then_some(Prediction::Map(ClassMap {
                     classes: self.classes,
@@ -174,19 +177,26 @@ fn logistic(logit: f32) -> f32 {
     (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32
 }
 
-/// Soft-max over the first axis of `[classes, pixels]`. A logit that is not finite leaves NaN behind.
-fn softmax(values: &mut [f32], classes: usize, pixels: usize) {
+/// Soft-max over the first axis of `[classes, pixels]`, over the classes that are not `ignored`; those get 0. A logit that
+/// is not finite leaves NaN behind, whatever its class.
+fn softmax(values: &mut [f32], ignored: &[bool], pixels: usize) {
+    let classes = ignored.len();
+    let kept = || (0..classes).filter(|&class| !ignored[class]);
     for pixel in 0..pixels {
         let at = |class: usize| class * pixels + pixel;
-        let largest = (0..classes).map(|class| values[at(class)]).fold(f32::NEG_INFINITY, f32::max);
+        let largest = kept().map(|class| values[at(class)]).fold(f32::NEG_INFINITY, f32::max);
         let mut sum = 0.0f32;
         for class in 0..classes {
-            let shifted = values[at(class)] - largest;
-            let value = if shifted == f32::NEG_INFINITY { f32::NAN } else { shifted.exp() };
-            values[at(class)] = value;
-            sum += value;
+            let value = &mut values[at(class)];
+            if ignored[class] {
+                *value *= 0.0;
+                continue;
+            }
+            let shifted = *value - largest;
+            *value = if shifted == f32::NEG_INFINITY { f32::NAN } else { shifted.exp() };
+            sum += *value;
         }
-        (0..classes).for_each(|class| values[at(class)] /= sum);
+        kept().for_each(|class| values[at(class)] /= sum);
     }
 }
 
@@ -222,6 +232,23 @@ mod tests {
         };
         assert!((scores.values().iter().sum::<f32>() - 1.0).abs() < 1e-6);
         assert!((scores.values()[0] / scores.values()[1] - 1f32.exp()).abs() < 1e-5);
+    }
+
+    #[test]
+    fn ignored_classes_get_nothing_and_the_others_all() {
+        let classes = ["no_data", "sea", "land"].map(str::to_owned).to_vec();
+        let manifest = Manifest { ignored_classes: vec!["no_data".into()], classes, tile_px: 1, ..one_band() };
+        for (head, shape) in [(Head::Multiclass, &[1, 3][..]), (Head::Segmentation, &[1, 3, 1, 1])] {
+            let reader = OutputReader::new(&Manifest { head, ..manifest.clone() }, views(Tta::None));
+            let scores = match reader.read(&tensor(shape, &[90.0, 0.0, 2.0]), 0) {
+                Some(Prediction::Scores(scores)) => scores.values().to_vec(),
+                Some(Prediction::Map(map)) => (0..3).map(|class| map.probability(class, 0, 0)).collect(),
+                None => panic!(),
+            };
+            let sea = 1.0 / (1.0 + 2f32.exp());
+            assert!(scores[0] == 0.0 && (scores[1] - sea).abs() < 1e-6 && (scores[2] - 1.0 + sea).abs() < 1e-6);
+            assert_eq!(reader.read(&tensor(shape, &[f32::NAN, 0.0, 2.0]), 0), None, "{head:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::predict::{every_tile_read, rows_of};
-use crate::output::{DistributionWriter, MapOutputs, NO_CLASS, mask_path, tile_text};
+use crate::output::{DistributionKey, DistributionWriter, MapOutputs, NO_CLASS, Target, mask_path, tile_text};
 use crate::pipeline::{Job, Outputs};
 use crate::raster::{Planes, Raster, ReadOptions, SampleType, Window};
 use crate::{Error, Result};
@@ -12,19 +12,19 @@ use crate::{Error, Result};
 /// One tile's pixels and shares.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MapOutcome {
-    /// Labelled pixels by class (row) and by the class they were given, row by row.
+    /// Labelled pixels by class (row) and by the class they were given, row by row; none of ignored classes.
     pub confusion: Vec<u64>,
     /// Labelled pixels that the model gave no class: they are invalid in the tile.
     pub n_undecided: u64,
     /// Share of each class among the labelled pixels.
     pub labelled_shares: Vec<f64>,
-    /// Mean soft-max of each class over the valid pixels; none where no pixel is valid.
+    /// Mean soft-max of each class over the valid pixels, as a run writes it; none where no pixel is valid.
     pub shares: Option<Vec<f64>>,
 }
 
 /// Runs a job over tiles and counts what became of their labelled pixels, in the order of the inputs. `labels` are the
 /// tiles' maps: 8-bit rasters of one band and of the tile's size, the number of the class in every pixel, [`NO_CLASS`]
-/// or the file's nodata value where there is none. The maps that the model makes stay in `folder`, and the tiles' class
+/// or the file's nodata value where there is none. Pixels of classes that the model ignores count as if they had none. The maps that the model makes stay in `folder`, and the tiles' class
 /// shares in its `distributions.csv`.
 ///
 /// # Errors
@@ -39,7 +39,9 @@ pub fn predict_maps<P: AsRef<Path>>(
     let tiles: Vec<String> = job.inputs.iter().map(|input| tile_text(&input.path)).collect();
     std::fs::create_dir_all(folder).map_err(|error| Error::output(error).context(folder.display()))?;
     let distributions = folder.join("distributions.csv");
-    let writer = DistributionWriter::create(&distributions, &classes)?;
+    let ignored = job.model.manifest.ignored();
+    let target = Target::File(distributions.clone());
+    let writer = DistributionWriter::create(target, DistributionKey::Tile, &classes, ignored.clone())?;
     let (_, summary) = rows_of(job, |sink| Outputs {
         sink,
         journal: None,
@@ -54,15 +56,39 @@ pub fn predict_maps<P: AsRef<Path>>(
     let outcome = |(tile, labels): (&String, &P)| {
         let given = ClassNumbers::read(&mask_path(folder, tile))?;
         let labelled = labels.as_ref();
-        let counted = count(&ClassNumbers::read(labelled)?, &given, classes.len());
+        let counted = count(&ClassNumbers::read(labelled)?, &given, &ignored);
         let (confusion, n_undecided) = counted.map_err(|why| Error::usage(format!("{}: {why}", labelled.display())))?;
-        let mut labelled_shares: Vec<f64> =
-            confusion.chunks(classes.len()).map(|row| row.iter().sum::<u64>() as f64).collect();
-        let all: f64 = labelled_shares.iter().sum();
-        labelled_shares.iter_mut().for_each(|share| *share /= all.max(1.0));
+        let pixels: Vec<u64> = confusion.chunks(classes.len()).map(|row| row.iter().sum()).collect();
+        let labelled_shares = shares_of(&pixels);
         Ok(MapOutcome { confusion, n_undecided, labelled_shares, shares: shares.remove(tile).flatten() })
     };
     tiles.iter().zip(labels).map(outcome).collect()
+}
+
+/// Shares of counted pixels; 0 where none was counted.
+fn shares_of(pixels: &[u64]) -> Vec<f64> {
+    let all = pixels.iter().sum::<u64>().max(1) as f64;
+    pixels.iter().map(|&pixels| pixels as f64 / all).collect()
+}
+
+/// The mean class shares of tiles, from their maps of labels alone; ignored classes have none.
+///
+/// # Errors
+/// [`crate::Kind::Usage`] for the first map of labels that is none.
+pub fn mean_shares<P: AsRef<Path>>(labels: &[P], ignored: &[bool]) -> Result<Vec<f64>> {
+    let mut sums = vec![0.0; ignored.len()];
+    for path in labels {
+        let labels = ClassNumbers::read(path.as_ref())?;
+        let mut pixels = vec![0u64; ignored.len()];
+        for &class in &labels.pixels {
+            let of = labels.class(class, ignored);
+            let of = of.map_err(|why| Error::usage(format!("{}: {why}", path.as_ref().display())))?;
+            of.into_iter().for_each(|class| pixels[class] += 1);
+        }
+        sums.iter_mut().zip(shares_of(&pixels)).for_each(|(sum, share)| *sum += share);
+    }
+    let all = sums.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+    Ok(sums.into_iter().map(|sum| sum / all).collect())
 }
 
 /// A raster of one band of bytes: the number of the class in every pixel, [`NO_CLASS`] or the file's nodata value where
@@ -98,24 +124,34 @@ impl ClassNumbers {
         raster.read(window, &[0], &mut planes)?;
         Ok(Self { size: [header.width, header.height], nodata, pixels: planes.bytes })
     }
+
+    /// The class that a pixel's number stands for, none where it has no label or one that is ignored.
+    fn class(&self, number: u8, ignored: &[bool]) -> std::result::Result<Option<usize>, String> {
+        match ignored.get(usize::from(number)) {
+            _ if number == NO_CLASS || Some(number) == self.nodata => Ok(None),
+            Some(is_ignored) => Ok((!is_ignored).then_some(number.into())),
+            None => Err(format!("a pixel has the class {number}; the model's are 0 to {}", ignored.len() - 1)),
+        }
+    }
 }
 
 /// Confusion, and labelled pixels without a class.
-fn count(labels: &ClassNumbers, given: &ClassNumbers, classes: usize) -> std::result::Result<(Vec<u64>, u64), String> {
+fn count(
+    labels: &ClassNumbers,
+    given: &ClassNumbers,
+    ignored: &[bool],
+) -> std::result::Result<(Vec<u64>, u64), String> {
     if labels.size != given.size {
         let [[a, b], [c, d]] = [labels.size, given.size];
         return Err(format!("{a}×{b} pixels, its tile has {c}×{d}"));
     }
+    let classes = ignored.len();
     let (mut confusion, mut n_undecided) = (vec![0; classes * classes], 0);
     for (&of, &to) in labels.pixels.iter().zip(&given.pixels) {
-        match (of, to) {
-            (NO_CLASS, _) => {}
-            (of, _) if Some(of) == labels.nodata => {}
-            (of, _) if usize::from(of) >= classes => {
-                return Err(format!("a pixel has the class {of}; the model's are 0 to {}", classes - 1));
-            }
-            (_, NO_CLASS) => n_undecided += 1,
-            (of, to) => confusion[usize::from(of) * classes + usize::from(to)] += 1,
+        match (labels.class(of, ignored)?, to) {
+            (None, _) => {}
+            (Some(_), NO_CLASS) => n_undecided += 1,
+            (Some(of), to) => confusion[of * classes + usize::from(to)] += 1,
         }
     }
     if confusion.iter().sum::<u64>() + n_undecided == 0 {

@@ -4,6 +4,7 @@
 
 mod audit;
 mod cells;
+mod challenge;
 mod columns;
 mod further;
 mod labels;
@@ -19,7 +20,7 @@ pub use audit::{Audit, Leak, Part, audit};
 pub use cells::{season, sky};
 pub use further::{Further, Values};
 pub use labels::Labels;
-pub use maps::{ClassNumbers, MapOutcome, predict_maps};
+pub use maps::{ClassNumbers, MapOutcome, mean_shares, predict_maps};
 pub use predict::{Outcome, predict};
 pub use write::write;
 

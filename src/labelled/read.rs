@@ -10,7 +10,7 @@ use csv::StringRecord;
 use super::columns::{Columns, Needs};
 use super::further::Builder;
 use super::labels::Labels;
-use super::{Labelled, LabelledRow, cells};
+use super::{Labelled, LabelledRow, cells, challenge};
 use crate::decide::{Bounds, Season, group_name, sha256, validate_group_name};
 use crate::limits::{GROUPS_MAX, TABLE_BYTES_MAX, read_bounded};
 use crate::{Error, Result};
@@ -38,11 +38,15 @@ impl Labelled {
         read(path, Needs::Tiles, labels, bounds)
     }
 
-    /// Reads a manifest of tiles with maps of labels, the column `mask` in the place of `label`.
+    /// Reads a manifest of tiles with maps of labels, the column `mask` in the place of `label`; or a folder in the layout of
+    /// the Preligens challenge (`train/images`, `train/masks`, …), whose tiles are paired by name.
     ///
     /// # Errors
     /// As [`Self::read_scores`].
     pub fn read_maps(path: &Path, labels: &Labels, bounds: &Bounds) -> Result<Self> {
+        if challenge::is_one(path) {
+            return challenge::read(path);
+        }
         read(path, Needs::Maps, labels, bounds)
     }
 

@@ -28,6 +28,7 @@ pub fn describe(model: &Model) -> Value {
         "architecture": m.architecture,
         "head": m.head,
         "classes": m.classes,
+        "ignored_classes": m.ignored_classes,
         "bands": bands,
         "input_shape": [-1, m.bands.len(), m.tile_px, m.tile_px],
         "clip": m.clip.map(|range| range.map(decimal)),

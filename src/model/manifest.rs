@@ -170,6 +170,9 @@ pub struct Manifest {
     pub weights_storage: WeightsStorage,
     /// Class names in output order. Binary: `[negative, positive]`.
     pub classes: Vec<String>,
+    /// Classes that the network has an output for and that are never given: their probability is 0, that of the others
+    /// adds up to 1, and pixels labelled with them measure nothing. Subset of `classes`; none of a binary head.
+    pub ignored_classes: Vec<String>,
     /// What the output means.
     pub head: Head,
     /// Default test-time augmentation.
@@ -201,6 +204,13 @@ pub struct Manifest {
     pub about: About,
 }
 
+impl Manifest {
+    /// For every class whether it is ignored.
+    pub fn ignored(&self) -> Vec<bool> {
+        self.classes.iter().map(|class| self.ignored_classes.contains(class)).collect()
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests_support {
     use super::*;
@@ -221,6 +231,7 @@ pub(crate) mod tests_support {
             tile_px: 64,
             precision: Precision::Fp32,
             classes: vec!["negative".into(), "positive".into()],
+            ignored_classes: Vec::new(),
             head: Head::Binary,
             tta: Tta::None,
             temperature: 1.0,

@@ -38,7 +38,7 @@ pub use cog::{
 };
 pub use coverage::{Coverage, SharedCoverage};
 pub use crs::CrsChoice;
-pub use distributions::DistributionWriter;
+pub use distributions::{DistributionWriter, Key as DistributionKey, SHARE_FLOOR, sample_id};
 pub use format::Format;
 pub use journal::{Journal, journal_path};
 pub use lock::{Lock, lock_path};

@@ -58,6 +58,8 @@ pub(super) struct Collector<'a> {
     /// Scenes at another resolution than their bands are measured at.
     other_resolutions: u64,
     radiometry_sources: BTreeSet<String>,
+    /// Tiles without a valid pixel, which have no class shares.
+    without_shares: Vec<String>,
     open: Option<OpenTile>,
 }
 
@@ -90,6 +92,7 @@ impl<'a> Collector<'a> {
             other_levels: 0,
             other_resolutions: 0,
             radiometry_sources: BTreeSet::new(),
+            without_shares: Vec::new(),
             open: None,
         }
     }
@@ -237,6 +240,9 @@ impl<'a> Collector<'a> {
         }
         if let Some(distributions) = &mut self.distributions {
             distributions.write(&tile.name, shares.as_deref())?;
+            if shares.is_none() {
+                self.without_shares.push(tile.name.clone());
+            }
         }
         if let (Some(journal), Some(key)) = (&self.shared.journal, &tile.key) {
             let mut journal = journal.lock().map_err(|_| Error::output("the resume journal is lost"))?;
@@ -335,6 +341,12 @@ impl<'a> Collector<'a> {
             distributions.finish()?;
         }
         self.offsets.warnings().into_iter().for_each(|warning| self.summary.warnings.push(warning));
+        if let Some(first) = self.without_shares.first() {
+            self.summary.warnings.push(format!(
+                "tiles without enough valid pixels, whose class shares stay empty: {}; the first is {first}",
+                self.without_shares.len()
+            ));
+        }
         if self.other_resolutions > 0 {
             self.summary.warnings.push(format!(
                 "scenes decided at another resolution than the model's bands are measured at: {}; its scores and thresholds \

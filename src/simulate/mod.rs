@@ -6,19 +6,26 @@
 //! | light and air | [`sun`], [`atmosphere`], [`cloud`] |
 //! | ground | [`season`] |
 //! | instrument | [`bands`], [`sensor`], [`tile`] |
+//! | what surfaces reflect | [`spectra`] |
 //! | chance | [`random`], [`field`], [`severity`] |
+//! | files | [`folder`], [`plain`] |
 //! | real patches under another season and sky | [`shift`] |
 //! | coasts | [`coast`] |
+//! | land cover | [`landcover`] |
 
 pub mod atmosphere;
 pub mod bands;
 pub mod cloud;
 pub mod coast;
 pub mod field;
+pub mod folder;
+pub mod landcover;
+pub mod plain;
 pub mod random;
 pub mod season;
 pub mod sensor;
 pub mod severity;
 pub mod shift;
+pub mod spectra;
 pub mod sun;
 pub mod tile;

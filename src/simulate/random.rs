@@ -3,9 +3,17 @@
 use std::f32::consts::TAU;
 
 use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use sha2::{Digest, Sha256};
 
 /// A bound below and above; equal bounds are allowed.
 pub type Span = [f32; 2];
+
+/// Random numbers for one purpose: the same seed and text give the same ones, in whatever order work is done.
+pub fn rng(seed: u64, text: &str) -> ChaCha8Rng {
+    ChaCha8Rng::from_seed(Sha256::digest(format!("{seed}/{text}").as_bytes()).into())
+}
 
 /// Uniform between the bounds.
 pub fn uniform([low, high]: Span, rng: &mut impl RngExt) -> f32 {

@@ -34,6 +34,7 @@ pub fn manifest() -> Manifest {
         precision: Precision::Fp32,
         weights_storage: WeightsStorage::Fp32,
         classes: vec!["other".into(), "construction".into()],
+        ignored_classes: Vec::new(),
         head: Head::Binary,
         tta: Tta::None,
         temperature: 1.0,

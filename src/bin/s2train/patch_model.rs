@@ -65,6 +65,7 @@ impl PatchModelArguments {
         }
         let trained_on = patches.iter().filter(|patch| patch.split == Split::Train);
         let purpose = Purpose {
+            ignored_classes: Vec::new(),
             description: "Whether a window shows what the positive patches show.",
             architecture: self.architecture(),
             classes: self.classes.clone(),

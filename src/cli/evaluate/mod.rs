@@ -37,8 +37,9 @@ A demand is METRIC >= NUMBER (or <=, >, <), with `in every group` or `in GROUP`;
 the baseline's. Without --require, 'recall>=TARGET in every group' and, with a baseline, 'precision drop<=0.05' are
 reported but do not fail. Metrics: recall, recall_lower (one-sided 95 %), false_alarms, precision, precision_lower,
 average_precision, average_precision_lower, auroc, brier, ece, accuracy, alerts_per_1000; for several classes accuracy,
-macro_f1 (also _lower, over sites) and recall, precision, f1 of a class; for maps mean_iou, accuracy (also _lower), kl
-(also _upper), and iou, recall, precision, f1 of a class.
+macro_f1 (also _lower, over sites) and recall, precision, f1 of a class; for maps mean_iou, accuracy (also _lower), kl and
+kl_repository (the divergence of class shares, 1e-8 and 1e-7 added to each; also _upper), kl_of_mean (of the mean of the
+training tiles, given to every tile), and iou, recall, precision, f1 of a class.
 
 Examples:
   s2infer evaluate --manifest tiles.csv --model models/new --baseline models/old --out report
@@ -58,7 +59,8 @@ const REPORTS: [&str; 3] = ["report.json", "report.md", "report.html"];
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Evaluate {
-    /// Labelled tiles; the models are run over them.
+    /// Labelled tiles; the models are run over them. For a segmentation model also a folder with train/images and train/masks,
+    /// as the Preligens challenge hands them out.
     #[arg(long, value_name = "CSV", required_unless_present = "scores", conflicts_with = "scores")]
     manifest: Option<PathBuf>,
     /// The split of the table that measures [default: measurement or test, or the only one; all tiles where there is none].
@@ -142,6 +144,8 @@ struct Found {
     json: String,
     requirements: Vec<Judged>,
     audit: Audit,
+    /// A line for standard output.
+    remark: String,
 }
 
 impl Evaluate {
@@ -172,7 +176,7 @@ impl Evaluate {
         }
         match unmet(&found.requirements) {
             Some(unmet) if !self.require.is_empty() => Err(Error::refused(unmet)),
-            _ => self.summary(&found.requirements),
+            _ => self.summary(&found),
         }
     }
 
@@ -204,6 +208,7 @@ impl Evaluate {
                     json: json(&found)?,
                     requirements: found.requirements,
                     audit: found.audit,
+                    remark: String::new(),
                 }
             }
             _ => {
@@ -225,6 +230,7 @@ impl Evaluate {
                     json: json(&found)?,
                     requirements: found.requirements,
                     audit: found.audit,
+                    remark: String::new(),
                 }
             }
         };
@@ -241,15 +247,15 @@ impl Evaluate {
     }
 
     /// Says what was demanded and found, and where the report is.
-    fn summary(&self, requirements: &[Judged]) -> Result<u8> {
+    fn summary(&self, found: &Found) -> Result<u8> {
         if self.common.quiet {
             return Ok(0);
         }
         let line = |Judged { requirement, found, is_met }: &Judged| {
             format!("{}  {requirement}: {found}\n", if *is_met { "met    " } else { "not met" })
         };
-        let lines: String = requirements.iter().map(line).collect();
-        shell::print(format!("{lines}{}\n", self.out.join("report.html").display()).as_bytes())
+        let lines: String = found.requirements.iter().map(line).collect();
+        shell::print(format!("{}{lines}{}\n", found.remark, self.out.join("report.html").display()).as_bytes())
     }
 
     fn tta(&self, model: &Model) -> Tta {
@@ -289,7 +295,10 @@ impl Evaluate {
 
     /// A picture of a tile that is there; a report without one is still a report.
     fn paint(&self, tile: &str, model: &Model, scoring: &Scoring) -> Option<Picture> {
-        let folder = self.manifest.as_deref().map(|manifest| manifest.parent().unwrap_or(Path::new("")));
+        let folder = self.manifest.as_deref().map(|manifest| match manifest.is_dir() {
+            true => manifest,
+            false => manifest.parent().unwrap_or(Path::new("")),
+        });
         let folder = folder.or(self.tiles.as_deref())?;
         match paint(&folder.join(tile), &model.manifest, scoring.scene()) {
             Ok(picture) => Some(picture),

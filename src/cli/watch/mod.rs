@@ -13,7 +13,7 @@ use s2infer::pipeline::Input;
 use s2infer::{Error, Kind, Result};
 
 use super::drift::DriftArgs;
-use super::flags::{DecideArgs, EngineArgs, ModelArgs, OutputArgs, SceneArgs};
+use super::flags::{DecideArgs, EngineArgs, Form, ModelArgs, OutputArgs, SceneArgs};
 use super::predict::Predict;
 use super::{Common, inputs, logging, shell};
 use state::{SceneState, Signature, States, Status, content};
@@ -292,7 +292,7 @@ impl Watch {
         let wants = |what| self.write.contains(&what);
         let table = |name: &str| folder.join(format!("{name}.{}", self.format.extension()));
         OutputArgs {
-            format: Some(self.format),
+            format: Some(Form::Rows(self.format)),
             output: Some(table("decisions")),
             crs: self.crs,
             sites: wants(WriteArg::Sites).then(|| table("sites")),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{MapClass, MapEvaluation, MapMeasured, MapPart, SHARE_MIN};
+use super::super::{MapClass, MapEvaluation, MapMeasured, MapPart};
 use super::classes::{confusion, confusion_table, judged, limits, tiles, title};
 use super::{Frame, failures, text};
 use crate::page::{Block, Cell, Column, Document, Section, Table};
@@ -25,24 +25,31 @@ impl MapEvaluation {
     fn verdict(&self) -> Section {
         let (tone, verdict) = judged(&self.candidate.name, &self.audit, &self.requirements);
         let row = |model: &MapMeasured| {
-            let figures = [&model.mean_iou, &model.mean_kl, &model.accuracy];
+            let figures = [&model.mean_iou, &model.mean_kl, &model.mean_kl_repository, &model.accuracy];
             [Cell::from(model.name.clone())].into_iter().chain(figures.map(|of| text::estimate(of).into())).collect()
         };
         let mut rows: Vec<Vec<Cell>> = self.models().map(row).collect();
         if let Some(difference) = &self.difference {
-            let figures = [&difference.mean_iou, &difference.mean_kl, &difference.accuracy];
+            let figures =
+                [&difference.mean_iou, &difference.mean_kl, &difference.mean_kl_repository, &difference.accuracy];
             rows.push(
                 [Cell::from("difference")].into_iter().chain(figures.map(|of| text::difference(of).into())).collect(),
             );
         }
+        let mean = &self.predict_the_mean;
+        let name = format!("the mean of the {} for every tile", mean.of);
+        let (none, figures) =
+            (Cell::from("–"), [&mean.mean_kl, &mean.mean_kl_repository].map(|of| text::estimate(of).into()));
+        rows.push([Cell::from(name), none.clone()].into_iter().chain(figures).chain([none]).collect());
         let table = Table {
             caption: "Mean intersection over union of the classes, mean Kullback–Leibler divergence of the tiles' class shares \
-                      (nats; less is better) and accuracy of the pixels, with their 95 % intervals over sites."
+                      (nats; less is better), with the epsilon of the Preligens challenge's page and that of its repository, and accuracy of the pixels, with their 95 % intervals over sites."
                 .into(),
             columns: vec![
                 Column::text("model"),
                 Column::number("mean IoU"),
-                Column::number("KL divergence"),
+                Column::number("KL (ε 1e-8)"),
+                Column::number("KL (ε 1e-7)"),
                 Column::number("accuracy"),
             ],
             rows,
@@ -53,10 +60,9 @@ impl MapEvaluation {
     fn limits(&self, frame: &Frame) -> Section {
         let items = vec![
             "Intervals are Efron's BCa, whole sites drawn; pixels of a tile are no independent samples.".to_owned(),
-            format!(
-                "The divergence is Σ y ln(y / ŷ) of a tile's labelled shares y and the mean soft-max ŷ over its valid pixels; \
-                 shares below {SHARE_MIN} count as that."
-            ),
+            "The divergence is Σ y ln(y / ŷ) of a tile's labelled shares y and the mean soft-max ŷ over its valid pixels, as \
+             a run writes it; ε is added to every share."
+                .to_owned(),
             "Classes that are neither labelled nor given have no intersection over union and are not in its mean."
                 .to_owned(),
             "Nothing here says anything about regions, sensors or years that were not measured.".to_owned(),

@@ -134,6 +134,8 @@ pub struct Inference {
     pub preprocessing_version: String,
     pub golden_tolerance: f32,
     #[serde(default)]
+    pub ignored_classes: Vec<String>,
+    #[serde(default)]
     pub processing_level: Option<String>,
     #[serde(default)]
     pub band_substitutes: BTreeMap<String, Vec<String>>,

@@ -58,6 +58,7 @@ impl Manifest {
             precision: block.precision,
             weights_storage: block.weights_storage,
             classes: classes(output.classes)?,
+            ignored_classes: block.ignored_classes,
             head: block.head,
             tta: block.tta,
             temperature: block.temperature,

@@ -77,7 +77,15 @@ impl Manifest {
             })?;
             require(seen.insert(class), || format!("class {class:?} is listed twice"))?;
         }
-        Ok(())
+        let mut ignored = BTreeSet::new();
+        for class in &self.ignored_classes {
+            require(seen.contains(class), || format!("ignored_classes name {class:?}, which is no class"))?;
+            require(ignored.insert(class), || format!("ignored_classes name {class:?} twice"))?;
+        }
+        require(
+            ignored.is_empty() || (self.head != Head::Binary && ignored.len() + 2 <= self.classes.len()),
+            || "ignored_classes must leave two classes of a multiclass or segmentation head",
+        )
     }
 
     fn validate_numbers(&self) -> Result<()> {

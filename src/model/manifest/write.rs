@@ -154,6 +154,9 @@ impl Manifest {
             "golden_tolerance": short(self.golden_tolerance)?,
             "training_statistics": statistics,
         });
+        if !self.ignored_classes.is_empty() {
+            block["ignored_classes"] = json!(self.ignored_classes);
+        }
         if let Some(level) = &self.processing_level {
             block["processing_level"] = json!(level);
         }

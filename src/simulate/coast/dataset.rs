@@ -1,6 +1,5 @@
 //! Sets of tiles on disk.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -12,11 +11,13 @@ use super::plan::{self, SitePlan, Visit};
 use super::region::Region;
 use super::site::{SIDE, Site, Truth};
 use super::{Knobs, label, name};
+use crate::Result;
 use crate::decide;
 use crate::output::signal;
 use crate::simulate::bands::ALL;
+use crate::simulate::folder;
+use crate::simulate::random::rng;
 use crate::simulate::tile::Tile;
-use crate::{Error, Result};
 
 /// Name of the table beside the tiles.
 pub const MANIFEST: &str = "manifest.csv";
@@ -94,49 +95,32 @@ pub struct Row {
 /// [`crate::Kind::Output`] if `folder` holds anything or cannot be written; [`crate::Kind::Interrupted`] on a signal;
 /// [`crate::Kind::Usage`] for settings that make no set.
 pub fn write(settings: &Settings, folder: &Path, progress: &(dyn Fn(usize) + Sync)) -> Result<Vec<Row>> {
-    let failed = |e: std::io::Error| Error::output(e).context(folder.display());
-    if folder.exists() && !folder.is_dir() {
-        return Err(Error::output(format!("{}: is no folder; give a new one", folder.display())));
-    }
-    if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(Error::output(format!("{}: the folder is not empty; give a new one", folder.display())));
-    }
-    let sites = plan::plan(&settings.regions, settings.tiles, settings.seed, &settings.knobs)?;
-    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(parent).map_err(failed)?;
-    let unfinished = tempfile::Builder::new()
-        .prefix(".simulate")
-        .permissions(std::fs::Permissions::from_mode(0o777))
-        .tempdir_in(parent)
-        .map_err(failed)?;
-    for (split, _) in plan::SPLITS {
-        std::fs::create_dir(unfinished.path().join(split)).map_err(failed)?;
-    }
-    let one = |site: &SitePlan| {
-        signal::check()?;
-        let rows = write_site(site, settings, unfinished.path());
-        progress(site.visits.len());
-        rows
-    };
-    let rows: Vec<Vec<Row>> = sites.par_iter().map(one).collect::<Result<_>>()?;
-    let rows = rows.concat();
-    write_manifest(&unfinished.path().join(MANIFEST), &rows)?;
-    std::fs::rename(unfinished.path(), folder).map_err(failed)?;
-    // It has another name now, and stays.
-    let _ = unfinished.keep();
-    Ok(rows)
+    folder::whole(folder, |unfinished| {
+        let sites = plan::plan(&settings.regions, settings.tiles, settings.seed, &settings.knobs)?;
+        folder::make(unfinished, &plan::SPLITS.map(|(split, _)| split))?;
+        let one = |site: &SitePlan| {
+            signal::check()?;
+            let rows = write_site(site, settings, unfinished);
+            progress(site.visits.len());
+            rows
+        };
+        let rows: Vec<Vec<Row>> = sites.par_iter().map(one).collect::<Result<_>>()?;
+        let rows = rows.concat();
+        folder::table(&unfinished.join(MANIFEST), &rows)?;
+        Ok(rows)
+    })
 }
 
 /// Draws a site and writes its tiles. A visit on which every sky hid the site has no tile.
 fn write_site(plan: &SitePlan, settings: &Settings, folder: &Path) -> Result<Vec<Row>> {
-    let mut rng = plan::rng(settings.seed, &plan.name);
+    let mut rng = rng(settings.seed, &plan.name);
     let site = Site::draw(plan.region, plan.is_positive, &settings.knobs, &mut rng);
     let rows = plan.visits.iter().map(|visit| write_tile(plan, visit, &site, settings, folder));
     Ok(rows.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 fn write_tile(plan: &SitePlan, visit: &Visit, site: &Site, settings: &Settings, folder: &Path) -> Result<Option<Row>> {
-    let mut rng = plan::rng(settings.seed, &format!("{}/{}", plan.name, visit.date));
+    let mut rng = rng(settings.seed, &format!("{}/{}", plan.name, visit.date));
     let day = Day::draw(site, plan.place.1 as f32, visit.date.day_of_year() as u16, visit.season, &mut rng);
     let is_cloudy = visit.sky == decide::Sky::Cloudy;
     let sky = match is_cloudy {
@@ -203,13 +187,4 @@ fn class(truth: &Truth) -> &'static str {
 fn round(value: f32, decimals: i32) -> f32 {
     let scale = 10f32.powi(decimals);
     (value * scale).round() / scale
-}
-
-fn write_manifest(path: &Path, rows: &[Row]) -> Result<()> {
-    let failed = |e: csv::Error| Error::output(e).context(path.display());
-    let mut writer = csv::Writer::from_path(path).map_err(failed)?;
-    for row in rows {
-        writer.serialize(row).map_err(failed)?;
-    }
-    writer.flush().map_err(|e| Error::output(e).context(path.display()))
 }

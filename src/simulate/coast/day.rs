@@ -4,11 +4,11 @@ use rand::RngExt;
 
 use super::region::{COVERS, Region};
 use super::site::{SIDE, Site};
-use super::spectra::{Spectrum, Surface, mix, tinted};
 use crate::decide::Season;
 use crate::simulate::field;
 use crate::simulate::random::{Span, log_uniform, uniform};
 use crate::simulate::season::{Snow, SnowClimate};
+use crate::simulate::spectra::{Spectrum, Surface, mix, tinted};
 use crate::simulate::sun::Sun;
 
 /// Share of leaves on the trees.

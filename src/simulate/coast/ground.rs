@@ -4,8 +4,8 @@ use rand::RngExt;
 
 use super::day::{Day, wet};
 use super::site::{SIDE, Site};
-use super::spectra::{Spectrum, Surface, mix, tinted};
 use crate::simulate::random::{smooth, uniform};
+use crate::simulate::spectra::{Spectrum, Surface, mix, tinted};
 
 /// Unevenness of brightness of land and of water.
 const LAND_TEXTURE: f32 = 0.08;

@@ -6,13 +6,13 @@ use super::Knobs;
 use super::day::Day;
 use super::ground;
 use super::site::{SIDE, Site};
-use super::spectra::Surface;
 use crate::simulate::atmosphere::Air;
 use crate::simulate::bands::{ALL, Band};
 use crate::simulate::cloud::{self, Clouds, Kind, VISIBLE_TRANSMITTANCE};
 use crate::simulate::random::uniform;
 use crate::simulate::season::relief_light;
 use crate::simulate::sensor;
+use crate::simulate::spectra::Surface;
 
 /// Share of a tile under cloud in a cloudy group.
 const COVER: [f32; 2] = [0.12, 0.45];

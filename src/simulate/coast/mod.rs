@@ -3,7 +3,7 @@
 //!
 //! | part | files |
 //! | --- | --- |
-//! | what the land is like | [`region`], [`spectra`] |
+//! | what the land is like | [`region`] |
 //! | what stays at a site | [`shore`], [`shape`], [`cluster`], [`site`] |
 //! | what a date changes | [`day`], [`ground`] |
 //! | what the sensor sees | [`image`] |
@@ -25,7 +25,6 @@ pub mod region;
 pub mod shape;
 pub mod shore;
 pub mod site;
-pub mod spectra;
 
 use crate::{Error, Result};
 

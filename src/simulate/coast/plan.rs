@@ -3,14 +3,11 @@
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
-use sha2::{Digest, Sha256};
 
 use super::Knobs;
 use super::region::Region;
 use crate::decide::{SEASON_SKY_GROUPS, Season, Sky};
-use crate::simulate::random::uniform;
+use crate::simulate::random::{rng, uniform};
 use crate::{Error, Result};
 
 /// Splits and their shares of the tiles.
@@ -56,11 +53,6 @@ pub struct Visit {
     pub season: Season,
     /// Its sky.
     pub sky: Sky,
-}
-
-/// Random numbers for one purpose: the same seed and text give the same ones, in whatever order work is done.
-pub fn rng(seed: u64, text: &str) -> ChaCha8Rng {
-    ChaCha8Rng::from_seed(Sha256::digest(format!("{seed}/{text}").as_bytes()).into())
 }
 
 /// Plans about `tiles` tiles in the regions, split by site. Held-out regions have sites in the measurement alone. Within a

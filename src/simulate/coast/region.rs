@@ -1,7 +1,7 @@
 //! Regional styles: how coasts of different latitudes and rocks look. They are styles, not places: nothing is mapped.
 
-use super::spectra::Surface;
 use crate::simulate::random::Span;
+use crate::simulate::spectra::Surface;
 use crate::{Error, Result};
 
 /// Land covers, in the order of [`Region::land`].

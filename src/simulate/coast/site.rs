@@ -7,9 +7,9 @@ use super::cluster::{BELT_PX, BEYOND_PX, Cluster, Size};
 use super::region::{COVERS, Region};
 use super::shape::Shape;
 use super::shore;
-use super::spectra::{Spectrum, Surface, tint};
 use crate::simulate::field::{self, Field};
 use crate::simulate::random::{Span, uniform};
+use crate::simulate::spectra::{Spectrum, Surface, tint};
 
 /// Height and width of a tile in pixels of 10 m.
 pub const SIDE: usize = 64;
@@ -256,13 +256,13 @@ fn covers(odds: &[f32; COVERS], rng: &mut impl RngExt) -> Vec<[f32; COVERS]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulate::coast::plan;
     use crate::simulate::coast::region::REGIONS;
+    use crate::simulate::random::rng;
 
     fn sites(is_positive: bool, lookalike_rate: f32) -> Vec<Site> {
         let knobs = Knobs { lookalike_rate, ..Knobs::default() };
         let draw =
-            |n: usize| Site::draw(&REGIONS[n % REGIONS.len()], is_positive, &knobs, &mut plan::rng(1, &format!("{n}")));
+            |n: usize| Site::draw(&REGIONS[n % REGIONS.len()], is_positive, &knobs, &mut rng(1, &format!("{n}")));
         (0..48).map(draw).collect()
     }
 
@@ -304,7 +304,7 @@ mod tests {
         let mean = |odds: [f32; COVERS]| {
             let mut sums = [0.0; COVERS];
             for n in 0..40 {
-                for shares in covers(&odds, &mut plan::rng(n, "covers")) {
+                for shares in covers(&odds, &mut rng(n, "covers")) {
                     assert!((shares.iter().sum::<f32>() - 1.0).abs() < 1e-4);
                     sums.iter_mut().zip(shares).for_each(|(sum, share)| *sum += share / 40.0 / 4096.0);
                 }

@@ -8,7 +8,7 @@ use crate::simulate::random::{normal_pair, uniform};
 /// Reflectance in the thirteen bands of [`ALL`].
 pub type Spectrum = [f32; 13];
 
-/// A surface of the coast, or what may lie over it.
+/// A surface, or what may lie over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Surface {
