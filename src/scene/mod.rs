@@ -20,7 +20,7 @@ use crate::{Error, Result};
 pub use bands::{BandSource, Bands, canonical_band};
 pub use clouds::{Clouds, classification_shares};
 pub use metadata::{TileFacts, TileTable};
-pub use product::{Declared, Product, ProductName};
+pub use product::{Declared, Product, ProductName, Role};
 pub use radiometry::{BandRadiometry, DnFlags, Radiometry, Statement};
 
 /// What the command line says about every scene of a run.

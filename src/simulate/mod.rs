@@ -8,6 +8,7 @@
 //! | instrument | [`bands`], [`sensor`], [`tile`] |
 //! | chance | [`random`], [`field`], [`severity`] |
 //! | real patches under another season and sky | [`shift`] |
+//! | clouds of every kind over real ground, with their masks | [`skies`] |
 //! | coasts | [`coast`] |
 
 pub mod atmosphere;
@@ -20,5 +21,6 @@ pub mod season;
 pub mod sensor;
 pub mod severity;
 pub mod shift;
+pub mod skies;
 pub mod sun;
 pub mod tile;

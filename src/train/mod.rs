@@ -6,7 +6,7 @@
 //!
 //! | part | files |
 //! | --- | --- |
-//! | data | [`patches`] (the manifest), [`table`], [`eurosat`], [`eurosat_folder`], [`places`], [`pixels`], [`samples`] (in memory), [`render`] (simulated seasons and skies) |
+//! | data | [`patches`] (the manifest), [`table`], [`eurosat`], [`eurosat_folder`], [`places`], [`pixels`], [`samples`] (in memory), [`render`] (simulated seasons and skies), [`cloud_chips`] (chips with cloud masks), [`suspects`] (masks that the pixels contradict) |
 //! | batches | [`sampling`], [`augment`], [`loader`] |
 //! | network | [`network`] (one description), [`parameters`], [`pretrained`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
 //! | training | [`recipe`], [`fit`], [`loss`], [`groups`] (group-DRO), [`optimiser`], [`refit`], [`checkpoints`], [`mlflow`] |
@@ -19,6 +19,7 @@ pub mod calibration;
 pub mod card;
 pub mod checkpoints;
 pub mod class_report;
+pub mod cloud_chips;
 mod declaration;
 pub mod eurosat;
 pub mod eurosat_folder;
@@ -47,4 +48,5 @@ pub mod report;
 pub mod samples;
 pub mod sampling;
 pub mod scored;
+pub mod suspects;
 pub mod table;

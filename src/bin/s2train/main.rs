@@ -1,11 +1,13 @@
 //! `s2train`: from labelled patches to a model folder that `s2infer` runs.
 
+mod clean_masks;
 mod ladder;
 mod model;
 mod prepare;
 mod progress;
 mod recipe;
 mod render;
+mod render_clouds;
 mod report;
 mod report_classes;
 mod temperature;
@@ -43,6 +45,8 @@ enum Command {
     Train(train::Train),
     Export(train::Export),
     Render(render::Arguments),
+    RenderClouds(render_clouds::Arguments),
+    CleanMasks(clean_masks::Arguments),
     Scores(report::Scores),
     Temperature(temperature::Temperature),
     Report(report::Report),
@@ -80,6 +84,8 @@ fn main() -> ExitCode {
         Command::Train(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Render(arguments) => render::run(&arguments),
+        Command::RenderClouds(arguments) => render_clouds::run(&arguments),
+        Command::CleanMasks(arguments) => clean_masks::run(&arguments),
         Command::Scores(arguments) => arguments.run(),
         Command::Temperature(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(),
