@@ -5,7 +5,8 @@
 #     ./scripts/reproduce.sh [--small] [--coasts] [--stage NAME]… [--force] [SHARED_DATA]
 #
 # SHARED_DATA (default ../shared/data) holds eurosat-rgb-train-val.tar and eurosat-rgb-index.csv; without them the
-# stages on real pixels are skipped, and said to be. The simulated coasts need nothing.
+# stages on real pixels are skipped, and said to be. Clouds are learned with sentinel2-safe-l2a (a product with its 60 m
+# bands) where it is there, and measured on cloud-mask-chip (a chip with a mask drawn by people). The simulated coasts need nothing.
 #
 # A finished stage leaves a stamp and is not run again; a training that was stopped goes on from its last checkpoint.
 #   --stage NAME   only this stage (may be given again), even if it is finished
@@ -21,7 +22,8 @@ cd "$root"
 
 # ---- the stages, in order; each is a function of the same name below ----------------------------------------------
 eurosat_stages=(data prepare render train-incumbent calibrate-incumbent train-eurosat train-construction
-    calibrate-construction quantize-construction evaluate-construction evaluate-eurosat evaluate-folder ladder-construction ladder-eurosat)
+    calibrate-construction quantize-construction evaluate-construction evaluate-eurosat evaluate-folder ladder-construction ladder-eurosat
+    clouds train-clouds examples-clouds evaluate-clouds)
 coast_stages=(coasts train-coast-incumbent calibrate-coast-incumbent train-coast calibrate-coast evaluate-coast
     ablate-coast accept-coasts)
 all_stages=("${eurosat_stages[@]}" "${coast_stages[@]}")
@@ -55,6 +57,7 @@ if $small; then
     coasts=$work/coasts
     ladder_seeds=(1)
     # Enough positives of each group for thresholds of their own, and so large that a minute's training sees them.
+    cloud_chips=(--chips 20 --windows 4)
     coast_tiles=(--tiles 800 --prevalence 0.5 --train-prevalence 0.5 --footprint-scale 2.5 --lookalikes 0 --cloud-severity 0.3)
 else
     work=target/reproduce
@@ -65,6 +68,7 @@ else
     # Where scripts/accept-coasts.sh looks for it.
     coasts=target/coasts/large
     coast_tiles=(--tiles 25000)
+    cloud_chips=()
     ladder_seeds=(1 2 3)
 fi
 coast_seed=101
@@ -319,6 +323,52 @@ ladder-eurosat() {
 Trained on the westernmost 70 % of EuroSAT's \`train\`, judged on its other 30 %, without test-time augmentation; ten
 epochs. \`plain\` turns and flips patches and averages parameters; \`+augmentation\` adds sky (0.2), RandAugment (2,5),
 mixup (0.1), CutMix (0.25) and label smoothing (0.05); the others change one thing of that."
+}
+
+# ---- clouds -------------------------------------------------------------------------------------------------------
+
+# Skies over EuroSAT's patches and over the clear pieces of a product, and the product's own skies.
+clouds() {
+    local product
+    product=$(find "$shared/sentinel2-safe-l2a" -maxdepth 1 -name '*.SAFE' 2> /dev/null | head -n 1 || true)
+    rm -rf "${work:?}/clouds"
+    "$s2train" render-clouds --patches "$work/classes.csv" ${product:+--product "$product"} --seed "$seed" \
+        "${cloud_chips[@]}" --out "$work/clouds"
+    # What clean-masks finds of masks that were made wrong on purpose.
+    "$s2train" render-clouds --patches "$work/classes.csv" --seed 7 --chips 200 --side-px 256 --measurement-px 256 --spoil 0.25 \
+        --out "$work/spoilt"
+}
+
+train-clouds() {
+    TRAINCLOUDS
+    "$s2train" clean-masks --manifest "$work/clouds/manifest.csv" --model "$models/clouds" --out "$work/clouds/clean.csv" \
+        --list "$calibration/clouds/suspects.csv"
+}
+
+examples-clouds() {
+    rm -rf "${models:?}/clouds/examples"
+    "$s2train" render-clouds --patches "$work/classes.csv" --seed 3 --examples 2 --out "$models/clouds/examples"
+}
+
+# on-clouds NAME MANIFEST NOTE OPTION…: what is missed is in the report.
+on-clouds() {
+    "$s2infer" evaluate --model "$models/clouds" --manifest "$2" --note "$3" --out "$calibration/clouds/$1" "${@:4}" || [ $? -eq 4 ]
+    rm -rf "$calibration/clouds/$1/maps-candidate"
+}
+
+evaluate-clouds() {
+    local chip=$shared/cloud-mask-chip/sentinel2.npz
+    grep -E '^path,|real_measurement' "$work/clouds/manifest.csv" > "$work/clouds/real.csv"
+    grep -E '^path,|simulated_measurement' "$work/clouds/manifest.csv" > "$work/clouds/simulated.csv"
+    on-clouds simulated "$work/clouds/simulated.csv" "**Simulated** skies over EuroSAT patches and product pieces that trained nothing."
+    if [ "$(wc -l < "$work/clouds/real.csv")" -gt 1 ]; then
+        on-clouds product "$work/clouds/real.csv" "The eastern part of a product, which training never saw, against Sen2Cor's classes."
+    fi
+    if [ -f "$chip" ]; then
+        "${S2INFER_PYTHON:-.venv/bin/python}" scripts/cloud_chip.py "$chip" "$work/cloud-chip" > "$calibration/clouds/thresholds.txt"
+        on-clouds chip "$work/cloud-chip/manifest.csv" "One real chip with a mask drawn by people; it trained and chose nothing." \
+            --require 'iou>=0.88 in cloud'
+    fi
 }
 
 # ---- the simulated coasts -----------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ impl Verdict {
     }
 }
 
-/// Judges the mask of one chip. `manifest` is of a model with the bands B02, B03 and B04 and says how the chip is read;
+/// Judges the mask of one chip. `manifest` reads the bands B02, B03 and B04 as they are ([`super::cloud_chips::reading`]);
 /// `cloud` is the class that means cloud, and there are `classes` of them.
 ///
 /// # Errors
@@ -95,7 +95,7 @@ pub fn judge(chip: &Path, mask: &Path, manifest: &Manifest, cloud: u8, classes: 
     let pixels = (extent.width * extent.height) as usize;
     let (labels, unknown) = labels(mask, extent, classes)?;
     let side = extent.width.max(extent.height);
-    let reader = Manifest { tile_px: side, clip: None, ..manifest.clone() };
+    let reader = Manifest { tile_px: side, ..manifest.clone() };
     let mut planes = Planes::new();
     scene.image.read(extent, &scene.bands.indices, &mut planes)?;
     let square = (side * side) as usize;
@@ -103,12 +103,11 @@ pub fn judge(chip: &Path, mask: &Path, manifest: &Manifest, cloud: u8, classes: 
     Preprocessing::new(&reader).apply(&planes, &scene.radiometry, &mut values, &mut valid);
     let band = |name: &str| -> Result<Vec<f32>> {
         let index = manifest.bands.iter().position(|band| band.name == name);
-        let index = index.ok_or_else(|| Error::usage(format!("the model that reads chips has no band {name}")))?;
-        let (mean, deviation) = (manifest.bands[index].mean, manifest.bands[index].standard_deviation);
+        let index = index.ok_or_else(|| Error::usage(format!("the chips have no band {name}")))?;
         let rows = values[index * square..][..square].chunks(side as usize).zip(valid.chunks(side as usize));
         let row = |(values, valid): (&[f32], &[bool])| -> Vec<f32> {
             let pixels = values.iter().zip(valid).take(extent.width as usize);
-            pixels.map(|(value, is_valid)| if *is_valid { value * deviation + mean } else { f32::NAN }).collect()
+            pixels.map(|(value, is_valid)| if *is_valid { *value } else { f32::NAN }).collect()
         };
         Ok(rows.take(extent.height as usize).flat_map(row).collect())
     };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use s2infer::model::Model;
 use s2infer::output::AtomicFile;
+use s2infer::train::cloud_chips::reading;
 use s2infer::train::suspects::{self, Suspect, Verdict};
 use s2infer::train::table;
 use s2infer::{Error, Result};
@@ -16,7 +17,7 @@ reason, in a file or, without --list, on standard output.
 
 Examples:
   s2train clean-masks --manifest chips.csv --out clean.csv --list suspects.csv
-  s2train clean-masks --manifest chips.csv --out clean.csv --drop";
+  s2train clean-masks --manifest chips.csv --out clean.csv --drop --classes land,shadow,cloud";
 
 /// List chips whose cloud mask their pixels contradict, and take their weight away
 #[derive(Debug, clap::Args)]
@@ -25,12 +26,15 @@ pub struct Arguments {
     /// Table with the columns path and mask, and any others
     #[arg(long, value_name = "CSV")]
     manifest: PathBuf,
-    /// Model whose bands, radiometry and classes hold for the chips
-    #[arg(long, value_name = "NAME|FOLDER", default_value = "models/clouds")]
-    model: String,
-    /// The number of the class that is cloud
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    cloud_class: u8,
+    /// The bands of the chips, B02, B03 and B04 among them
+    #[arg(long, value_name = "BANDS", value_delimiter = ',', default_value = "B02,B03,B04,B08")]
+    bands: Vec<String>,
+    /// Names of the classes in the order of their numbers in the masks
+    #[arg(long, value_name = "NAME,NAME,…", value_delimiter = ',', default_value = "clear,cloud")]
+    classes: Vec<String>,
+    /// The class that is cloud
+    #[arg(long, value_name = "NAME", default_value = "cloud")]
+    cloud_class: String,
     /// The table with weights
     #[arg(long, value_name = "CSV")]
     out: PathBuf,
@@ -43,7 +47,11 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    let manifest = Model::resolve(&arguments.model)?.manifest;
+    let manifest = reading(&Model::built_in()?.manifest, &arguments.bands);
+    let names = &arguments.classes;
+    let cloud = names.iter().position(|name| *name == arguments.cloud_class).ok_or_else(|| {
+        Error::usage(format!("--cloud-class {}: is none of {}", arguments.cloud_class, names.join(", ")))
+    })?;
     let folder = arguments.manifest.parent().unwrap_or(Path::new(""));
     let failed = |error: csv::Error| Error::usage(error).context(arguments.manifest.display());
     let mut reader = csv::Reader::from_path(&arguments.manifest).map_err(failed)?;
@@ -54,10 +62,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let (path, mask) = (column("path")?, column("mask")?);
     let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().map_err(failed)?;
-    let classes = manifest.classes.len() as u8;
     let judge = |row: &csv::StringRecord| -> Result<Verdict> {
         let [chip, labels] = [path, mask].map(|column| folder.join(row.get(column).unwrap_or_default()));
-        suspects::judge(&chip, &labels, &manifest, arguments.cloud_class, classes)
+        suspects::judge(&chip, &labels, &manifest, cloud as u8, names.len() as u8)
             .map_err(|error| error.without_context(chip.display()).context(chip.display()))
     };
     let verdicts: Vec<Verdict> = rows.par_iter().map(judge).collect::<Result<_>>()?;
@@ -80,7 +87,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.list {
         Some(list) => table::write(list, &suspects),
         None => {
-            suspects.iter().for_each(|suspect| println!("{}\t{}\t{}", suspect.path.display(), suspect.weight, suspect.reason));
+            suspects
+                .iter()
+                .for_each(|suspect| println!("{}\t{}\t{}", suspect.path.display(), suspect.weight, suspect.reason));
             Ok(())
         }
     }
@@ -91,7 +100,12 @@ fn rounded(share: f64) -> f64 {
 }
 
 /// The manifest with the column `weight`, in the place of one that it had.
-fn write(arguments: &Arguments, header: &csv::StringRecord, rows: &[csv::StringRecord], verdicts: &[Verdict]) -> Result<()> {
+fn write(
+    arguments: &Arguments,
+    header: &csv::StringRecord,
+    rows: &[csv::StringRecord],
+    verdicts: &[Verdict],
+) -> Result<()> {
     let out = &arguments.out;
     let failed = |error: csv::Error| Error::output(error).context(out.display());
     let old = header.iter().position(|column| column == "weight");

@@ -37,18 +37,21 @@ pub struct Arguments {
     /// Folder of the chips, their masks and manifest.csv
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
-    /// Simulated chips that train; a sixth as many choose and measure
-    #[arg(long, value_name = "CHIPS", default_value_t = 900)]
+    /// Simulated chips that train; a tenth as many choose, and as many measure
+    #[arg(long, value_name = "CHIPS", default_value_t = 600)]
     chips: usize,
     /// Real windows of the product that train
-    #[arg(long, value_name = "CHIPS", default_value_t = 300)]
+    #[arg(long, value_name = "CHIPS", default_value_t = 160)]
     windows: usize,
     /// Side of the chips that train and choose
-    #[arg(long, value_name = "PX", default_value_t = 256, value_parser = side)]
+    #[arg(long, value_name = "PX", default_value_t = 512, value_parser = side)]
     side_px: usize,
     /// Side of the chips that measure
     #[arg(long, value_name = "PX", default_value_t = 512, value_parser = side)]
     measurement_px: usize,
+    /// Only this many simulated chips of the patches that measure, as folders with a file a band
+    #[arg(long, value_name = "CHIPS", requires = "patches", conflicts_with_all = ["product", "spoil"])]
+    examples: Option<usize>,
     /// Share of the masks that are made wrong on purpose, to try clean-masks on
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     spoil: f64,
@@ -84,7 +87,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     };
     let out = &arguments.out;
     std::fs::create_dir_all(out).map_err(|e| Error::output(e).context(out.display()))?;
-    let bar = progress::bar("chips", arguments.chips + arguments.chips.div_ceil(6) * 2 + arguments.windows);
+    if let (Some(patches), Some(count)) = (&patches, arguments.examples) {
+        let rows = cloud_chips::write_examples(patches, count, &settings, out)?;
+        tracing::info!("wrote {} simulated examples to {}", rows.len(), out.display());
+        return Ok(());
+    }
+    let bar = progress::bar("chips", arguments.chips + arguments.chips.div_ceil(10) * 2 + arguments.windows);
     let sources = Sources { patches: patches.as_ref(), swath: swath.as_ref() };
     let rows = cloud_chips::write(sources, &settings, out, || bar.inc(1))?;
     let simulated = rows.iter().filter(|row| row.sky == "simulated").count();

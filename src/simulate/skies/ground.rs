@@ -45,11 +45,7 @@ pub struct NearInfrared {
 impl NearInfrared {
     /// Draws what holds for one chip: summer leaves to sparse ones, dark soil to bright.
     pub fn draw(rng: &mut impl RngExt) -> Self {
-        Self {
-            leaf: uniform([0.22, 0.48], rng),
-            soil: uniform([1.1, 1.6], rng),
-            water: uniform([0.005, 0.03], rng),
-        }
+        Self { leaf: uniform([0.22, 0.48], rng), soil: uniform([1.1, 1.6], rng), water: uniform([0.005, 0.03], rng) }
     }
 
     /// Of one pixel: reflectance of the surface in B02, B03, B04 to that in B08.

@@ -60,13 +60,23 @@ fn veil(core_depth: Span) -> Recipe {
 }
 
 fn small() -> Recipe {
-    let kind =
-        Kind { edge_depth: 0.5, core_depth: [3.0, 40.0], core_share: 0.4, slope: [2.8, 3.8], height_m: [300.0, 2_000.0] };
+    let kind = Kind {
+        edge_depth: 0.5,
+        core_depth: [3.0, 40.0],
+        core_share: 0.4,
+        slope: [2.8, 3.8],
+        height_m: [300.0, 2_000.0],
+    };
     Recipe { kind, cover: [0.02, 0.45], outer: [8.0, 40.0] }
 }
 
 fn large(cover: Span) -> Recipe {
-    let kind =
-        Kind { edge_depth: 0.4, core_depth: [4.0, 60.0], core_share: 0.4, slope: [2.6, 3.6], height_m: [400.0, 4_000.0] };
+    let kind = Kind {
+        edge_depth: 0.4,
+        core_depth: [4.0, 60.0],
+        core_share: 0.4,
+        slope: [2.6, 3.6],
+        height_m: [400.0, 4_000.0],
+    };
     Recipe { kind, cover, outer: [0.0, 6.0] }
 }

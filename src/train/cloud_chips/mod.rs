@@ -20,6 +20,8 @@ use serde::Serialize;
 
 use super::patches::Split;
 use crate::decide::Bounds;
+use crate::model::Manifest;
+use crate::model::manifest::{Band, Padding};
 use crate::output::{Classes, MapCompression, MapWriter};
 use crate::raster::Window;
 use crate::simulate::skies::{self, CLASSES, Chip, Sky, ground};
@@ -28,8 +30,8 @@ use crate::simulate::tile::Tile;
 use crate::{Error, Result};
 
 pub use mosaic::Patches;
-pub use plan::{Settings, Spoilt};
 use plan::{Job, Source};
+pub use plan::{Settings, Spoilt};
 pub use swath::Swath;
 
 /// The bands of a chip.
@@ -38,6 +40,24 @@ pub const BANDS: [&str; 4] = ["B02", "B03", "B04", "B08"];
 pub const NO_CLASS: u8 = 255;
 /// The year that simulated dates lie in.
 const YEAR: i16 = 2018;
+
+/// A manifest that reads reflectance as it is, in these bands and by another's defaults.
+pub fn reading<S: AsRef<str>>(manifest: &Manifest, bands: &[S]) -> Manifest {
+    let band = |name: &S| Band {
+        name: name.as_ref().to_owned(),
+        mean: 0.0,
+        standard_deviation: 1.0,
+        training: None,
+        substitutes: Vec::new(),
+    };
+    Manifest {
+        bands: bands.iter().map(band).collect(),
+        clip: None,
+        padding: Padding::Nodata,
+        processing_level: None,
+        ..manifest.clone()
+    }
+}
 
 /// One chip in the manifest.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,6 +108,29 @@ pub fn write(sources: Sources<'_>, settings: &Settings, out: &Path, progress: im
         row
     };
     let rows: Vec<Row> = jobs.par_iter().map(one).collect::<Result<_>>()?;
+    super::table::write(&out.join("manifest.csv"), &rows)?;
+    Ok(rows)
+}
+
+/// What is said in the files.
+const REAL: &str = "Real pixels, resampled; the mask is Sen2Cor's";
+const SIMULATED: &str = "Simulated: clouds, air and light are invented, over real ground";
+/// Reflectance that examples are rounded to, so that they are small: 32 DN.
+const EXAMPLE_STEP: f32 = 0.0032;
+
+/// Writes simulated chips of the patches that measure as folders with a file a band, named so that their date is known,
+/// with masks and `manifest.csv` beside them.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_examples(patches: &Patches, count: usize, settings: &Settings, out: &Path) -> Result<Vec<Row>> {
+    let sources = Sources { patches: Some(patches), swath: None };
+    let one = |index: usize| {
+        let (source, split, side) = (Source::Patches, Split::Measurement, settings.measurement_side);
+        let job = Job { name: format!("example {index}"), source, split, side, spoilt: None };
+        draw(&job, sources, settings)?.write_folder(index, side, out)
+    };
+    let rows: Vec<Row> = (1..=count).map(one).collect::<Result<_>>()?;
     super::table::write(&out.join("manifest.csv"), &rows)?;
     Ok(rows)
 }
@@ -153,38 +196,51 @@ fn under_a_sky(mut surface: Vec<f32>, job: &Job, latitude: f32, rng: &mut ChaCha
 }
 
 impl Drawn {
-    fn write(self, job: &Job, out: &Path) -> Result<Row> {
-        let is_real = matches!(job.source, Source::Window(_));
-        let (path, mask) =
-            (Path::new("chips").join(&job.name).with_extension("tif"), Path::new("masks").join(&job.name).with_extension("tif"));
-        let description = match is_real {
-            true => "Real pixels, resampled; the mask is Sen2Cor's",
-            false => "Simulated: clouds, air and light are invented, over real ground",
-        };
-        let cloud = (self.chip.cloud_percent() * 10.0).round() / 10.0;
-        let tile = Tile {
+    /// A folder with a file a band, and a mask beside it.
+    fn write_folder(self, index: usize, side: usize, out: &Path) -> Result<Row> {
+        let path = PathBuf::from(format!("simulated-{index}_{}T103000", self.date.strftime("%Y%m%d")));
+        let mask = PathBuf::from("masks").join(&path).with_extension("tif");
+        for folder in [&path, Path::new("masks")].map(|folder| out.join(folder)) {
+            std::fs::create_dir_all(&folder).map_err(|e| Error::output(e).context(folder.display()))?;
+        }
+        for (band, plane) in BANDS.iter().zip(self.chip.reflectance.chunks(side * side)) {
+            let rounded: Vec<f32> = plane.iter().map(|value| (value / EXAMPLE_STEP).round() * EXAMPLE_STEP).collect();
+            let tile = Tile { bands: &[band], reflectance: &rounded, ..self.tile(side, SIMULATED) };
+            tile.write(&out.join(&path).join(format!("{band}.tif")))?;
+        }
+        write_mask(&out.join(&mask), &self.chip.classes, side)?;
+        Ok(self.row(path, mask, Split::Measurement, "simulated", ""))
+    }
+
+    fn tile<'a>(&'a self, side: usize, description: &'a str) -> Tile<'a> {
+        Tile {
             bands: &BANDS,
             reflectance: &self.chip.reflectance,
-            side: job.side,
+            side,
             centre: self.centre,
             date: self.date,
-            cloud_cover_percent: cloud,
+            cloud_cover_percent: self.cloud(),
             description,
-        };
-        tile.write(&out.join(&path))?;
-        write_mask(&out.join(&mask), &self.chip.classes, job.side)?;
+        }
+    }
+
+    fn cloud(&self) -> f64 {
+        (self.chip.cloud_percent() * 10.0).round() / 10.0
+    }
+
+    fn row(self, path: PathBuf, mask: PathBuf, split: Split, sky: &'static str, spoilt: &'static str) -> Row {
         let season = Bounds::default().season(Some(self.date), Some(self.centre.1));
-        Ok(Row {
-            path,
-            mask,
-            split: job.split,
-            site: self.site,
-            region: self.region,
-            season: season.map_or("", |season| season.name()),
-            cloud,
-            sky: if is_real { "real" } else { "simulated" },
-            spoilt: job.spoilt.map_or("", Spoilt::name),
-        })
+        let (season, cloud) = (season.map_or("", |season| season.name()), self.cloud());
+        Row { path, mask, split, site: self.site, region: self.region, season, cloud, sky, spoilt }
+    }
+
+    fn write(self, job: &Job, out: &Path) -> Result<Row> {
+        let is_real = matches!(job.source, Source::Window(_));
+        let [path, mask] = ["chips", "masks"].map(|folder| Path::new(folder).join(&job.name).with_extension("tif"));
+        self.tile(job.side, if is_real { REAL } else { SIMULATED }).write(&out.join(&path))?;
+        write_mask(&out.join(&mask), &self.chip.classes, job.side)?;
+        let sky = if is_real { "real" } else { "simulated" };
+        Ok(self.row(path, mask, job.split, sky, job.spoilt.map_or("", Spoilt::name)))
     }
 }
 

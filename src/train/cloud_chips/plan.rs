@@ -12,7 +12,7 @@ use crate::{Error, Result};
 /// How many chips, and of what size.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Simulated chips that train; a sixth as many choose and measure.
+    /// Simulated chips that train; a tenth as many choose, and as many measure.
     pub chips: usize,
     /// Real windows of the product that train.
     pub windows: usize,
@@ -98,18 +98,16 @@ pub(super) struct Job {
 
 /// All chips, in the order of the manifest.
 pub(super) fn jobs(sources: Sources<'_>, settings: &Settings) -> Result<Vec<Job>> {
-    let kinds: Vec<(Source, &str)> = [
-        sources.patches.map(|_| (Source::Patches, "eurosat")),
-        sources.swath.map(|_| (Source::Blocks, "product")),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let kinds: Vec<(Source, &str)> =
+        [sources.patches.map(|_| (Source::Patches, "eurosat")), sources.swath.map(|_| (Source::Blocks, "product"))]
+            .into_iter()
+            .flatten()
+            .collect();
     if kinds.is_empty() {
         return Err(Error::usage("no ground: give --patches, --product or both"));
     }
     let mut jobs = Vec::new();
-    for (split, share) in [(Split::Train, 1), (Split::Select, 6), (Split::Measurement, 6)] {
+    for (split, share) in [(Split::Train, 1), (Split::Select, 10), (Split::Measurement, 10)] {
         let side = if split == Split::Measurement { settings.measurement_side } else { settings.side };
         for index in 0..settings.chips.div_ceil(share) {
             let (source, ground) = kinds[index % kinds.len()];

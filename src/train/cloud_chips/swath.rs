@@ -7,10 +7,9 @@ use rand::RngExt;
 
 use super::mosaic::{bilinear, tiled};
 use super::plan::Settings;
-use super::{BANDS, NO_CLASS};
+use super::{BANDS, NO_CLASS, reading};
 use crate::infer::preprocess::Preprocessing;
 use crate::model::Manifest;
-use crate::model::manifest::{Band, Padding};
 use crate::raster::{Geo, Planes, Raster, SampleType, Window};
 use crate::scene::{Role, Scene, SceneOptions};
 use crate::simulate::skies::Chip;
@@ -20,7 +19,7 @@ use crate::{Error, Result};
 /// Which columns a split has, as shares of the product's width: between them is a gap, so that no cloud is on both sides.
 /// The product that this was made for ends at about 0.65.
 pub const ZONES: [(Split, [f64; 2]); 3] =
-    [(Split::Train, [0.0, 0.328]), (Split::Select, [0.345, 0.42]), (Split::Measurement, [0.433, 1.0])];
+    [(Split::Train, [0.0, 0.30]), (Split::Select, [0.31, 0.45]), (Split::Measurement, [0.46, 1.0])];
 /// Metres of a pixel.
 const RESOLUTION_M: u32 = 60;
 /// Sides of clear blocks in pixels, and steps between their corners.
@@ -58,20 +57,10 @@ impl Swath {
     /// # Errors
     /// Those of reading it; [`crate::Kind::Unsupported`] without a scene classification at 60 m, a date or a place.
     pub fn open(path: &Path, manifest: &Manifest) -> Result<Self> {
-        let band = |name: &&str| Band {
-            name: (*name).to_owned(),
-            mean: 0.0,
-            standard_deviation: 1.0,
-            training: None,
-            substitutes: if *name == "B08" { vec!["B8A".into()] } else { Vec::new() },
-        };
-        let mut manifest = Manifest {
-            bands: BANDS.iter().map(band).collect(),
-            clip: None,
-            padding: Padding::Nodata,
-            processing_level: None,
-            ..manifest.clone()
-        };
+        let mut manifest = reading(manifest, &BANDS);
+        for band in manifest.bands.iter_mut().filter(|band| band.name == "B08") {
+            band.substitutes = vec!["B8A".into()];
+        }
         let options = SceneOptions { resolution_m: Some(RESOLUTION_M), ..Default::default() };
         let scene = Scene::open(path, &manifest, &options)?;
         let extent = scene.extent();
