@@ -125,6 +125,9 @@ pub const QUICKLOOK_SIDE_PX_MAX: u32 = 1200;
 pub const PARQUET_GROUP_ROWS: usize = 1 << 13;
 /// Failed tiles, and warnings, that a run record lists by name; it counts them all.
 pub const RECORD_ENTRIES_MAX: usize = 1000;
+/// Bytes of the tiles that a segmentation model is trained on, in memory at once: 14,000 of 512 × 512 pixels and four
+/// bands, at two bytes a value and one a label.
+pub const TRAINING_BYTES_MAX: u64 = 32 << 30;
 /// Width and height of a model's input in pixels.
 pub const MODEL_TILE_PX_MAX: u32 = 1 << 13;
 /// Bands of a model's input.

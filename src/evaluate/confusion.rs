@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+pub(super) use crate::statistics::classes::{iou, margins};
+
 /// Confusion by cluster: few cells of each are not 0.
 pub(super) struct Matrices {
     classes: usize,
@@ -53,26 +55,10 @@ pub(super) fn f1(confusion: &[Vec<u64>]) -> Vec<f64> {
     (0..confusion.len()).map(class).collect()
 }
 
-/// Intersection over union of every class (Jaccard 1912), hits / (labelled + given − hits); none for a class that is
-/// neither.
-pub(super) fn iou(confusion: &[Vec<u64>]) -> Vec<Option<f64>> {
-    let class = |class| {
-        let (hits, labelled, given) = margins(confusion, class);
-        let union = labelled + given - hits;
-        (union > 0).then(|| hits as f64 / union as f64)
-    };
-    (0..confusion.len()).map(class).collect()
-}
-
 /// Mean of what is defined; NaN where nothing is.
 pub(super) fn mean(values: &[Option<f64>]) -> f64 {
     let defined: Vec<f64> = values.iter().copied().flatten().collect();
     defined.iter().sum::<f64>() / defined.len() as f64
-}
-
-/// Hits, labelled and given of a class.
-pub(super) fn margins(confusion: &[Vec<u64>], class: usize) -> (u64, u64, u64) {
-    (confusion[class][class], confusion[class].iter().sum(), confusion.iter().map(|row| row[class]).sum())
 }
 
 #[cfg(test)]

@@ -12,14 +12,14 @@ use super::confusion::{Matrices, f1, iou, margins, mean, right};
 use super::uncertainty::over_sites;
 use super::{ALL, Data, Estimate, Judged, Measurable, Painter, Pictured, Requirement, Settings, data};
 use crate::labelled::{Audit, Labelled, LabelledRow, MapOutcome};
+pub use crate::statistics::classes::SHARE_MIN;
+use crate::statistics::classes::divergence;
 use crate::{Error, Result};
 
 /// Figures of a model: accuracy of pixels, mean IoU, mean divergence.
 const FIGURES: usize = 3;
 /// Tiles shown.
 const SHOWN: usize = 12;
-/// Shares below this count as this, so that the divergence stays finite.
-pub const SHARE_MIN: f64 = 1e-7;
 
 /// A model with what became of each tile.
 #[derive(Debug, Clone)]
@@ -171,15 +171,6 @@ pub fn evaluate_maps(
     };
     evaluation.requirements = requirements.iter().map(|demand| demand.judge(&evaluation, classes)).collect();
     Ok(evaluation)
-}
-
-/// Σ y ln(y / ŷ) in nats.
-fn divergence(labelled: &[f64], given: &[f64]) -> f64 {
-    let term = |(y, given): (&f64, &f64)| {
-        let y = y.max(SHARE_MIN);
-        y * (y / given.max(SHARE_MIN)).ln()
-    };
-    labelled.iter().zip(given).map(term).sum()
 }
 
 fn divergence_of(outcome: &MapOutcome) -> Option<f64> {
@@ -359,21 +350,5 @@ impl Measurable for MapEvaluation {
             ("f1", Some(class)) => Some(class.f1),
             _ => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // scipy 1.17.1: entropy([0.5, 0.3, 0.2], [0.4, 0.4, 0.2]) = 0.025 267 153 916
-    #[test]
-    fn divergence_is_that_of_scipy() {
-        let found = divergence(&[0.5, 0.3, 0.2], &[0.4, 0.4, 0.2]);
-        assert!((found - 0.025_267_153_916).abs() < 1e-11, "{found}");
-        assert_eq!(divergence(&[1.0, 0.0], &[1.0, 0.0]), 0.0);
-        // 1 % that was given nothing costs 0.01 · ln(0.01 / 1e-7).
-        let missed = divergence(&[0.99, 0.01], &[1.0, 0.0]);
-        assert!((missed - (0.99 * 0.99_f64.ln() + 0.01 * 1e5_f64.ln())).abs() < 1e-12, "{missed}");
     }
 }

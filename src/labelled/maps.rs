@@ -52,9 +52,9 @@ pub fn predict_maps<P: AsRef<Path>>(
     every_tile_read(&summary)?;
     let mut shares = read_shares(&distributions, classes.len())?;
     let outcome = |(tile, labels): (&String, &P)| {
-        let given = bytes(&mask_path(folder, tile))?;
+        let given = ClassNumbers::read(&mask_path(folder, tile))?;
         let labelled = labels.as_ref();
-        let counted = count(&bytes(labelled)?, &given, classes.len());
+        let counted = count(&ClassNumbers::read(labelled)?, &given, classes.len());
         let (confusion, n_undecided) = counted.map_err(|why| Error::usage(format!("{}: {why}", labelled.display())))?;
         let mut labelled_shares: Vec<f64> =
             confusion.chunks(classes.len()).map(|row| row.iter().sum::<u64>() as f64).collect();
@@ -65,33 +65,43 @@ pub fn predict_maps<P: AsRef<Path>>(
     tiles.iter().zip(labels).map(outcome).collect()
 }
 
-/// A raster of one band of bytes.
-struct Bytes {
-    size: [u32; 2],
-    nodata: Option<u8>,
-    pixels: Vec<u8>,
+/// A raster of one band of bytes: the number of the class in every pixel, [`NO_CLASS`] or the file's nodata value where
+/// there is none.
+pub struct ClassNumbers {
+    /// Width and height.
+    pub size: [u32; 2],
+    /// What stands for no class besides [`NO_CLASS`].
+    pub nodata: Option<u8>,
+    /// Row by row.
+    pub pixels: Vec<u8>,
 }
 
-fn bytes(path: &Path) -> Result<Bytes> {
-    let raster = Raster::open(path, &ReadOptions::default())?;
-    let header = raster.header();
-    if header.sample_type != SampleType::U8 || header.bands.len() != 1 {
-        return Err(Error::usage(format!(
-            "{}: {} bands of {}; a map of labels has one band of uint8, the number of the class in every pixel",
-            path.display(),
-            header.bands.len(),
-            header.sample_type.name()
-        )));
+impl ClassNumbers {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and one of another kind.
+    pub fn read(path: &Path) -> Result<Self> {
+        let raster = Raster::open(path, &ReadOptions::default())?;
+        let header = raster.header();
+        if header.sample_type != SampleType::U8 || header.bands.len() != 1 {
+            return Err(Error::usage(format!(
+                "{}: {} bands of {}; a map of labels has one band of uint8, the number of the class in every pixel",
+                path.display(),
+                header.bands.len(),
+                header.sample_type.name()
+            )));
+        }
+        let window = Window { x: 0, y: 0, width: header.width, height: header.height };
+        let nodata = header.nodata.filter(|nodata| (0.0..=255.0).contains(nodata)).map(|nodata| nodata as u8);
+        let mut planes = Planes::new();
+        raster.read(window, &[0], &mut planes)?;
+        Ok(Self { size: [header.width, header.height], nodata, pixels: planes.bytes })
     }
-    let window = Window { x: 0, y: 0, width: header.width, height: header.height };
-    let nodata = header.nodata.filter(|nodata| (0.0..=255.0).contains(nodata)).map(|nodata| nodata as u8);
-    let mut planes = Planes::new();
-    raster.read(window, &[0], &mut planes)?;
-    Ok(Bytes { size: [header.width, header.height], nodata, pixels: planes.bytes })
 }
 
 /// Confusion, and labelled pixels without a class.
-fn count(labels: &Bytes, given: &Bytes, classes: usize) -> std::result::Result<(Vec<u64>, u64), String> {
+fn count(labels: &ClassNumbers, given: &ClassNumbers, classes: usize) -> std::result::Result<(Vec<u64>, u64), String> {
     if labels.size != given.size {
         let [[a, b], [c, d]] = [labels.size, given.size];
         return Err(format!("{a}×{b} pixels, its tile has {c}×{d}"));

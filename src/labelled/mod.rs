@@ -19,7 +19,7 @@ pub use audit::{Audit, Leak, Part, audit};
 pub use cells::{season, sky};
 pub use further::{Further, Values};
 pub use labels::Labels;
-pub use maps::{MapOutcome, predict_maps};
+pub use maps::{ClassNumbers, MapOutcome, predict_maps};
 pub use predict::{Outcome, predict};
 pub use write::write;
 

@@ -187,7 +187,8 @@ impl Parser<'_> {
         let cover = [cell(columns.cloud_cover), cell(columns.cloud)].into_iter().find_map(cells::percent);
         let cloud = [cell(columns.cloud), cell(columns.cloud_cover)].into_iter().find(|text| !text.is_empty());
         let sky = match cloud.map(|text| cells::sky(text, self.bounds)).transpose()? {
-            Some(None) => return Ok(None),
+            // Maps of clouds have their labels there.
+            Some(None) if self.needs != Needs::Maps => return Ok(None),
             sky => sky.flatten(),
         };
         let group = match (cell(columns.group), season, sky) {

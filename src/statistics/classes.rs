@@ -23,9 +23,48 @@ pub fn f1(confusion: &[Vec<usize>]) -> Vec<f64> {
     (0..confusion.len()).map(class).collect()
 }
 
+/// Hits, labelled and given of a class.
+pub fn margins(confusion: &[Vec<u64>], class: usize) -> (u64, u64, u64) {
+    (confusion[class][class], confusion[class].iter().sum(), confusion.iter().map(|row| row[class]).sum())
+}
+
+/// Intersection over union of every class (Jaccard 1912), hits / (labelled + given − hits); none for a class that is
+/// neither.
+pub fn iou(confusion: &[Vec<u64>]) -> Vec<Option<f64>> {
+    let class = |class| {
+        let (hits, labelled, given) = margins(confusion, class);
+        let union = labelled + given - hits;
+        (union > 0).then(|| hits as f64 / union as f64)
+    };
+    (0..confusion.len()).map(class).collect()
+}
+
+/// Shares below this count as this, so that the divergence stays finite.
+pub const SHARE_MIN: f64 = 1e-7;
+
+/// Σ y ln(y / ŷ) in nats (Kullback and Leibler 1951) of shares `labelled` from shares `given`.
+pub fn divergence(labelled: &[f64], given: &[f64]) -> f64 {
+    let term = |(y, given): (&f64, &f64)| {
+        let y = y.max(SHARE_MIN);
+        y * (y / given.max(SHARE_MIN)).ln()
+    };
+    labelled.iter().zip(given).map(term).sum()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{confusion, f1};
+    use super::{confusion, divergence, f1};
+
+    // scipy 1.17.1: entropy([0.5, 0.3, 0.2], [0.4, 0.4, 0.2]) = 0.025 267 153 916
+    #[test]
+    fn divergence_is_that_of_scipy() {
+        let found = divergence(&[0.5, 0.3, 0.2], &[0.4, 0.4, 0.2]);
+        assert!((found - 0.025_267_153_916).abs() < 1e-11, "{found}");
+        assert_eq!(divergence(&[1.0, 0.0], &[1.0, 0.0]), 0.0);
+        // 1 % that was given nothing costs 0.01 · ln(0.01 / 1e-7).
+        let missed = divergence(&[0.99, 0.01], &[1.0, 0.0]);
+        assert!((missed - (0.99 * 0.99_f64.ln() + 0.01 * 1e5_f64.ln())).abs() < 1e-12, "{missed}");
+    }
 
     // scikit-learn 1.9.1, f1_score(average=None) of [0, 0, 1, 1, 2, 2, 2] against [0, 1, 1, 1, 2, 0, 2]
     #[test]

@@ -19,8 +19,8 @@ pub struct Story {
     pub command: String,
     /// Settings of the recipe, in words.
     pub recipe: Vec<(String, String)>,
-    /// Patches by split.
-    pub counts: BTreeMap<Split, Count>,
+    /// Section in Markdown of what it was trained on.
+    pub data: String,
     /// All epochs.
     pub history: Vec<Epoch>,
     /// The epoch that was kept.
@@ -56,7 +56,7 @@ pub fn render(manifest: &Manifest, story: &Story) -> String {
         let _ = write!(text, "{}\n\n", story.about.trim());
     }
     let _ = write!(text, "## Input\n\n{}\n\n", input(manifest));
-    text += &patches_table(&manifest.classes, &story.counts);
+    text += &story.data;
     text += "\n## Recipe\n\n| setting | value |\n| --- | --- |\n";
     for (name, value) in &story.recipe {
         let _ = writeln!(text, "| {name} | {value} |");
@@ -88,7 +88,8 @@ pub fn with_measurements(card: &str, measurements: &str) -> String {
     format!("{}\n\n{MEASURED}\n\n{}\n", head.trim_end(), measurements.trim_end())
 }
 
-fn patches_table(classes: &[String], counts: &BTreeMap<Split, Count>) -> String {
+/// The section of labelled patches.
+pub fn patches_table(classes: &[String], counts: &BTreeMap<Split, Count>) -> String {
     let mut text = format!("## Patches\n\n| split | {} | places | used for |\n", classes.join(" | "));
     let _ = writeln!(text, "| --- |{} ---: | --- |", " ---: |".repeat(classes.len()));
     for (split, count) in counts {

@@ -89,7 +89,7 @@ impl Checkpoints {
         let epoch = progress.history.len();
         let parameters = Parameters::read(&self.tensors("parameters", epoch), progress.architecture, device)?;
         let kept = self.kept(progress, epoch, device)?.detached();
-        let mut optimiser = AdamW::new(&parameters, progress.recipe.weight_decay);
+        let mut optimiser = AdamW::new(&parameters, progress.recipe.schedule.weight_decay);
         optimiser.restore(&self.tensors("moments", epoch), progress.steps)?;
         Ok((parameters, kept, optimiser))
     }

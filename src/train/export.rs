@@ -3,16 +3,18 @@
 use super::forward::{BATCH_NORM_EPSILON, LAYER_NORM_EPSILON};
 use super::network::{self, GEM_FLOOR, Network, Pooling};
 use super::parameters::Parameters;
-use crate::onnx::{Conv, GraphBuilder, Value, Weights};
+use crate::onnx::{Conv, GraphBuilder, Resampling, Value, Weights};
 
-/// A network as an ONNX file: `input` is `[n, bands, side, side]`, `logits` is `[n, outputs]`. Batch normalisation
-/// is folded into the convolutions before it, in f64.
+/// A network as an ONNX file: `input` is `[n, bands, side, side]`, `logits` is `[n, outputs]`, of a dense network
+/// `[n, outputs, side, side]`. Batch normalisation is folded into the convolutions before it, in f64.
 pub fn onnx(parameters: &Parameters, name: &str, side: usize, weights: Weights) -> Vec<u8> {
     let architecture = parameters.architecture;
     let mut export = Export { parameters, graph: GraphBuilder::new(name, weights) };
     let input = export.graph.input("input", &[None, Some(architecture.bands), Some(side), Some(side)]);
     let logits = architecture.run(&mut export, &input);
-    export.graph.output("logits", &logits, &[None, Some(architecture.outputs)]);
+    let of_row = architecture.output_shape(side).into_iter().map(Some);
+    let shape: Vec<Option<usize>> = std::iter::once(None).chain(of_row).collect();
+    export.graph.output("logits", &logits, &shape);
     export.graph.finish()
 }
 
@@ -73,6 +75,14 @@ impl Network for Export<'_> {
 
     fn max_pool(&mut self, x: &Value, kernel: usize, stride: usize, padding: usize) -> Value {
         self.graph.max_pool(x, kernel, stride, padding)
+    }
+
+    fn double(&mut self, x: &Value) -> Value {
+        self.graph.resize(x, 2, Resampling::Nearest)
+    }
+
+    fn concat(&mut self, a: &Value, b: &Value) -> Value {
+        self.graph.concat(&[a, b])
     }
 
     fn add(&mut self, a: &Value, b: &Value) -> Value {

@@ -4,23 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
+use tch::Device;
 
 use super::checkpoints::{Checkpoints, Progress};
-use super::evaluate::{Assessment, assess};
+use super::evaluate::Assessment;
 use super::forward::{Precision, forward};
 use super::groups::GroupWeights;
-use super::loader::{Batch, Loader};
-use super::loss::Objective;
 use super::network::Architecture;
 use super::optimiser::{AdamW, learning_rate};
 use super::parameters::Parameters;
 use super::recipe::Recipe;
-use super::samples::{Samples, Scaling};
-use super::{refit, sampling};
+use super::task::{Loss, Task};
 use crate::{Error, Result};
 
 /// What one epoch came to.
@@ -79,8 +74,6 @@ pub struct Training<'a> {
     pub recipe: Recipe,
     /// The machine.
     pub machine: Machine,
-    /// Standardisation of the bands.
-    pub scaling: Scaling,
     /// Weights to start from and the names of the bands.
     pub pretrained: Option<(&'a Path, &'a [String])>,
     /// The run on the MLflow server, kept with the checkpoints.
@@ -110,13 +103,13 @@ struct State {
 }
 
 impl Training<'_> {
-    /// Trains on `train` and chooses the epoch on `select`. Every epoch leaves a checkpoint in `folder`; with `resume`
+    /// Trains, and chooses the epoch by the task's measures. Every epoch leaves a checkpoint in `folder`; with `resume`
     /// the training goes on from the last one there, to the same result as if it had never stopped.
     ///
     /// # Errors
     /// [`crate::Kind::Usage`] where `folder` holds a training of another recipe or network; a loss that is no longer
     /// finite; what cannot be written.
-    pub fn fit(mut self, train: &Samples, select: &Samples, folder: &Path, resume: bool) -> Result<Fitted> {
+    pub fn fit<T: Task>(mut self, task: &T, folder: &Path, resume: bool) -> Result<Fitted> {
         let files = Checkpoints::of(folder)?;
         if !resume && files.exist() {
             let epochs = files.progress().map_or(0, |progress| progress.history.len());
@@ -128,35 +121,21 @@ impl Training<'_> {
         }
         let mut state = if resume && files.exist() { self.restore(&files, folder)? } else { self.start()? };
         (self.observer)(Event::Resumed(&state.progress.history))?;
-        let classes = self.classes();
-        let mut loader = Loader {
-            samples: train,
-            classes,
-            scaling: self.scaling.clone(),
-            augmentation: self.recipe.augmentation.clone(),
-            mixing: self.recipe.mixing,
-            batch: self.recipe.batch,
-            seed: self.recipe.seed,
-        };
-        let objective = self.objective(train);
-        let mixed_epochs = ((1.0 - self.recipe.unmixed_share) * self.recipe.epochs as f64).round() as usize;
-        for epoch in state.progress.history.len() + 1..=self.recipe.epochs {
-            if epoch > mixed_epochs {
-                loader.mixing = super::augment::Mixing::NONE;
-            }
+        let epochs = self.recipe.schedule.epochs;
+        for epoch in state.progress.history.len() + 1..=epochs {
             let started = Instant::now();
-            let (loss, waiting_seconds) = self.epoch(&mut state, &loader, &objective, epoch)?;
-            if epoch == self.recipe.epochs && self.recipe.refit_patches > 0 {
-                refit::last_layer(&mut state.kept, &loader, &self.recipe, self.machine)?;
+            let (loss, waiting_seconds) = self.epoch(&mut state, task, epoch)?;
+            if epoch == epochs {
+                task.finish(&mut state.kept, self.machine)?;
             }
             let assessing = Instant::now();
-            let Assessment { criterion, measures } = assess(&state.kept, select, &self.scaling, classes, self.machine);
+            let Assessment { criterion, measures } = task.assess(&state.kept, self.machine);
             state.progress.history.push(Epoch {
                 epoch,
                 loss,
                 criterion,
                 select: measures,
-                learning_rate: self.learning_rate(&state.progress, train.len()),
+                learning_rate: self.learning_rate(&state.progress, task.patches()),
                 seconds: started.elapsed().as_secs_f64(),
                 waiting_seconds,
                 assessment_seconds: assessing.elapsed().as_secs_f64(),
@@ -170,17 +149,13 @@ impl Training<'_> {
         finished(folder, self.machine.device)
     }
 
-    fn classes(&self) -> usize {
-        self.architecture.outputs.max(2)
-    }
-
     fn start(&self) -> Result<State> {
-        let mut parameters = Parameters::fresh(self.architecture, self.recipe.seed, self.machine.device);
+        let mut parameters = Parameters::fresh(self.architecture, self.recipe.schedule.seed, self.machine.device);
         if let Some((path, bands)) = self.pretrained {
             let taken = super::pretrained::load(&mut parameters, path, bands)?;
             tracing::info!("{taken} tensors from {}", path.display());
         }
-        let optimiser = AdamW::new(&parameters, self.recipe.weight_decay);
+        let optimiser = AdamW::new(&parameters, self.recipe.schedule.weight_decay);
         let progress = Progress {
             architecture: self.architecture,
             recipe: self.recipe.clone(),
@@ -189,7 +164,7 @@ impl Training<'_> {
             mlflow_run: self.mlflow_run.clone(),
             history: Vec::new(),
         };
-        let weights = GroupWeights::new(self.recipe.group_dro, &[]);
+        let weights = GroupWeights::new(self.recipe.method.group_dro(), &[]);
         Ok(State { kept: parameters.detached(), parameters, optimiser, weights, progress })
     }
 
@@ -204,69 +179,52 @@ impl Training<'_> {
         }
         progress.mlflow_run = self.mlflow_run.clone().or(progress.mlflow_run);
         let (parameters, kept, optimiser) = files.restore(&progress, self.machine.device)?;
-        let weights = GroupWeights::new(self.recipe.group_dro, &progress.group_weights);
+        let weights = GroupWeights::new(self.recipe.method.group_dro(), &progress.group_weights);
         Ok(State { parameters, kept, optimiser, weights, progress })
     }
 
-    fn objective(&self, train: &Samples) -> Objective {
-        let mut counts = vec![0usize; self.classes()];
-        train.labels.iter().for_each(|label| counts[usize::from(*label)] += 1);
-        Objective {
-            loss: self.recipe.loss,
-            positive_weight: self.recipe.positive_weight,
-            label_smoothing: self.recipe.label_smoothing,
-            priors: counts.iter().map(|&count| count.max(1) as f64 / train.len() as f64).collect(),
-        }
-    }
-
     fn learning_rate(&self, progress: &Progress, patches: usize) -> f64 {
-        let steps = patches.div_ceil(self.recipe.batch);
-        let (warmup, all) = (self.recipe.warmup_epochs * steps, self.recipe.epochs * steps);
-        learning_rate(self.recipe.learning_rate, progress.steps as usize, warmup, all)
+        let schedule = &self.recipe.schedule;
+        let steps = patches.div_ceil(schedule.batch);
+        let (warmup, all) = (schedule.warmup_epochs * steps, schedule.epochs * steps);
+        learning_rate(schedule.learning_rate, progress.steps as usize, warmup, all)
     }
 
     /// One epoch; returns the mean loss and the seconds spent waiting for batches.
-    fn epoch(&mut self, state: &mut State, loader: &Loader, objective: &Objective, epoch: usize) -> Result<(f64, f64)> {
-        let mut rng = ChaCha8Rng::seed_from_u64(self.recipe.seed);
-        rng.set_stream(epoch as u64);
-        let order = sampling::epoch(loader.samples, self.recipe.group_power, &mut rng);
-        let steps = order.len().div_ceil(self.recipe.batch);
-        let (mut total, mut step) = (0.0, 0);
-        let waited = loader.run(&order, epoch, |batch: Batch| {
-            let patches = batch.circumstances.len();
-            let loss = self.step(state, objective, &batch, loader.samples.len())?;
-            total += loss * patches as f64;
+    fn epoch<T: Task>(&mut self, state: &mut State, task: &T, epoch: usize) -> Result<(f64, f64)> {
+        let steps = task.patches().div_ceil(self.recipe.schedule.batch);
+        let (mut total, mut all, mut step) = (0.0, 0.0, 0);
+        let waited = task.batches(epoch, &mut |batch| {
+            let patches = task.inputs(&batch).size()[0] as f64;
+            let loss = self.step(state, task, &batch)?;
+            total += loss * patches;
+            all += patches;
             step += 1;
             (self.observer)(Event::Step { step, steps, loss })
         })?;
-        Ok((total / order.len() as f64, waited.as_secs_f64()))
+        Ok((total / all, waited.as_secs_f64()))
     }
 
-    fn step(&self, state: &mut State, objective: &Objective, batch: &Batch, patches: usize) -> Result<f64> {
-        let device = self.machine.device;
-        let (inputs, labels) = (batch.inputs.to_device(device), batch.labels.to_device(device));
+    fn step<T: Task>(&self, state: &mut State, task: &T, batch: &T::Batch) -> Result<f64> {
+        let inputs = task.inputs(batch).to_device(self.machine.device);
         let logits = forward(&state.parameters, &inputs, self.machine.precision, true).logits;
-        let losses = objective.losses(&logits, &labels);
-        let mean = losses.mean(Kind::Float);
-        let loss = mean.double_value(&[]);
-        if !loss.is_finite() {
+        let Loss { mean, minimised } = task.loss(batch, &logits, &mut state.weights);
+        if !mean.is_finite() {
             return Err(Error::engine("the loss is no longer finite; lower --learning-rate"));
         }
-        match state.weights.of(&losses, &batch.circumstances) {
-            Some(weights) => (losses * Tensor::from_slice(&weights).to_device(device)).sum(Kind::Float).backward(),
-            None => mean.backward(),
-        }
-        let rate = self.learning_rate(&state.progress, patches);
+        minimised.backward();
+        let schedule = &self.recipe.schedule;
+        let rate = self.learning_rate(&state.progress, task.patches());
         let last = state.parameters.architecture.family.ends()[0];
-        state.optimiser.step(&state.parameters, |name| {
-            if name.starts_with(last) { rate } else { rate * self.recipe.backbone_rate }
-        });
+        state
+            .optimiser
+            .step(&state.parameters, |name| if name.starts_with(last) { rate } else { rate * schedule.backbone_rate });
         state.progress.steps += 1;
         // Early averages forget faster, or the random start would stay in them.
         let steps = f64::from(state.progress.steps);
-        let decay = self.recipe.ema.min((1.0 + steps) / (10.0 + steps));
-        state.kept.move_towards(&state.parameters, if self.recipe.ema > 0.0 { 1.0 - decay } else { 1.0 });
-        Ok(loss)
+        let decay = schedule.ema.min((1.0 + steps) / (10.0 + steps));
+        state.kept.move_towards(&state.parameters, if schedule.ema > 0.0 { 1.0 - decay } else { 1.0 });
+        Ok(mean)
     }
 }
 

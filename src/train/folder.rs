@@ -47,7 +47,9 @@ pub fn write(
     let input = ArrayD::from_shape_vec(size, values(golden)).map_err(Error::usage)?;
     let input: Array4<f32> = input.into_dimensionality().map_err(Error::usage)?;
     // The graph that engines get is the one that loading the folder gives; the first golden batch has no answers yet.
-    let unanswered = ArrayD::zeros(vec![input.dim().0, parameters.architecture.outputs]);
+    let mut unanswered = parameters.architecture.output_shape(manifest.tile_px as usize);
+    unanswered.insert(0, input.dim().0);
+    let unanswered = ArrayD::zeros(unanswered);
     write_golden(&path, &Golden { input: input.clone(), output: unanswered })?;
     let output = run(&seal(folder, manifest)?.graph, &input)?;
     write_golden(&path, &Golden { input, output })?;

@@ -32,9 +32,9 @@ impl Precision {
 /// What a forward pass gives, in fp32.
 #[derive(Debug)]
 pub struct Output {
-    /// `[n, outputs]`
+    /// `[n, outputs]`, or `[n, outputs, height, width]` of a network that is dense.
     pub logits: Tensor,
-    /// What the last layer sees, `[n, features]`.
+    /// What the last layer sees, `[n, features]`; of a dense network, the logits.
     pub features: Tensor,
 }
 
@@ -120,6 +120,15 @@ impl Network for Forward<'_> {
     fn max_pool(&mut self, x: &Tensor, kernel: usize, stride: usize, padding: usize) -> Tensor {
         let [kernel, stride, padding] = [kernel, stride, padding].map(|n| [n as i64; 2]);
         x.max_pool2d(kernel, stride, padding, [1, 1], false)
+    }
+
+    fn double(&mut self, x: &Tensor) -> Tensor {
+        let size = x.size();
+        x.upsample_nearest2d([2 * size[2], 2 * size[3]], None, None)
+    }
+
+    fn concat(&mut self, a: &Tensor, b: &Tensor) -> Tensor {
+        Tensor::cat(&[a, b], 1)
     }
 
     fn add(&mut self, a: &Tensor, b: &Tensor) -> Tensor {

@@ -1,20 +1,17 @@
-//! Batches, made on all cores while the network works on the one before.
+//! Batches of labelled patches, made on all cores.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded};
+use rand::RngExt;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use tch::Tensor;
 
+use super::ahead;
 use super::augment::{Augmentation, Circumstances, Image, Scratch};
 use super::augment::{Mix, Mixing, existential_label, style};
 use super::samples::{Samples, Scaling};
-
-/// Batches that lie ready.
-const AHEAD: usize = 4;
 
 /// How an epoch's patches become batches.
 #[derive(Debug)]
@@ -62,37 +59,22 @@ impl Loader<'_> {
         epoch: usize,
         mut step: impl FnMut(Batch) -> Result<(), E>,
     ) -> Result<Duration, E> {
-        std::thread::scope(|scope| {
-            let (sender, batches) = bounded(AHEAD);
-            scope.spawn(move || {
-                for (index, rows) in order.chunks(self.batch).enumerate() {
-                    // The receiver is gone where a step failed.
-                    if sender.send(self.raw(rows, epoch, index)).is_err() {
-                        return;
-                    }
-                }
-            });
-            self.consume(&batches, &mut step)
-        })
-    }
-
-    fn consume<E>(
-        &self,
-        batches: &Receiver<Raw>,
-        step: &mut impl FnMut(Batch) -> Result<(), E>,
-    ) -> Result<Duration, E> {
-        let mut waited = Duration::ZERO;
-        loop {
-            let started = Instant::now();
-            let Ok(raw) = batches.recv() else { return Ok(waited) };
-            waited += started.elapsed();
-            let columns = self.columns() as i64;
+        let batches = order.len().div_ceil(self.batch);
+        let rows = |index: usize| &order[index * self.batch..order.len().min((index + 1) * self.batch)];
+        let columns = self.columns() as i64;
+        let make = |index: usize| self.raw(rows(index), epoch, index);
+        ahead::run(batches, make, |raw| {
             step(Batch {
                 inputs: self.samples.tensor(&raw.inputs),
                 labels: Tensor::from_slice(&raw.labels).view([-1, columns]),
                 circumstances: raw.circumstances,
-            })?;
-        }
+            })
+        })
+    }
+
+    /// The same batches, mixed otherwise.
+    pub fn with(&self, mixing: Mixing) -> Self {
+        Self { mixing, scaling: self.scaling.clone(), augmentation: self.augmentation.clone(), ..*self }
     }
 
     fn columns(&self) -> usize {
@@ -111,7 +93,7 @@ impl Loader<'_> {
                 let index = rows[row];
                 self.label(self.samples.labels[index], labels);
                 values.copy_from_slice(self.samples.patch(index));
-                let mut rng = self.rng(epoch, batch, row);
+                let mut rng = ahead::rng(self.seed, epoch, batch, row);
                 let samples = self.samples;
                 // Before season and sky, which come over all styles alike.
                 if let Some(share) = self.mixing.draw_style(&mut rng) {
@@ -122,7 +104,7 @@ impl Loader<'_> {
                 self.augmentation.apply(&mut image, samples.circumstances[index], &mut rng, scratch)
             })
             .collect();
-        self.mix(&mut inputs, &mut labels, self.rng(epoch, batch, rows.len()));
+        self.mix(&mut inputs, &mut labels, ahead::rng(self.seed, epoch, batch, rows.len()));
         inputs.par_chunks_mut(size).for_each(|patch| self.scaling.apply(patch));
         Raw { inputs, labels, circumstances }
     }
@@ -158,14 +140,5 @@ impl Loader<'_> {
                 };
             }
         });
-    }
-
-    /// The random numbers of one patch of one batch.
-    fn rng(&self, epoch: usize, batch: usize, row: usize) -> ChaCha8Rng {
-        let mut seed = [0; 32];
-        for (part, number) in seed.chunks_mut(8).zip([self.seed, epoch as u64, batch as u64, row as u64]) {
-            part.copy_from_slice(&number.to_le_bytes());
-        }
-        ChaCha8Rng::from_seed(seed)
     }
 }

@@ -7,19 +7,25 @@
 //! | part | files |
 //! | --- | --- |
 //! | data | [`patches`] (the manifest), [`table`], [`eurosat`], [`eurosat_folder`], [`places`], [`pixels`], [`samples`] (in memory), [`render`] (simulated seasons and skies), [`cloud_chips`] (chips with cloud masks), [`suspects`] (masks that the pixels contradict) |
-//! | batches | [`sampling`], [`augment`], [`loader`] |
+//! | batches | [`sampling`], [`augment`], [`loader`], [`ahead`] |
 //! | network | [`network`] (one description), [`parameters`], [`pretrained`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
+//! | tasks | [`task`] (what the loop asks of one), [`classify`] (a label a patch), [`segment`] (a label a pixel) |
 //! | training | [`recipe`], [`fit`], [`loss`], [`groups`] (group-DRO), [`optimiser`], [`refit`], [`checkpoints`], [`mlflow`] |
 //! | measures | [`evaluate`], [`outcome`], [`ladder`] |
 //! | reports | [`scored`] (scores with labels), [`report`], [`class_report`] |
 //! | result | [`folder`], [`calibration`], [`card`] |
 
+pub mod ahead;
 pub mod augment;
 pub mod calibration;
 pub mod card;
 pub mod checkpoints;
 pub mod class_report;
+<<<<<<< HEAD
 pub mod cloud_chips;
+=======
+pub mod classify;
+>>>>>>> segment
 mod declaration;
 pub mod eurosat;
 pub mod eurosat_folder;
@@ -48,5 +54,10 @@ pub mod report;
 pub mod samples;
 pub mod sampling;
 pub mod scored;
+<<<<<<< HEAD
 pub mod suspects;
+=======
+pub mod segment;
+>>>>>>> segment
 pub mod table;
+pub mod task;

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::patches::Patch;
-use super::samples::Samples;
 use crate::infer::preprocess::Preprocessing;
 use crate::model::Manifest;
 use crate::model::manifest::{Band, TrainingStatistics};
@@ -18,20 +17,20 @@ const DEVIATION_MIN: f64 = 1e-6;
 
 /// Clipped reflectance of one patch, band after band, row by row; NaN where a pixel is invalid.
 pub fn reflectance(folder: &Path, patch: &Patch, manifest: &Manifest) -> Result<Vec<f32>> {
-    let manifest = unscaled(manifest);
-    read(&folder.join(&patch.path), &manifest)
+    read(&folder.join(&patch.path), &unscaled(manifest))
 }
 
 /// The manifest with bands whose standardisation changes nothing.
-fn unscaled(manifest: &Manifest) -> Manifest {
+pub(super) fn unscaled(manifest: &Manifest) -> Manifest {
     let plain = |band: &Band| Band { mean: 0.0, standard_deviation: 1.0, ..band.clone() };
     Manifest { bands: manifest.bands.iter().map(plain).collect(), ..manifest.clone() }
 }
 
-/// The bands with the statistics of the patches' clipped reflectance; invalid pixels do not count.
-pub fn with_statistics(bands: &[Band], samples: &Samples) -> Result<Vec<Band>> {
+/// The bands with the statistics of their clipped reflectance, of which `values` gives a band's, NaN where a pixel is
+/// invalid; such do not count.
+pub fn with_statistics<I: Iterator<Item = f32>>(bands: &[Band], values: impl Fn(usize) -> I) -> Result<Vec<Band>> {
     let of = |(index, band): (usize, &Band)| {
-        statistics(band, || samples.band(index).filter(|value| !value.is_nan()))
+        statistics(band, || values(index).filter(|value| !value.is_nan()))
             .ok_or_else(|| Error::usage(format!("no valid pixel of band {} in the training patches", band.name)))
     };
     bands.iter().enumerate().map(of).collect()
@@ -42,27 +41,28 @@ fn statistics<I: Iterator<Item = f32>>(band: &Band, values: impl Fn() -> I) -> O
     let mean = values().map(f64::from).sum::<f64>() / count;
     let variance = values().map(|v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
     let mut sample: Vec<f32> = values().step_by(PERCENTILE_STRIDE).collect();
-    sample.sort_by(f32::total_cmp);
     let last = sample.len().checked_sub(1)?;
-    let at = |share: f64| sample[(last as f64 * share).round() as usize];
+    let mut at = |share: f64| *sample.select_nth_unstable_by((last as f64 * share).round() as usize, f32::total_cmp).1;
     let training = Some(TrainingStatistics { p02: at(0.02), median: at(0.5), p98: at(0.98) });
     let standard_deviation = variance.sqrt().max(DEVIATION_MIN) as f32;
     Some(Band { mean: mean as f32, standard_deviation, training, ..band.clone() })
 }
 
-fn read(path: &Path, manifest: &Manifest) -> Result<Vec<f32>> {
+/// Clipped reflectance of a file, as an [`unscaled`] manifest says.
+pub(super) fn read(path: &Path, manifest: &Manifest) -> Result<Vec<f32>> {
     let scene = Scene::open(path, manifest, &SceneOptions::default())?;
     let (extent, side) = (scene.extent(), manifest.tile_px);
     if (extent.width, extent.height) != (side, side) {
         let size = format!("{} × {} pixels", extent.width, extent.height);
-        return Err(Error::usage(format!("{}: {size}, but patches are {side} × {side}", path.display())));
+        return Err(Error::usage(format!("{}: {size}, but --tile-px is {side}", path.display())));
     }
     let mut planes = Planes::new();
     scene.image.read(extent, &scene.bands.indices, &mut planes)?;
     let plane = (side * side) as usize;
     let mut values = vec![0.0; manifest.bands.len() * plane];
     let mut valid = vec![true; plane];
-    Preprocessing::new(manifest).apply(&planes, &scene.radiometry, &mut values, &mut valid);
+    let census = Preprocessing::new(manifest).apply(&planes, &scene.radiometry, &mut values, &mut valid);
+    census.check_plausible(&scene.radiometry).map_err(|e| e.context(path.display()))?;
     for band in values.chunks_mut(plane) {
         band.iter_mut().zip(&valid).filter(|(_, is_valid)| !**is_valid).for_each(|(value, _)| *value = f32::NAN);
     }

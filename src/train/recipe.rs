@@ -5,10 +5,22 @@ use serde::{Deserialize, Serialize};
 use super::augment::Augmentation;
 use super::augment::Mixing;
 use super::loss::Loss;
+use super::segment;
 
-/// The recipe; it stands whole in `metrics.jsonl` and in the checkpoints.
+/// The recipe; it stands whole, as one flat list, in `metrics.jsonl` and in the checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
+    /// Steps and their size.
+    #[serde(flatten)]
+    pub schedule: Schedule,
+    /// The rest.
+    #[serde(flatten)]
+    pub method: Method,
+}
+
+/// How many steps of which size: the same for whatever is learned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
     /// Passes over the training patches.
     pub epochs: usize,
     /// Epochs over which the learning rate rises.
@@ -21,6 +33,25 @@ pub struct Recipe {
     pub backbone_rate: f64,
     /// AdamW's decoupled weight decay.
     pub weight_decay: f64,
+    /// Decay a step of the moving average of the parameters, which is what is kept; 0 keeps the parameters.
+    pub ema: f64,
+    /// Seed of initialisation, order and augmentation.
+    pub seed: u64,
+}
+
+/// What is learned, and from what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Method {
+    /// A label for every patch.
+    Patches(Patches),
+    /// A label for every pixel.
+    Masks(segment::Method),
+}
+
+/// Learning a label for every patch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Patches {
     /// What is minimised.
     pub loss: Loss,
     /// Weight of a positive in binary cross-entropy.
@@ -37,11 +68,17 @@ pub struct Recipe {
     pub mixing: Mixing,
     /// Share of the last epochs that pairs are left alone in.
     pub unmixed_share: f64,
-    /// Decay a step of the moving average of the parameters, which is what is kept; 0 keeps the parameters.
-    pub ema: f64,
     /// Balanced patches that the last layer is fitted to once more when all is over (deep feature reweighting,
     /// Kirichenko et al. 2023); 0 for none.
     pub refit_patches: usize,
-    /// Seed of initialisation, order and augmentation.
-    pub seed: u64,
+}
+
+impl Method {
+    /// Step of group-DRO's weights.
+    pub(super) fn group_dro(&self) -> f64 {
+        match self {
+            Self::Patches(of) => of.group_dro,
+            Self::Masks(_) => 0.0,
+        }
+    }
 }

@@ -12,7 +12,6 @@ use super::loader::{Batch, Loader};
 use super::loss::{Loss, Objective};
 use super::optimiser::{AdamW, learning_rate};
 use super::parameters::Parameters;
-use super::recipe::Recipe;
 use super::sampling;
 use crate::Result;
 
@@ -25,20 +24,20 @@ const WEIGHT_DECAY: f64 = 1e-2;
 /// Random numbers of an epoch that no training reaches.
 const EPOCH: usize = usize::MAX;
 
-/// Fits the last layer of `parameters` to the features of `recipe.refit_patches` patches, augmented but not mixed.
+/// Fits the last layer of `parameters` to the features of so many patches, augmented but not mixed.
 /// Scores lose their prior thereby (classes are balanced); thresholds are calibrated afterwards.
-pub fn last_layer(parameters: &mut Parameters, loader: &Loader, recipe: &Recipe, machine: Machine) -> Result<()> {
-    let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+pub fn last_layer(
+    parameters: &mut Parameters,
+    loader: &Loader,
+    patches: usize,
+    label_smoothing: f64,
+    machine: Machine,
+) -> Result<()> {
+    let mut rng = ChaCha8Rng::seed_from_u64(loader.seed);
     rng.set_stream(EPOCH as u64);
-    let order = sampling::balanced(loader.samples, recipe.refit_patches, &mut rng);
-    let unmixed = Loader {
-        mixing: Mixing::NONE,
-        scaling: loader.scaling.clone(),
-        augmentation: loader.augmentation.clone(),
-        ..*loader
-    };
+    let order = sampling::balanced(loader.samples, patches, &mut rng);
     let (mut features, mut labels) = (Vec::new(), Vec::new());
-    unmixed.run(&order, EPOCH, |batch: Batch| {
+    loader.with(Mixing::NONE).run(&order, EPOCH, |batch: Batch| {
         let inputs = batch.inputs.to_device(machine.device);
         features.push(tch::no_grad(|| forward(parameters, &inputs, machine.precision, false).features));
         labels.push(batch.labels.to_device(machine.device));
@@ -51,7 +50,7 @@ pub fn last_layer(parameters: &mut Parameters, loader: &Loader, recipe: &Recipe,
     let objective = Objective {
         loss: Loss::CrossEntropy,
         positive_weight: 1.0,
-        label_smoothing: recipe.label_smoothing,
+        label_smoothing,
         priors: vec![1.0 / loader.classes as f64; loader.classes],
     };
     let mut optimiser = AdamW::new(&layer, WEIGHT_DECAY);

@@ -2,7 +2,9 @@
 
 mod clean_masks;
 mod ladder;
+mod machine;
 mod model;
+mod patch_model;
 mod prepare;
 mod progress;
 mod recipe;
@@ -10,10 +12,14 @@ mod render;
 mod render_clouds;
 mod report;
 mod report_classes;
+mod schedule;
+mod segment;
+mod session;
 mod temperature;
 mod tracking;
 mod train;
 mod watch;
+mod words;
 
 use std::process::ExitCode;
 
@@ -43,6 +49,7 @@ struct Arguments {
 enum Command {
     PrepareEurosat(prepare::Arguments),
     Train(train::Train),
+    Segment(segment::Segment),
     Export(train::Export),
     Render(render::Arguments),
     RenderClouds(render_clouds::Arguments),
@@ -82,6 +89,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::PrepareEurosat(arguments) => prepare::run(&arguments),
         Command::Train(arguments) => arguments.run(),
+        Command::Segment(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Render(arguments) => render::run(&arguments),
         Command::RenderClouds(arguments) => render_clouds::run(&arguments),

@@ -3,19 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use s2infer::infer::preprocess::PREPROCESSING_VERSION;
 use s2infer::model::Manifest;
 use s2infer::model::manifest::{About, Band, DnDefault, Head, Padding, Precision, Tta, WeightsStorage};
-use s2infer::train::network::{Architecture, Family, Pooling};
-use s2infer::train::patches::{Patch, Split};
+use s2infer::train::network::Architecture;
 use s2infer::{Error, Result};
 
 /// Largest relative difference between engines that loading a model forgives; measured differences are a hundred
 /// times smaller.
 const GOLDEN_TOLERANCE: f32 = 1e-3;
-/// Windows with fewer valid pixels abstain.
-const MINIMUM_VALID_SHARE: f64 = 0.9;
 
 /// The model
 #[derive(Debug, clap::Args)]
@@ -24,12 +20,12 @@ pub struct ModelArguments {
     /// Name of the model [default: that of its folder]
     #[arg(long)]
     name: Option<String>,
-    /// One sentence about it
-    #[arg(long, value_name = "TEXT", default_value = "Whether a window shows what the positive patches show.")]
-    description: String,
     /// Markdown that the card begins with: task, data, limits
     #[arg(long, value_name = "FILE")]
     about: Option<PathBuf>,
+    /// One sentence about it
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
     /// SPDX identifier of the weights' licence
     #[arg(long, value_name = "SPDX")]
     license: Option<String>,
@@ -39,24 +35,6 @@ pub struct ModelArguments {
     /// Processing level of the products that the patches were cut from; scenes of another get a warning
     #[arg(long, value_name = "L1C|L2A", value_parser = ["L1C", "L2A"])]
     processing_level: Option<String>,
-    /// Names of the classes in the order of the labels; of two, the first is the negative one
-    #[arg(long, value_name = "NAME,NAME,…", value_delimiter = ',', default_value = "other,construction")]
-    classes: Vec<String>,
-    /// Network
-    #[arg(long, value_enum, default_value = "resnet18")]
-    network: NetworkArgument,
-    /// Channels of the first stage [default: 64 for ResNets, 40 for ConvNeXt]
-    #[arg(long, value_name = "CHANNELS")]
-    width: Option<usize>,
-    /// Pixels of a patch for one of the network's first stage: 4 as published, 2 or 1 for targets of a few pixels
-    #[arg(long, value_name = "1|2|4", default_value = "4", value_parser = stem)]
-    stem: usize,
-    /// Pooling of the last feature map; gem keeps targets of a few pixels
-    #[arg(long, value_enum, default_value = "average")]
-    pooling: PoolingArgument,
-    /// Height and width of a patch in pixels
-    #[arg(long, value_name = "PIXELS", default_value_t = 64)]
-    tile_px: u32,
     /// Range that reflectance is clipped to, or none
     #[arg(long, value_name = "LOW,HIGH", default_value = "none", value_parser = clip)]
     clip: Clip,
@@ -64,34 +42,33 @@ pub struct ModelArguments {
     #[arg(long, value_name = "TYPE:SCALE:OFFSET[:NODATA]", value_parser = dn_default,
           default_values = ["uint16:0.0001:0:0", "float32:1:0"])]
     dn_default: Vec<(String, DnDefault)>,
-    /// Test-time augmentation that the model asks for
-    #[arg(long, value_name = "none|flips|d4", default_value = "d4", value_parser = tta)]
-    tta: Tta,
     /// How weights are stored; fp16 halves the file and is widened to fp32 when the model is loaded
     #[arg(long, value_name = "fp32|fp16", default_value = "fp16", value_parser = weights)]
     weights: WeightsStorage,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum NetworkArgument {
-    Resnet18,
-    Resnet50,
-    ConvnextAtto,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum PoolingArgument {
-    Average,
-    Gem,
 }
 
 /// A range of reflectance, or none.
 #[derive(Debug, Clone, Copy)]
 pub struct Clip(Option<[f32; 2]>);
 
+/// What a manifest says that depends on the task.
+pub struct Purpose<'a> {
+    pub description: &'static str,
+    pub architecture: Architecture,
+    pub classes: Vec<String>,
+    pub head: Head,
+    pub tile_px: u32,
+    pub tta: Tta,
+    pub minimum_valid_share: f64,
+    pub overlap_px: u32,
+    pub padding: Padding,
+    /// Degrees east and north of what the weights are fitted to.
+    pub places: &'a mut dyn Iterator<Item = (f64, f64)>,
+}
+
 impl ModelArguments {
     /// The manifest, with bands that have no statistics yet; `name` is the model's where the flags give none.
-    pub fn manifest(&self, name: String, patches: &[Patch]) -> Result<Manifest> {
+    pub fn manifest(&self, name: String, purpose: Purpose) -> Manifest {
         let band = |name: &String| Band {
             name: name.clone(),
             mean: 0.0,
@@ -99,61 +76,40 @@ impl ModelArguments {
             training: None,
             substitutes: Vec::new(),
         };
-        if self.classes.len() < 2 {
-            return Err(Error::usage("--classes: give at least two, of two the negative one first"));
-        }
-        if self.width == Some(0) {
-            return Err(Error::usage("--width 0: give at least 1"));
-        }
-        Ok(Manifest {
+        Manifest {
             item: serde_json::Value::Null,
             name: self.name.clone().unwrap_or(name),
-            architecture: self.architecture().to_string(),
+            architecture: purpose.architecture.to_string(),
             bands: self.bands.iter().map(band).collect(),
-            tile_px: self.tile_px,
+            tile_px: purpose.tile_px,
             precision: Precision::Fp32,
             weights_storage: self.weights,
-            classes: self.classes.clone(),
-            head: if self.classes.len() == 2 { Head::Binary } else { Head::Multiclass },
-            tta: self.tta,
+            classes: purpose.classes,
+            head: purpose.head,
+            tta: purpose.tta,
             temperature: 1.0,
             clip: self.clip.0,
-            minimum_valid_share: MINIMUM_VALID_SHARE,
-            overlap_px: 0,
-            padding: Padding::Refuse,
+            minimum_valid_share: purpose.minimum_valid_share,
+            overlap_px: purpose.overlap_px,
+            padding: purpose.padding,
             dn_defaults: self.dn_default.iter().cloned().collect::<BTreeMap<_, _>>(),
             preprocessing_version: PREPROCESSING_VERSION.into(),
             processing_level: self.processing_level.clone(),
             golden_tolerance: GOLDEN_TOLERANCE,
             assets: Vec::new(),
             about: About {
-                description: self.description.clone(),
+                description: self.description.clone().unwrap_or_else(|| purpose.description.to_owned()),
                 license: self.license.clone(),
                 created: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-                training_bbox: bbox(patches),
+                training_bbox: bbox(purpose.places),
                 ..About::default()
             },
-        })
+        }
     }
 
-    /// The network: one logit for two classes, else one a class.
-    pub fn architecture(&self) -> Architecture {
-        let family = match self.network {
-            NetworkArgument::Resnet18 => Family::ResNet18,
-            NetworkArgument::Resnet50 => Family::ResNet50,
-            NetworkArgument::ConvnextAtto => Family::ConvNextAtto,
-        };
-        Architecture {
-            family,
-            width: self.width.unwrap_or(family.width()),
-            stem_stride: self.stem,
-            pooling: match self.pooling {
-                PoolingArgument::Average => Pooling::Average,
-                PoolingArgument::Gem => Pooling::Gem,
-            },
-            bands: self.bands.len(),
-            outputs: if self.classes.len() == 2 { 1 } else { self.classes.len() },
-        }
+    /// Number of bands.
+    pub fn bands(&self) -> usize {
+        self.bands.len()
     }
 
     /// The Markdown of `--about`.
@@ -163,13 +119,10 @@ impl ModelArguments {
     }
 }
 
-/// West, south, east, north of the patches that the weights were fitted to.
-fn bbox(patches: &[Patch]) -> Option<[f64; 4]> {
-    let mut train = patches.iter().filter(|patch| patch.split == Split::Train);
-    let first = train.next()?;
-    let start = [first.longitude, first.latitude, first.longitude, first.latitude];
-    Some(train.fold(start, |[west, south, east, north], patch| {
-        let (x, y) = (patch.longitude, patch.latitude);
+/// West, south, east, north of places.
+fn bbox(places: &mut dyn Iterator<Item = (f64, f64)>) -> Option<[f64; 4]> {
+    let (x, y) = places.next()?;
+    Some(places.fold([x, y, x, y], |[west, south, east, north], (x, y)| {
         [west.min(x), south.min(y), east.max(x), north.max(y)]
     }))
 }
@@ -185,11 +138,6 @@ fn clip(text: &str) -> Result<Clip, String> {
     }
 }
 
-fn stem(text: &str) -> Result<usize, String> {
-    let stride = text.parse().ok().filter(|stride| Architecture::STEM_STRIDES.contains(stride));
-    stride.ok_or_else(|| "1, 2 or 4".to_owned())
-}
-
 fn dn_default(text: &str) -> Result<(String, DnDefault), String> {
     let parts: Vec<&str> = text.split(':').collect();
     let number = |index: usize| parts.get(index).and_then(|part| part.parse::<f64>().ok());
@@ -201,7 +149,8 @@ fn dn_default(text: &str) -> Result<(String, DnDefault), String> {
     }
 }
 
-fn tta(text: &str) -> Result<Tta, String> {
+/// `none`, `flips` or `d4`
+pub fn tta(text: &str) -> Result<Tta, String> {
     match text {
         "none" => Ok(Tta::None),
         "flips" => Ok(Tta::Flips),

@@ -4,12 +4,11 @@ use clap::{Args, ValueEnum};
 use s2infer::train::augment::Mixing;
 use s2infer::train::augment::randaugment::MAGNITUDE_MAX;
 use s2infer::train::augment::{Augmentation, RandAugment};
-use s2infer::train::fit::Machine;
-use s2infer::train::forward::Precision;
 use s2infer::train::loss::Loss;
-use s2infer::train::recipe::Recipe;
+use s2infer::train::recipe::{Method, Patches, Recipe};
 use s2infer::{Error, Result};
-use tch::{Cuda, Device};
+
+use super::schedule::{ScheduleArguments, check_shares};
 
 /// Mixup's and CutMix's Beta parameters, and the largest share of a patch that CutMix replaces.
 const MIXUP_ALPHA: f64 = 0.2;
@@ -20,24 +19,11 @@ const CUTMIX_AREA_MAX: f64 = 0.5;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "The recipe")]
 pub struct RecipeArguments {
-    /// Passes over the training patches
-    #[arg(long, default_value_t = 20)]
-    epochs: usize,
-    /// Epochs of rising learning rate
-    #[arg(long, value_name = "EPOCHS", default_value_t = 1)]
-    warmup: usize,
+    #[command(flatten)]
+    schedule: ScheduleArguments,
     /// Patches a step
     #[arg(long, value_name = "PATCHES", default_value_t = 128)]
     batch: usize,
-    /// Highest learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
-    learning_rate: f64,
-    /// What the learning rate of all layers but the last is multiplied by; less than 1 with --pretrained
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
-    backbone_rate: f64,
-    /// AdamW's weight decay
-    #[arg(long, value_name = "DECAY", default_value_t = 0.05)]
-    weight_decay: f64,
     /// What is minimised
     #[arg(long, value_enum, default_value = "cross-entropy")]
     loss: LossArgument,
@@ -84,15 +70,9 @@ pub struct RecipeArguments {
     /// Share of the last epochs without mixup, CutMix and --style
     #[arg(long, value_name = "SHARE", default_value_t = 0.15)]
     unmixed: f64,
-    /// Decay a step of the parameters' moving average, which is kept; 0 for none
-    #[arg(long, value_name = "DECAY", default_value_t = 0.99)]
-    ema: f64,
     /// Fit the last layer once more to so many patches, balanced over classes and groups; 0 for none
     #[arg(long, value_name = "PATCHES", default_value_t = 0)]
     refit: usize,
-    /// Seed of initialisation, order and augmentation; one thread and the same seed give the same model
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
 }
 
 /// Two numbers with a comma between.
@@ -121,13 +101,7 @@ impl RecipeArguments {
         self.check()?;
         let Pair(operations, magnitude) = self.randaugment;
         let chosen = RandAugment { operations: operations as usize, magnitude };
-        Ok(Recipe {
-            epochs: self.epochs,
-            warmup_epochs: self.warmup,
-            batch: self.batch,
-            learning_rate: self.learning_rate,
-            backbone_rate: self.backbone_rate,
-            weight_decay: self.weight_decay,
+        let method = Patches {
             loss: match self.loss {
                 LossArgument::CrossEntropy => Loss::CrossEntropy,
                 LossArgument::Focal => Loss::Focal { gamma: self.focal.0, alpha: self.focal.1 },
@@ -153,10 +127,9 @@ impl RecipeArguments {
                 cutmix_area_max: CUTMIX_AREA_MAX,
             },
             unmixed_share: self.unmixed,
-            ema: self.ema,
             refit_patches: self.refit,
-            seed: self.seed,
-        })
+        };
+        Ok(Recipe { schedule: self.schedule.schedule(self.batch)?, method: Method::Patches(method) })
     }
 
     fn check(&self) -> Result<()> {
@@ -173,97 +146,16 @@ impl RecipeArguments {
             ("--randaugment magnitude / 10", self.randaugment.1 / MAGNITUDE_MAX),
             ("--mixup + --cutmix", self.mixup + self.cutmix),
         ];
-        if let Some((flag, value)) = shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {
-            return Err(Error::usage(format!("{flag} {value}: give a number from 0 to 1")));
-        }
-        if !(0.0..1.0).contains(&self.ema) {
-            return Err(Error::usage(format!("--ema {}: give a number from 0 to less than 1", self.ema)));
-        }
+        check_shares(&shares)?;
         if self.label_smoothing == 1.0 {
             return Err(Error::usage("--label-smoothing 1: all labels would be alike; give less than 1"));
         }
         if !(self.group_dro.is_finite() && self.group_dro >= 0.0) {
             return Err(Error::usage(format!("--group-dro {}: give a number from 0 on", self.group_dro)));
         }
-        if self.warmup >= self.epochs.max(2) {
-            return Err(Error::usage(format!("--warmup {}: give fewer than --epochs {}", self.warmup, self.epochs)));
-        }
-        let counts = [("--epochs", self.epochs), ("--batch", self.batch)];
-        if let Some((flag, _)) = counts.into_iter().find(|(_, value)| *value == 0) {
-            return Err(Error::usage(format!("{flag} 0: give at least 1")));
-        }
-        let above_zero = |value: f64| value.is_finite() && value > 0.0;
-        let rates = [
-            ("--learning-rate", self.learning_rate),
-            ("--backbone-rate", self.backbone_rate),
-            ("--positive-weight", self.positive_weight),
-        ];
-        match rates.into_iter().find(|(_, value)| !above_zero(*value)) {
-            Some((flag, value)) => Err(Error::usage(format!("{flag} {value}: give a number above 0"))),
-            None => Ok(()),
+        match self.positive_weight.is_finite() && self.positive_weight > 0.0 {
+            true => Ok(()),
+            false => Err(Error::usage(format!("--positive-weight {}: give a number above 0", self.positive_weight))),
         }
     }
-}
-
-/// Where and in what numbers it runs
-#[derive(Debug, Args)]
-#[command(next_help_heading = "The machine")]
-pub struct MachineArguments {
-    /// Numbers that layers compute with; auto takes bf16 where the processor or a GPU multiplies it natively
-    #[arg(long, value_enum, default_value = "auto")]
-    precision: PrecisionArgument,
-    /// Threads of the network; more than one is slower on a machine that does other work as well
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
-    pub threads: u16,
-    /// auto takes a GPU where libtorch finds one
-    #[arg(long, value_enum, default_value = "auto")]
-    device: DeviceArgument,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum PrecisionArgument {
-    Auto,
-    Fp32,
-    Bf16,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum DeviceArgument {
-    Auto,
-    Cpu,
-    Cuda,
-}
-
-impl MachineArguments {
-    /// The machine.
-    ///
-    /// # Errors
-    /// [`s2infer::Kind::Engine`] where a GPU is asked for and libtorch finds none.
-    pub fn machine(&self) -> Result<Machine> {
-        tch::set_num_threads(i32::from(self.threads));
-        let has_cuda = self.device != DeviceArgument::Cpu && Cuda::is_available();
-        if self.device == DeviceArgument::Cuda && !has_cuda {
-            return Err(Error::engine(
-                "--device cuda: libtorch finds no GPU; S2TRAIN_CUDA=1 scripts/setup-libtorch.sh fetches a libtorch with \
-                 CUDA, or leave the flag out",
-            ));
-        }
-        let precision = match self.precision {
-            PrecisionArgument::Fp32 => Precision::Fp32,
-            PrecisionArgument::Bf16 => Precision::Bf16,
-            PrecisionArgument::Auto if has_cuda || has_bf16() => Precision::Bf16,
-            PrecisionArgument::Auto => Precision::Fp32,
-        };
-        Ok(Machine { precision, device: if has_cuda { Device::Cuda(0) } else { Device::Cpu } })
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn has_bf16() -> bool {
-    std::arch::is_x86_feature_detected!("avx512bf16")
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn has_bf16() -> bool {
-    false
 }

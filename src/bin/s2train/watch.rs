@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use s2infer::Result;
 use s2infer::train::fit::{Epoch, Event};
-use s2infer::train::recipe::Recipe;
+use s2infer::train::recipe::Schedule;
 
 const STYLE: &str = "epoch {msg} [{bar:30}] {pos}/{len}, {prefix}";
 /// What counts of the loss of a step in the loss that is shown.
@@ -16,6 +16,8 @@ const SMOOTHING: f64 = 0.05;
 pub struct Progress {
     epochs: usize,
     epoch: usize,
+    /// Of the epoch so far.
+    steps: usize,
     started: Instant,
     first: usize,
     loss: Option<f64>,
@@ -25,14 +27,23 @@ pub struct Progress {
 
 impl Progress {
     /// A training that has not begun.
-    pub fn new(recipe: &Recipe) -> Self {
+    pub fn new(schedule: &Schedule) -> Self {
         let target = match std::io::stderr().is_terminal() {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         };
         let style = ProgressStyle::with_template(STYLE).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = ProgressBar::with_draw_target(None, target).with_style(style);
-        Self { epochs: recipe.epochs, epoch: 1, started: Instant::now(), first: 0, loss: None, worst: None, bar }
+        Self {
+            epochs: schedule.epochs,
+            epoch: 1,
+            steps: 0,
+            started: Instant::now(),
+            first: 0,
+            loss: None,
+            worst: None,
+            bar,
+        }
     }
 
     /// Shows what happened.
@@ -57,9 +68,10 @@ impl Progress {
         tracing::debug!("epoch {}, step {step}/{steps}: loss {loss:.4}", self.epoch);
         let smooth = self.loss.map_or(loss, |before| before + SMOOTHING * (loss - before));
         self.loss = Some(smooth);
+        self.steps = step;
         let done = (self.epoch - 1 - self.first) as f64 + step as f64 / steps as f64;
         let left = self.started.elapsed().mul_f64((self.epochs - self.first) as f64 / done - 1.0);
-        let worst = self.worst.map_or_else(String::new, |worst| format!(", worst so far {worst:.4}"));
+        let worst = self.worst.map_or_else(String::new, |worst| format!(", criterion so far {worst:.4}"));
         self.bar.set_length(steps as u64);
         self.bar.set_position(step as u64);
         self.bar.set_message(format!("{}/{}", self.epoch, self.epochs));
@@ -68,15 +80,19 @@ impl Progress {
 
     fn ended(&mut self, epoch: &Epoch) {
         let measures: Vec<String> = epoch.select.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let training = epoch.seconds - epoch.assessment_seconds;
         self.bar.suspend(|| {
             tracing::info!(
-                "epoch {}/{}: loss {:.4}, {}, {:.0} s, of which {:.1} waiting for patches",
+                "epoch {}/{}: loss {:.4}, {}, {:.0} s, of which {:.1} in {} steps, {:.1} waiting for patches ({:.1} %)",
                 epoch.epoch,
                 self.epochs,
                 epoch.loss,
                 measures.join(", "),
                 epoch.seconds,
-                epoch.waiting_seconds
+                training - epoch.waiting_seconds,
+                self.steps,
+                epoch.waiting_seconds,
+                100.0 * epoch.waiting_seconds / training.max(f64::MIN_POSITIVE)
             );
         });
         self.worst = Some(epoch.criterion);

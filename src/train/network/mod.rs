@@ -3,6 +3,7 @@
 
 mod convnext;
 mod resnet;
+mod unet;
 
 use std::fmt::{self, Display};
 
@@ -60,6 +61,10 @@ pub trait Network {
     fn gelu(&mut self, x: &Self::Value) -> Self::Value;
     /// Square max pooling.
     fn max_pool(&mut self, x: &Self::Value, kernel: usize, stride: usize, padding: usize) -> Self::Value;
+    /// Height and width twice as large; every pixel becomes four.
+    fn double(&mut self, x: &Self::Value) -> Self::Value;
+    /// The channels of `a`, then those of `b`.
+    fn concat(&mut self, a: &Self::Value, b: &Self::Value) -> Self::Value;
     /// Sum of two equal shapes.
     fn add(&mut self, a: &Self::Value, b: &Self::Value) -> Self::Value;
     /// Height and width to one pixel: `[n, channels, 1, 1]`.
@@ -80,6 +85,12 @@ pub enum Family {
     /// Liu et al. 2022 in the size that timm calls Atto; parameters named as timm names them.
     #[serde(rename = "ConvNeXt-Atto")]
     ConvNextAtto,
+    /// Ronneberger et al. 2015 with zero padding and batch normalisation: logits of every pixel.
+    #[serde(rename = "U-Net")]
+    UNet {
+        /// How often height and width are halved.
+        depth: usize,
+    },
 }
 
 impl Family {
@@ -89,14 +100,16 @@ impl Family {
             Self::ResNet18 => "ResNet-18",
             Self::ResNet50 => "ResNet-50",
             Self::ConvNextAtto => "ConvNeXt-Atto",
+            Self::UNet { .. } => "U-Net",
         }
     }
 
-    /// Channels of the first stage in the literature.
+    /// Channels of the first stage in the literature; of a U-Net, a quarter of them.
     pub fn width(self) -> usize {
         match self {
             Self::ResNet18 | Self::ResNet50 => 64,
             Self::ConvNextAtto => 40,
+            Self::UNet { .. } => 16,
         }
     }
 
@@ -105,11 +118,18 @@ impl Family {
         match self {
             Self::ResNet18 | Self::ResNet50 => ["fc", "conv1"],
             Self::ConvNextAtto => ["head.fc", "stem.0"],
+            Self::UNet { .. } => ["head", "encoder.0.conv1"],
         }
+    }
+
+    /// Whether the logits are those of every pixel.
+    pub fn is_dense(self) -> bool {
+        matches!(self, Self::UNet { .. })
     }
 }
 
-/// A network from its input, `[n, bands, height, width]`, to its logits, `[n, outputs]`.
+/// A network from its input, `[n, bands, height, width]`, to its logits, `[n, outputs]` or, of every pixel,
+/// `[n, outputs, height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Architecture {
     /// Family and depth.
@@ -135,6 +155,15 @@ impl Architecture {
         match self.family {
             Family::ResNet18 | Family::ResNet50 => resnet::run(self, net, x),
             Family::ConvNextAtto => convnext::run(self, net, x),
+            Family::UNet { depth } => unet::run(self, depth, net, x),
+        }
+    }
+
+    /// What follows the batch axis of the logits of a square input.
+    pub fn output_shape(&self, side_px: usize) -> Vec<usize> {
+        match self.family.is_dense() {
+            true => vec![self.outputs, side_px, side_px],
+            false => vec![self.outputs],
         }
     }
 }
@@ -144,6 +173,9 @@ impl Display for Architecture {
         f.write_str(self.family.name())?;
         if self.width != self.family.width() {
             write!(f, ", {} channels wide", self.width)?;
+        }
+        if let Family::UNet { depth } = self.family {
+            return write!(f, ", {depth} levels below the first");
         }
         if self.stem_stride != 4 {
             write!(f, ", stem of stride {}", self.stem_stride)?;
