@@ -340,9 +340,17 @@ clouds() {
 }
 
 train-clouds() {
-    TRAINCLOUDS
-    "$s2train" clean-masks --manifest "$work/clouds/manifest.csv" --model "$models/clouds" --out "$work/clouds/clean.csv" \
+    mkdir -p "$calibration/clouds"
+    "$s2train" clean-masks --manifest "$work/spoilt/manifest.csv" --out "$work/spoilt/clean.csv" \
+        --list "$calibration/clouds/spoilt.csv"
+    "$s2train" clean-masks --manifest "$work/clouds/manifest.csv" --out "$work/clouds/clean.csv" \
         --list "$calibration/clouds/suspects.csv"
+    "$s2train" segment --tiles "$work/clouds/clean.csv" --classes clear,cloud --bands B02,B03,B04,B08 --tile-px 512 --no-padding \
+        --overlap-px 64 --width 8 --depth 4 --crop-px 128 --crops 4 --batch 16 --dice 0.5 --jitter 0.2,0.05,0.01 --clip=-0.05,1.2 \
+        --choose iou --epochs 12 --seed "$seed" --threads "$threads" --license MIT --dn-default uint16:0.0001:0:0 \
+        --dn-default float32:1:0 --description "Cloud or not, for every pixel of 512×512 windows of Sentinel-2 B02, B03, B04, B08." \
+        --checkpoints "$work/checkpoints/clouds" --resume --out "$models/clouds" --about calibration/clouds/about.md "${epochs[@]}"
+    cp "$work/checkpoints/clouds/metrics.jsonl" "$calibration/clouds/"
 }
 
 examples-clouds() {

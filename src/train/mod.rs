@@ -21,11 +21,8 @@ pub mod calibration;
 pub mod card;
 pub mod checkpoints;
 pub mod class_report;
-<<<<<<< HEAD
-pub mod cloud_chips;
-=======
 pub mod classify;
->>>>>>> segment
+pub mod cloud_chips;
 mod declaration;
 pub mod eurosat;
 pub mod eurosat_folder;
@@ -54,10 +51,7 @@ pub mod report;
 pub mod samples;
 pub mod sampling;
 pub mod scored;
-<<<<<<< HEAD
-pub mod suspects;
-=======
 pub mod segment;
->>>>>>> segment
+pub mod suspects;
 pub mod table;
 pub mod task;
