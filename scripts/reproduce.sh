@@ -5,7 +5,8 @@
 #     ./scripts/reproduce.sh [--small] [--coasts] [--stage NAME]… [--force] [SHARED_DATA]
 #
 # SHARED_DATA (default ../shared/data) holds eurosat-rgb-train-val.tar and eurosat-rgb-index.csv; without them the
-# stages on real pixels are skipped, and said to be. The simulated coasts need nothing.
+# stages on real pixels are skipped, and said to be. Clouds are learned with sentinel2-safe-l2a (a product with its 60 m
+# bands) where it is there, and measured on cloud-mask-chip (a chip with a mask drawn by people). The simulated coasts need nothing.
 #
 # A finished stage leaves a stamp and is not run again; a training that was stopped goes on from its last checkpoint.
 #   --stage NAME   only this stage (may be given again), even if it is finished
@@ -21,7 +22,8 @@ cd "$root"
 
 # ---- the stages, in order; each is a function of the same name below ----------------------------------------------
 eurosat_stages=(data prepare render train-incumbent calibrate-incumbent train-eurosat train-construction
-    calibrate-construction quantize-construction evaluate-construction evaluate-eurosat evaluate-folder ladder-construction ladder-eurosat)
+    calibrate-construction quantize-construction evaluate-construction evaluate-eurosat evaluate-folder ladder-construction ladder-eurosat
+    clouds train-clouds examples-clouds evaluate-clouds)
 coast_stages=(coasts train-coast-incumbent calibrate-coast-incumbent train-coast calibrate-coast evaluate-coast
     ablate-coast accept-coasts)
 land_stages=(land train-land evaluate-land)
@@ -56,6 +58,7 @@ if $small; then
     coasts=$work/coasts
     ladder_seeds=(1)
     # Enough positives of each group for thresholds of their own, and so large that a minute's training sees them.
+    cloud_chips=(--chips 20 --windows 4)
     coast_tiles=(--tiles 800 --prevalence 0.5 --train-prevalence 0.5 --footprint-scale 2.5 --lookalikes 0 --cloud-severity 0.3)
 else
     work=target/reproduce
@@ -66,6 +69,7 @@ else
     # Where scripts/accept-coasts.sh looks for it.
     coasts=target/coasts/large
     coast_tiles=(--tiles 25000)
+    cloud_chips=()
     ladder_seeds=(1 2 3)
 fi
 coast_seed=101
@@ -322,6 +326,60 @@ epochs. \`plain\` turns and flips patches and averages parameters; \`+augmentati
 mixup (0.1), CutMix (0.25) and label smoothing (0.05); the others change one thing of that."
 }
 
+# ---- clouds -------------------------------------------------------------------------------------------------------
+
+# Skies over EuroSAT's patches and over the clear pieces of a product, and the product's own skies.
+clouds() {
+    local product
+    product=$(find "$shared/sentinel2-safe-l2a" -maxdepth 1 -name '*.SAFE' 2> /dev/null | head -n 1 || true)
+    rm -rf "${work:?}/clouds"
+    "$s2train" render-clouds --patches "$work/classes.csv" ${product:+--product "$product"} --seed "$seed" \
+        "${cloud_chips[@]}" --out "$work/clouds"
+    # What clean-masks finds of masks that were made wrong on purpose.
+    "$s2train" render-clouds --patches "$work/classes.csv" --seed 7 --chips 200 --side-px 256 --measurement-px 256 --spoil 0.25 \
+        --out "$work/spoilt"
+}
+
+train-clouds() {
+    mkdir -p "$calibration/clouds"
+    "$s2train" clean-masks --manifest "$work/spoilt/manifest.csv" --out "$work/spoilt/clean.csv" \
+        --list "$calibration/clouds/spoilt.csv"
+    "$s2train" clean-masks --manifest "$work/clouds/manifest.csv" --out "$work/clouds/clean.csv" \
+        --list "$calibration/clouds/suspects.csv"
+    "$s2train" segment --tiles "$work/clouds/clean.csv" --classes clear,cloud --bands B02,B03,B04,B08 --tile-px 512 --no-padding \
+        --overlap-px 64 --width 8 --depth 4 --crop-px 128 --crops 4 --batch 16 --dice 0.5 --jitter 0.2,0.05,0.01 --clip=-0.05,1.2 \
+        --choose iou --epochs 12 --seed "$seed" --threads "$threads" --license MIT --dn-default uint16:0.0001:0:0 \
+        --dn-default float32:1:0 --description "Cloud or not, for every pixel of 512×512 windows of Sentinel-2 B02, B03, B04, B08." \
+        --checkpoints "$work/checkpoints/clouds" --resume --out "$models/clouds" --about calibration/clouds/about.md "${epochs[@]}"
+    cp "$work/checkpoints/clouds/metrics.jsonl" "$calibration/clouds/"
+}
+
+examples-clouds() {
+    rm -rf "${models:?}/clouds/examples"
+    "$s2train" render-clouds --patches "$work/classes.csv" --seed 3 --examples 2 --out "$models/clouds/examples"
+}
+
+# on-clouds NAME MANIFEST NOTE OPTION…: what is missed is in the report.
+on-clouds() {
+    "$s2infer" evaluate --model "$models/clouds" --manifest "$2" --note "$3" --out "$calibration/clouds/$1" "${@:4}" || [ $? -eq 4 ]
+    rm -rf "$calibration/clouds/$1/maps-candidate"
+}
+
+evaluate-clouds() {
+    local chip=$shared/cloud-mask-chip/sentinel2.npz
+    grep -E '^path,|real_measurement' "$work/clouds/manifest.csv" > "$work/clouds/real.csv"
+    grep -E '^path,|simulated_measurement' "$work/clouds/manifest.csv" > "$work/clouds/simulated.csv"
+    on-clouds simulated "$work/clouds/simulated.csv" "**Simulated** skies over EuroSAT patches and product pieces that trained nothing."
+    if [ "$(wc -l < "$work/clouds/real.csv")" -gt 1 ]; then
+        on-clouds product "$work/clouds/real.csv" "The eastern part of a product, which training never saw, against Sen2Cor's classes."
+    fi
+    if [ -f "$chip" ]; then
+        "${S2INFER_PYTHON:-.venv/bin/python}" scripts/cloud_chip.py "$chip" "$work/cloud-chip" > "$calibration/clouds/thresholds.txt"
+        on-clouds chip "$work/cloud-chip/manifest.csv" "One real chip with a mask drawn by people; it trained and chose nothing." \
+            --require 'iou>=0.88 in cloud'
+    fi
+}
+
 # ---- the simulated coasts -----------------------------------------------------------------------------------------
 
 coasts() {
@@ -407,7 +465,7 @@ land() {
 train-land() {
     "$s2train" segment --tiles "$land/manifest.csv" --name landcover --bands B04,B03,B02,B08 \
         --classes no_data,clouds,artificial,cultivated,broadleaf,coniferous,herbaceous,natural,snow,water \
-        --ignore-class no_data,clouds --tile-px 256 --refuse-smaller --crop-px 128 --width 12 --choose kl --epochs 20 --batch 8 \
+        --ignore-class no_data,clouds --tile-px 256 --no-padding --crop-px 128 --width 12 --choose kl --epochs 20 --batch 8 \
         --learning-rate 2e-3 --clip 0,1 --dn-default uint16:0.0001:0:0 --dn-default float32:1:0 --processing-level L2A \
         --license MIT --weights fp16 --about calibration/landcover/about.md --checkpoints "$work/checkpoints/landcover" --resume \
         --out "$models/landcover" --description "Land-cover shares of 256×256 tiles of red, green, blue and near infrared." \

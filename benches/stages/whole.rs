@@ -32,6 +32,7 @@ pub fn benches(criterion: &mut Criterion) {
                     engine: engine.clone(),
                     thresholds: Thresholds::Fixed(0.5),
                     scene: SceneOptions::default(),
+                    clouds: None,
                     tta: Tta::None,
                     overlap_px: 0,
                     batch: BATCH_ROWS,

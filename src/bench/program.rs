@@ -22,6 +22,7 @@ pub(super) fn round(case: &Case) -> Result<Round> {
             _ => Thresholds::ArgMax,
         },
         scene: subject.scene.clone(),
+        clouds: None,
         tta: case.tta,
         overlap_px: manifest.overlap_px,
         batch: case.batch,

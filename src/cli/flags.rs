@@ -61,6 +61,23 @@ pub struct DecideArgs {
     pub threshold: Option<f32>,
 }
 
+/// What says how cloudy a window is.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Clouds")]
+pub struct CloudArgs {
+    /// A segmentation model, by name or folder, that looks for clouds where neither --metadata, --cloud-cover nor a
+    /// product's own classification says how cloudy a window is. It goes before what a product or a tag says of the whole
+    /// scene. The pixels are read a second time, in the bands and windows of that model.
+    #[arg(long, value_name = "NAME|FOLDER")]
+    pub cloud_model: Option<String>,
+    /// The classes of --cloud-model that are cloud [default: those called cloud or clouds].
+    #[arg(long, value_name = "CLASSES", value_delimiter = ',', requires = "cloud_model")]
+    pub cloud_class: Vec<String>,
+    /// Ask --cloud-model also where a product's own classification says it.
+    #[arg(long, requires = "cloud_model")]
+    pub cloud_model_always: bool,
+}
+
 /// What the pixels mean, where the files do not say.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tiles")]
@@ -204,7 +221,7 @@ pub struct OutputArgs {
     /// List each tile's shift and threshold, and decide nothing.
     #[arg(long, conflicts_with_all = [
         "output", "sites", "stac", "masks", "score_maps", "quicklook", "distributions", "record", "metrics_file", "resume",
-        "drift", "drift_reference", "fail_on_drift",
+        "drift", "drift_reference", "fail_on_drift", "cloud_model",
     ])]
     pub dry_run: bool,
 }

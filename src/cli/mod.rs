@@ -4,6 +4,7 @@ mod bench;
 mod calibrate;
 mod calibration;
 mod claims;
+mod clouds;
 mod decode_jp2;
 mod drift;
 mod dry_run;

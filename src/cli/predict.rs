@@ -25,9 +25,9 @@ use s2infer::{Error, Result};
 use super::calibration::binding;
 use super::claims::Claims;
 use super::drift::{ALARM, DriftArgs, Watch};
-use super::flags::{DecideArgs, EngineArgs, ModelArgs, OutputArgs, SceneArgs};
+use super::flags::{CloudArgs, DecideArgs, EngineArgs, ModelArgs, OutputArgs, SceneArgs};
 use super::values::BatchArg;
-use super::{Common, dry_run, inputs, logging, stac, tables};
+use super::{Common, clouds, dry_run, inputs, logging, stac, tables};
 
 /// Deciding tiles.
 #[derive(Debug, Args)]
@@ -44,6 +44,8 @@ pub struct Predict {
     pub(super) decide: DecideArgs,
     #[command(flatten)]
     pub(super) scene: SceneArgs,
+    #[command(flatten)]
+    pub(super) clouds: CloudArgs,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
     #[command(flatten)]
@@ -96,6 +98,8 @@ impl Predict {
         let remarks = scene.table.as_ref().map_or_else(Vec::new, |table| table.remarks(paths));
         remarks.iter().for_each(|remark| tracing::warn!("--metadata: {remark}"));
         let engine: Arc<dyn Engine> = engine::open(&self.engine.request(model.manifest.precision))?.into();
+        let clouds = self.clouds.open(&self.engine)?;
+        clouds.iter().try_for_each(|clouds| self.clouds.claim(&claims, clouds))?;
         let threads = self.engine.threads();
         let is_gpu = matches!(self.engine.device.0, Device::Cuda(_) | Device::TensorRt(_));
         let mut job = Job {
@@ -107,6 +111,7 @@ impl Predict {
             engine,
             thresholds,
             scene,
+            clouds,
             tta,
             model,
         };
@@ -231,6 +236,7 @@ impl Predict {
             "overlap_px": job.overlap_px,
             "bands": job.scene.bands,
             "resolution_m": job.scene.resolution_m,
+            "clouds": job.clouds.as_ref().map(CloudArgs::key),
             "dn": format!("{:?}", job.scene.dn),
             "batch": self.engine.batch.rows(),
             "engine": [&info.engine, &info.version, &info.provider],
@@ -369,6 +375,7 @@ impl Predict {
             finished: started,
             model: NamedFile { name: job.model.manifest.name.clone(), sha256: job.model.sha256.clone() },
             profile: profile.cloned(),
+            cloud_model: job.clouds.as_ref().map(clouds::named),
             shift: profile.map(|_| self.decide.threshold_profile.to_string()),
             tta: tta_name(job.tta).into(),
             engine: Some(job.engine.info().clone()),

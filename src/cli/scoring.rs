@@ -95,6 +95,7 @@ impl<'a> Scoring<'a> {
                 _ => Thresholds::ArgMax,
             },
             scene: self.scene.clone(),
+            clouds: None,
             tta,
             model: model.clone(),
         };

@@ -61,6 +61,8 @@ pub struct MapMeasured {
     pub n_undecided_pixels: u64,
     /// By region; empty where no tile states one.
     pub regions: BTreeMap<String, MapPart>,
+    /// By season; empty where no tile states one.
+    pub seasons: BTreeMap<String, MapPart>,
     /// By group; empty where no tile states one.
     pub groups: BTreeMap<String, MapPart>,
 }
@@ -98,7 +100,7 @@ pub struct MeanPrediction {
 }
 
 /// Some of the tiles.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MapPart {
     /// Tiles.
     pub tiles: usize,
@@ -106,6 +108,8 @@ pub struct MapPart {
     pub accuracy: f64,
     /// Mean of the classes' intersection over union.
     pub mean_iou: f64,
+    /// That of every class over all their pixels; none for a class that is nowhere.
+    pub iou: Vec<Option<f64>>,
     /// Mean divergence of their class shares; none where no tile has a valid pixel.
     pub mean_kl: Option<f64>,
 }
@@ -306,6 +310,7 @@ fn measure(
         classes: classes.iter().enumerate().map(class).collect(),
         n_undecided_pixels: model.outcomes.iter().map(|outcome| outcome.n_undecided).sum(),
         regions: by(&|row| row.region.as_ref().map(|region| region.to_string())),
+        seasons: by(&|row| row.season.map(|season| season.name().to_owned())),
         groups: by(&|row| Some(row.group.to_string()).filter(|group| !group.is_empty())),
         confusion,
     }
@@ -319,10 +324,12 @@ fn part(outcomes: &[&MapOutcome], classes: usize) -> MapPart {
     let (right, all) = right(&confusion);
     let divergences: Vec<Option<f64>> =
         outcomes.iter().map(|outcome| divergences_of(outcome).map(|[page, _]| page)).collect();
+    let iou = iou(&confusion);
     MapPart {
         tiles: outcomes.len(),
         accuracy: right as f64 / all.max(1) as f64,
-        mean_iou: mean(&iou(&confusion)),
+        mean_iou: mean(&iou),
+        iou,
         mean_kl: Some(mean(&divergences)).filter(|mean| mean.is_finite()),
     }
 }

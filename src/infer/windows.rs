@@ -94,6 +94,25 @@ impl Windows {
         }
     }
 
+    /// How many there are side by side.
+    pub fn per_row(&self) -> u64 {
+        self.columns.count
+    }
+
+    /// Indices of the windows whose parts of a map ([`Self::core`]) share pixels with `window`, rising.
+    pub fn with_cores_in(&self, window: Window) -> impl Iterator<Item = u64> + use<> {
+        let meet = |axis: Axis, start: u32, length: u32| -> Vec<u64> {
+            let shares_pixels = |index: &u64| {
+                let (from, to) = axis.core(*index);
+                from < start + length && start < to
+            };
+            (0..axis.count).filter(shares_pixels).collect()
+        };
+        let (rows, columns) = (meet(self.rows, window.y, window.height), meet(self.columns, window.x, window.width));
+        let per_row = self.columns.count;
+        rows.into_iter().flat_map(move |row| columns.clone().into_iter().map(move |column| row * per_row + column))
+    }
+
     /// The part of window `index` that a map takes from it; the parts of all windows cover the raster once.
     pub fn core(&self, index: u64) -> Window {
         let (row, column) = (index / self.columns.count, index % self.columns.count);
@@ -111,6 +130,17 @@ mod tests {
         let windows = Windows::plan(150, 64, 64, 0, Padding::Refuse).unwrap();
         let starts: Vec<u32> = (0..windows.count()).map(|index| windows.window(index).x).collect();
         assert_eq!(starts, [0, 64, 86]);
+    }
+
+    #[test]
+    fn the_windows_that_decide_a_part_are_those_whose_cores_meet_it() {
+        let windows = Windows::plan(150, 97, 64, 16, Padding::Nodata).unwrap();
+        for window in [(0, 0, 150, 97), (60, 40, 1, 1), (55, 30, 64, 64), (149, 96, 1, 1)] {
+            let window = Window { x: window.0, y: window.1, width: window.2, height: window.3 };
+            let found: Vec<u64> = windows.with_cores_in(window).collect();
+            let meets = |index: &u64| windows.core(*index).intersection(window).is_some();
+            assert_eq!(found, (0..windows.count()).filter(meets).collect::<Vec<_>>(), "{window:?}");
+        }
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub struct RunRecord {
     pub model: NamedFile,
     /// The threshold profile, if one was used.
     pub profile: Option<NamedFile>,
+    /// `--cloud-model`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cloud_model: Option<NamedFile>,
     /// `--threshold-profile`
     pub shift: Option<String>,
     /// `--tta`

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Rows;
+use super::cloud_model::TileClouds;
 use crate::Error;
 use crate::decide::Observation;
 use crate::infer::head::Prediction;
@@ -17,6 +18,8 @@ pub(super) struct Tile {
     /// As it stands in the output.
     pub name: String,
     pub scene: Scene,
+    /// Where the cloud model sees clouds, where that is what counts.
+    pub clouds: Option<TileClouds>,
     pub windows: Windows,
     /// Under which the journal keeps its rows; `None` without a journal.
     pub key: Option<String>,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 
 use super::batch::{Batch, Slot, State, Tile, WindowSlot};
+use super::cloud_model::{CloudStage, SOURCE, TileClouds};
 use super::timers::Watch;
 use super::{Input, Job, Shared, Stage, Thresholds};
 use crate::decide::{Observation, Resolution};
@@ -74,16 +75,18 @@ impl Feeder<'_> {
     fn open(&self, input: &Input, name: &str) -> Result<Opened> {
         let job = &self.shared.job;
         let (scene, windows) = open_scene(job, input)?;
+        let stage = self.shared.clouds.as_ref();
+        let clouds = stage.map(|stage| stage.open(&scene, job, &input.path)).transpose()?.flatten();
         let mut key = None;
         if let Some(journal) = &self.shared.journal {
-            let content = content_key(&scene)?;
+            let content = content_key(&scene, clouds.as_ref())?;
             let journal = journal.lock().map_err(|_| Error::output("the resume journal is lost"))?;
             if let Some(rows) = journal.get(&content, name)? {
                 return Ok(Opened::Resumed(rows));
             }
             key = Some(content);
         }
-        Ok(Opened::Tile(Arc::new(Tile { name: name.to_owned(), scene, windows, key })))
+        Ok(Opened::Tile(Arc::new(Tile { name: name.to_owned(), scene, clouds, windows, key })))
     }
 
     fn push(&mut self, slot: Slot) -> Option<()> {
@@ -139,14 +142,17 @@ pub(super) fn open_window_plan(
 
 /// What a tile's rows depend on beside the run's own key: its bytes, and the facts that may come from its name or
 /// a side table.
-fn content_key(scene: &Scene) -> Result<String> {
+fn content_key(scene: &Scene, clouds: Option<&TileClouds>) -> Result<String> {
     use std::fmt::Write;
     let mut key = String::with_capacity(96);
-    for byte in scene.content_key()? {
-        let _ = write!(key, "{byte:02x}");
+    for scene in std::iter::once(scene).chain(clouds.map(TileClouds::scene)) {
+        for byte in scene.content_key()? {
+            let _ = write!(key, "{byte:02x}");
+        }
+        key.push(' ');
     }
     let observed = circumstances(scene);
-    let _ = write!(key, " {:?} {:?} {:?}", observed.date, observed.latitude, observed.cloud_cover_percent);
+    let _ = write!(key, "{:?} {:?} {:?}", observed.date, observed.latitude, observed.cloud_cover_percent);
     let _ = write!(key, " {:?} {:?}", observed.sun_elevation_deg, scene.extent());
     let _ = write!(key, " {} {:?}", scene.bands.source.as_str(), scene.radiometry.bands);
     Ok(key)
@@ -165,9 +171,18 @@ fn circumstances(scene: &Scene) -> Observation {
 /// What is known of a window's circumstances, and what states its share of clouds.
 ///
 /// # Errors
-/// Those of reading the pixels that say where a product's clouds are.
-pub(super) fn observe(scene: &Scene, window: Window) -> Result<(Observation, Option<&'static str>)> {
-    let cloud_cover = scene.cloud_cover(window)?;
+/// Those of reading the pixels that say where clouds are, and of the model that is asked.
+pub(super) fn observe(
+    stage: Option<&CloudStage>,
+    tile: &Tile,
+    window: Window,
+) -> Result<(Observation, Option<&'static str>)> {
+    let scene = &tile.scene;
+    let by_model = match stage.zip(tile.clouds.as_ref()) {
+        Some((stage, clouds)) => clouds.cover_percent(stage, window, scene.extent())?.map(|percent| (percent, SOURCE)),
+        None => None,
+    };
+    let cloud_cover = by_model.map_or_else(|| scene.cloud_cover(window), |found| Ok(Some(found)))?;
     let observed = Observation {
         latitude: scene.latitude(window),
         cloud_cover_percent: cloud_cover.map(|(percent, _)| percent),

@@ -10,6 +10,7 @@
 //! A counted token per batch in flight bounds memory: the feeder takes one, the collector gives it back.
 
 mod batch;
+mod cloud_model;
 mod collect;
 mod feed;
 mod inputs;
@@ -35,11 +36,13 @@ use crate::infer::engine::{Engine, SafeBatch};
 use crate::infer::head::OutputReader;
 use crate::infer::preprocess::Preprocessing;
 use crate::infer::thumbnail::picture_bands;
-use crate::model::Model;
 use crate::model::manifest::{Head, Tta};
+use crate::model::{Manifest, Model};
 use crate::output::{DistributionWriter, Journal, MapOutputs, Row, Sink};
 use crate::scene::SceneOptions;
 use crate::{Error, Result};
+use cloud_model::CloudStage;
+use score::Network;
 use timers::{Running, Timers};
 
 pub use collect::Summary;
@@ -67,6 +70,19 @@ pub enum Thresholds {
     ArgMax,
 }
 
+/// A segmentation model that says where clouds are.
+#[derive(Clone)]
+pub struct CloudModel {
+    /// The model.
+    pub model: Model,
+    /// Indices of its classes that are cloud.
+    pub classes: Vec<usize>,
+    /// What runs it.
+    pub engine: Arc<dyn Engine>,
+    /// Whether it is asked where a product's own pixels say it too.
+    pub always: bool,
+}
+
 /// Everything a run is told.
 pub struct Job {
     /// The tiles, in the order of the output.
@@ -79,6 +95,8 @@ pub struct Job {
     pub thresholds: Thresholds,
     /// How tiles are read and understood.
     pub scene: SceneOptions,
+    /// What says where clouds are where nobody states it, nor a product's own pixels.
+    pub clouds: Option<CloudModel>,
     /// Test-time augmentation.
     pub tta: Tta,
     /// Overlap of neighbouring windows in pixels.
@@ -121,6 +139,7 @@ struct Shared {
     windows_per_batch: usize,
     preprocessing: Preprocessing,
     reader: OutputReader,
+    clouds: Option<CloudStage>,
     journal: Option<Mutex<Journal>>,
     /// Whether a map's validity must be kept until the end.
     keeps_validity: bool,
@@ -139,14 +158,28 @@ impl Shared {
 
     /// `[bands, height, width]`
     fn input_shape(&self) -> [usize; 3] {
-        let manifest = &self.job.model.manifest;
-        let side = manifest.tile_px as usize;
-        [manifest.bands.len(), side, side]
+        input_shape(&self.job.model.manifest)
+    }
+
+    fn network(&self) -> Network<'_> {
+        Network {
+            engine: &self.job.engine,
+            graph: &self.graph,
+            model: &self.job.model,
+            reader: &self.reader,
+            rows: self.rows_per_batch(),
+        }
     }
 
     fn is_stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
+}
+
+/// `[bands, height, width]`
+fn input_shape(manifest: &Manifest) -> [usize; 3] {
+    let side = manifest.tile_px as usize;
+    [manifest.bands.len(), side, side]
 }
 
 /// Runs a job: every input becomes its rows, in order.
@@ -158,12 +191,14 @@ pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
     let views = views(job.tta);
     let Outputs { sink, journal, keep_journal, maps, distributions, progress, observe } = outputs;
     maps::check(&maps, &job.model.manifest)?;
+    let clouds = job.clouds.take().map(CloudStage::new).transpose()?;
     let shared = Arc::new(Shared {
         graph: std::mem::take(&mut job.model.graph).into(),
         views,
         windows_per_batch: (job.batch / views.len()).max(1),
         preprocessing: Preprocessing::new(&job.model.manifest),
         reader: OutputReader::new(&job.model.manifest, views),
+        clouds,
         journal: journal.map(Mutex::new),
         keeps_validity: job.model.manifest.head == Head::Segmentation,
         summarises: observe.is_some(),
@@ -173,7 +208,7 @@ pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
         job,
     });
     let safe = SafeBatch::new(shared.rows_per_batch());
-    let first_session = shared.timers.time(Stage::Start, || score::verified_session(&shared, &safe))?;
+    let first_session = shared.timers.time(Stage::Start, || score::verified_session(&shared.network(), &safe))?;
     let running = Running::since_now(&shared.timers);
 
     let (sessions, readers) = (shared.job.sessions.max(1), shared.job.readers.max(1));

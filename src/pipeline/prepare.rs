@@ -73,7 +73,8 @@ impl<'a> Preparer<'a> {
     fn window(&mut self, slot: &mut WindowSlot, row: usize, rows: &mut [f32], watch: &mut Watch<'_>) -> State {
         let tile = slot.tile.clone();
         let (first, others) = rows.split_at_mut(self.row_len);
-        let observed = feed::observe(&tile.scene, tile.windows.window(slot.index)).and_then(|(observed, source)| {
+        let window = tile.windows.window(slot.index);
+        let observed = feed::observe(self.shared.clouds.as_ref(), &tile, window).and_then(|(observed, source)| {
             (slot.observed, slot.cloud_source) = (observed, source);
             feed::resolve(&self.shared.job, &observed)
         });

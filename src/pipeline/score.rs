@@ -1,51 +1,63 @@
 //! Runs batches through an engine's session and reads its output.
 
+use std::sync::Arc;
+
 use crossbeam_channel::{Receiver, Sender};
 use ndarray::{Array4, ArrayD, ArrayView4, Axis, s};
 
 use super::batch::{Batch, Prepared, Slot, State};
-use super::{Shared, Stage};
-use crate::infer::engine::{Adaptive, SafeBatch, Session};
-use crate::model::check_golden;
+use super::{Shared, Stage, input_shape};
+use crate::infer::engine::{Adaptive, Engine, SafeBatch, Session};
+use crate::infer::head::OutputReader;
+use crate::model::{Model, check_golden};
 use crate::{Error, Kind, Result};
+
+/// A model on an engine, in batches of `rows`.
+pub(super) struct Network<'a> {
+    pub(super) engine: &'a Arc<dyn Engine>,
+    pub(super) graph: &'a Arc<[u8]>,
+    pub(super) model: &'a Model,
+    pub(super) reader: &'a OutputReader,
+    pub(super) rows: usize,
+}
+
+impl Network<'_> {
+    pub(super) fn session(&self, safe: SafeBatch) -> Result<Adaptive> {
+        let manifest = &self.model.manifest;
+        Adaptive::new(self.engine.clone(), self.graph.clone(), manifest.precision, input_shape(manifest), safe)
+    }
+}
 
 /// A session that has reproduced the golden batch.
 ///
 /// # Errors
 /// [`crate::Kind::Refused`] if it has not, or if the graph's output is not what the manifest says.
-pub(super) fn verified_session(shared: &Shared, safe: &SafeBatch) -> Result<Adaptive> {
-    let info = shared.job.engine.info();
+pub(super) fn verified_session(network: &Network<'_>, safe: &SafeBatch) -> Result<Adaptive> {
+    let info = network.engine.info();
     // On the processor nothing else competes for what the first batch needs: a failure is the model's.
     let blame = |error: Error| match error.kind() {
         Kind::Engine | Kind::OutOfMemory if info.provider == "cpu" => error.with_kind(Kind::Refused),
         _ => error,
     };
-    let mut session = session(shared, safe.clone()).map_err(blame)?;
-    let golden = &shared.job.model.golden;
-    let rows = shared.rows_per_batch();
-    let [bands, height, width] = shared.input_shape();
+    let mut session = network.session(safe.clone()).map_err(blame)?;
+    let (golden, manifest, rows) = (&network.model.golden, &network.model.manifest, network.rows);
+    let [bands, height, width] = input_shape(manifest);
     let mut outputs: Vec<ArrayD<f32>> = Vec::new();
     for piece in golden.input.axis_chunks_iter(Axis(0), rows) {
         let mut input = Array4::zeros((rows, bands, height, width));
         let taken = piece.len_of(Axis(0));
         input.slice_mut(s![..taken, .., .., ..]).assign(&piece);
         let mut output = session.run(input.view()).map_err(blame)?;
-        shared.reader.check_shape(output.shape(), rows)?;
+        network.reader.check_shape(output.shape(), rows)?;
         output.slice_axis_inplace(Axis(0), (..taken).into());
         outputs.push(output);
     }
     let outputs: Vec<_> = outputs.iter().map(|output| output.view()).collect();
     let actual = ndarray::concatenate(Axis(0), &outputs)
         .map_err(|error| Error::refused(format!("the golden batch is empty or uneven: {error}")))?;
-    let manifest = &shared.job.model.manifest;
     check_golden(golden, actual.view(), manifest.golden_tolerance)
         .map_err(|error| error.context(format!("model {} on {}", manifest.name, info.engine)))?;
     Ok(session)
-}
-
-fn session(shared: &Shared, safe: SafeBatch) -> Result<Adaptive> {
-    let precision = shared.job.model.manifest.precision;
-    Adaptive::new(shared.job.engine.clone(), shared.graph.clone(), precision, shared.input_shape(), safe)
 }
 
 /// Scores batches until there are no more or nobody listens. An error ends the run.
@@ -57,7 +69,7 @@ pub(super) fn score(
     scored: &Sender<Result<Batch>>,
     buffers: &Sender<Vec<f32>>,
 ) {
-    let made = made.map_or_else(|| shared.timers.time(Stage::Start, || session(shared, safe)), Ok);
+    let made = made.map_or_else(|| shared.timers.time(Stage::Start, || shared.network().session(safe)), Ok);
     let mut scorer = match made {
         Ok(session) => session,
         Err(error) => {

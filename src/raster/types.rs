@@ -75,6 +75,19 @@ pub struct Window {
     pub height: u32,
 }
 
+impl Window {
+    /// The pixels that both have; none where there are none.
+    pub fn intersection(self, other: Self) -> Option<Self> {
+        let along = |a: u32, a_px: u32, b: u32, b_px: u32| {
+            let (start, end) = (a.max(b), (a + a_px).min(b + b_px));
+            (start < end).then(|| (start, end - start))
+        };
+        let (x, width) = along(self.x, self.width, other.x, other.width)?;
+        let (y, height) = along(self.y, self.height, other.y, other.height)?;
+        Some(Self { x, y, width, height })
+    }
+}
+
 /// What a file says about one of its bands.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct BandInfo {

@@ -20,7 +20,7 @@ use crate::{Error, Result};
 pub use bands::{BandSource, Bands, canonical_band};
 pub use clouds::{Clouds, classification_shares};
 pub use metadata::{TileFacts, TileTable};
-pub use product::{Declared, Product, ProductName};
+pub use product::{Declared, Product, ProductName, Role};
 pub use radiometry::{BandRadiometry, DnFlags, Radiometry, Statement};
 
 /// What the command line says about every scene of a run.
@@ -55,6 +55,8 @@ pub struct Scene {
     pub date: Option<Date>,
     /// Share of clouds in percent, if anything states it.
     pub cloud_cover_percent: Option<f64>,
+    /// Whether a person states the share of clouds.
+    pub is_cloud_cover_stated: bool,
     /// Where a product's clouds are, pixel by pixel; nothing where a person states the share of clouds.
     pub clouds: Option<Clouds>,
     /// Height of the sun above the horizon in degrees, where a product states it.
@@ -85,7 +87,9 @@ impl Scene {
         let name = ProductName::of(path);
         let radiometry = Radiometry::resolve(header, &bands.indices, &[], &name, &options.dn, manifest)?;
         let (date, cloud_cover_percent) = circumstances(path, options, &name, header);
+        let facts = options.table.as_ref().map(|table| table.facts(path)).unwrap_or_default();
         Ok(Self {
+            is_cloud_cover_stated: facts.cloud_cover_percent.or(options.cloud_cover_percent).is_some(),
             bands,
             radiometry,
             date,
@@ -133,6 +137,7 @@ impl Scene {
             bands,
             radiometry,
             date: facts.date.or(options.date).or(product.date).or(name.date),
+            is_cloud_cover_stated: stated_by_hand.is_some(),
             cloud_cover_percent: stated_by_hand.or(product.cloud_cover_percent),
             clouds,
             sun_elevation_deg: product.sun_elevation_deg,

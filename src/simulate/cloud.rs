@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 
-use super::field::{self, upper_quantile};
+use super::field::{self, Field, upper_quantile};
 use super::random::{Span, log_uniform, uniform};
 use super::sun::Sun;
 
@@ -43,8 +43,12 @@ impl Clouds {
     /// [`Kind::edge_depth`]. The depth's logarithm is a 1/f field, twice as wide as the patch at least: shadows may
     /// come from outside.
     pub fn draw(side: usize, cover: f32, kind: &Kind, sun: &Sun, rng: &mut impl RngExt) -> Self {
-        let wide = (2 * side).next_power_of_two();
-        let field = field::single(wide, uniform(kind.slope, rng), rng);
+        let field = field::single(wide_side(side), uniform(kind.slope, rng), rng);
+        Self::shaped(&field, side, cover, kind, sun, rng)
+    }
+
+    /// As [`Self::draw`], with the depth's logarithm shaped by a field of at least [`wide_side`].
+    pub fn shaped(field: &Field, side: usize, cover: f32, kind: &Kind, sun: &Sun, rng: &mut impl RngExt) -> Self {
         let above = field.crop(side);
         let edge = upper_quantile(&above, cover);
         let core = upper_quantile(&above, cover * kind.core_share).max(edge + 0.1);
@@ -62,6 +66,11 @@ impl Clouds {
         let visible = self.depth.iter().filter(|depth| transmittance(**depth) >= VISIBLE_TRANSMITTANCE).count();
         visible as f32 / self.depth.len() as f32
     }
+}
+
+/// Side of the field that clouds over `side` pixels are shaped by.
+pub fn wide_side(side: usize) -> usize {
+    (2 * side).next_power_of_two()
 }
 
 /// Share of light that a cloud of this optical depth reflects, where it absorbs nothing.

@@ -39,13 +39,19 @@ impl Field {
 /// Two independent Gaussian fields whose power falls as 1/k^`slope` with the wave number k. They are the real and the
 /// imaginary part of one Fourier transform of complex white noise, weighted.
 pub fn pair(side: usize, slope: f32, rng: &mut impl RngExt) -> [Field; 2] {
+    bounded(side, slope, 0.0, rng)
+}
+
+/// As [`pair`], with little structure larger than `side / outer` pixels: power falls as 1 / (k² + outer²)^(`slope` / 2),
+/// which is von Kármán's spectrum (1948).
+pub fn bounded(side: usize, slope: f32, outer: f32, rng: &mut impl RngExt) -> [Field; 2] {
     let mut spectrum = Vec::with_capacity(side * side);
     for row in 0..side {
         for column in 0..side {
             let squared = (wave_number(row, side).pow(2) + wave_number(column, side).pow(2)) as f32;
             let [re, im] = normal_pair(rng);
             // The mean is 0, and power is amplitude squared: (k²)^(-slope / 4).
-            let weight = if squared > 0.0 { squared.powf(-slope / 4.0) } else { 0.0 };
+            let weight = if squared > 0.0 { (squared + outer * outer).powf(-slope / 4.0) } else { 0.0 };
             spectrum.push(Complex32::new(re, im) * weight);
         }
     }

@@ -10,6 +10,7 @@
 //! | chance | [`random`], [`field`], [`severity`] |
 //! | files | [`folder`], [`plain`] |
 //! | real patches under another season and sky | [`shift`] |
+//! | clouds of every kind over real ground, with their masks | [`skies`] |
 //! | coasts | [`coast`] |
 //! | land cover | [`landcover`] |
 
@@ -26,6 +27,7 @@ pub mod season;
 pub mod sensor;
 pub mod severity;
 pub mod shift;
+pub mod skies;
 pub mod spectra;
 pub mod sun;
 pub mod tile;

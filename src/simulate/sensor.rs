@@ -27,7 +27,7 @@ pub fn observe(scene: &[f32], side: usize, band: &Band, sun_cosine: f32, rng: &m
 }
 
 /// Gaussian blur; beyond the edge the last pixel goes on.
-fn blur(scene: &[f32], side: usize, deviation_px: f32) -> Vec<f32> {
+pub(super) fn blur(scene: &[f32], side: usize, deviation_px: f32) -> Vec<f32> {
     let radius = (3.0 * deviation_px).ceil() as usize;
     let weights: Vec<f32> = (0..=2 * radius)
         .map(|tap| (-(tap as f32 - radius as f32).powi(2) / (2.0 * deviation_px * deviation_px)).exp())

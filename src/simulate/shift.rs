@@ -196,6 +196,14 @@ fn contrast(values: &[f32], side: usize, pixel: usize) -> f32 {
     (squares / count - mean * mean).max(0.0).sqrt() / mean.max(0.02)
 }
 
+/// What ground of this reflectance (B04, B03, B02; at the surface) is: shares of green cover and of water, 0 to 1.
+pub(super) fn cover_of([red, green, blue]: [f32; 3]) -> [f32; 2] {
+    // Water is dark in red, and not as much darker in blue than in green as leaves are.
+    let water = smooth((0.06 - red) / 0.03) * smooth((blue / green - 0.55) / 0.2);
+    let greenness = smooth((green - red) / (green + red) / FULL_GREEN);
+    [greenness * (1.0 - water), water]
+}
+
 /// Bare cover, wet soil and snow, in place; returns the share that is white.
 fn winter_ground(ground: &mut [f32], side: usize, latitude_deg: f32, rng: &mut impl RngExt) -> f32 {
     let [growth, drifts] = field::pair(side, COVER_SLOPE, rng);
@@ -207,10 +215,7 @@ fn winter_ground(ground: &mut [f32], side: usize, latitude_deg: f32, rng: &mut i
     let mut white_sum = 0.0;
     for pixel in 0..plane {
         let [red, green, blue] = [0, 1, 2].map(|band| ground[band * plane + pixel].max(1e-3));
-        let greenness = smooth((green - red) / (green + red) / FULL_GREEN);
-        // Water is dark in red, and not as much darker in blue than in green as leaves are.
-        let water = smooth((0.06 - red) / 0.03) * smooth((blue / green - 0.55) / 0.2);
-        let greenness = greenness * (1.0 - water);
+        let [greenness, water] = cover_of([red, green, blue]);
         // Conifers and meadows stay green: some places are barer than others.
         let bare = greenness * (bareness + 0.25 * growth.values[pixel]).clamp(0.0, 1.0);
         let wet = 1.0 - moisture * (1.0 - greenness) * (1.0 - water);

@@ -101,6 +101,7 @@ fn score(model: &Model, patches: &[&Patch], root: &Path, threads: usize) -> Resu
         // Every window is scored; no decision is taken from this.
         thresholds: Thresholds::Fixed(0.5),
         scene: SceneOptions::default(),
+        clouds: None,
         tta: model.manifest.tta,
         overlap_px: model.manifest.overlap_px,
         batch: BATCH_ROWS,

@@ -6,7 +6,7 @@
 //!
 //! | part | files |
 //! | --- | --- |
-//! | data | [`patches`] (the manifest), [`table`], [`eurosat`], [`eurosat_folder`], [`places`], [`pixels`], [`samples`] (in memory), [`render`] (simulated seasons and skies) |
+//! | data | [`patches`] (the manifest), [`table`], [`eurosat`], [`eurosat_folder`], [`places`], [`pixels`], [`samples`] (in memory), [`render`] (simulated seasons and skies), [`cloud_chips`] (chips with cloud masks), [`suspects`] (masks that the pixels contradict) |
 //! | batches | [`sampling`], [`augment`], [`loader`], [`ahead`] |
 //! | network | [`network`] (one description), [`parameters`], [`pretrained`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
 //! | tasks | [`task`] (what the loop asks of one), [`classify`] (a label a patch), [`segment`] (a label a pixel) |
@@ -22,6 +22,7 @@ pub mod card;
 pub mod checkpoints;
 pub mod class_report;
 pub mod classify;
+pub mod cloud_chips;
 mod declaration;
 pub mod eurosat;
 pub mod eurosat_folder;
@@ -51,5 +52,6 @@ pub mod samples;
 pub mod sampling;
 pub mod scored;
 pub mod segment;
+pub mod suspects;
 pub mod table;
 pub mod task;

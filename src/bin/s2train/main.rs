@@ -1,5 +1,6 @@
 //! `s2train`: from labelled patches to a model folder that `s2infer` runs.
 
+mod clean_masks;
 mod ladder;
 mod machine;
 mod model;
@@ -8,6 +9,7 @@ mod prepare;
 mod progress;
 mod recipe;
 mod render;
+mod render_clouds;
 mod report;
 mod report_classes;
 mod schedule;
@@ -50,6 +52,8 @@ enum Command {
     Segment(segment::Segment),
     Export(train::Export),
     Render(render::Arguments),
+    RenderClouds(render_clouds::Arguments),
+    CleanMasks(clean_masks::Arguments),
     Scores(report::Scores),
     Temperature(temperature::Temperature),
     Report(report::Report),
@@ -88,6 +92,8 @@ fn main() -> ExitCode {
         Command::Segment(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Render(arguments) => render::run(&arguments),
+        Command::RenderClouds(arguments) => render_clouds::run(&arguments),
+        Command::CleanMasks(arguments) => clean_masks::run(&arguments),
         Command::Scores(arguments) => arguments.run(),
         Command::Temperature(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(),

@@ -152,6 +152,7 @@ impl MakeReference {
             engine,
             thresholds: thresholds(model, tta),
             scene: self.scene.options()?,
+            clouds: None,
             tta,
             model: model.clone(),
         };

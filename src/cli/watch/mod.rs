@@ -13,7 +13,7 @@ use s2infer::pipeline::Input;
 use s2infer::{Error, Kind, Result};
 
 use super::drift::DriftArgs;
-use super::flags::{DecideArgs, EngineArgs, Form, ModelArgs, OutputArgs, SceneArgs};
+use super::flags::{CloudArgs, DecideArgs, EngineArgs, Form, ModelArgs, OutputArgs, SceneArgs};
 use super::predict::Predict;
 use super::{Common, inputs, logging, shell};
 use state::{SceneState, Signature, States, Status, content};
@@ -71,6 +71,8 @@ pub struct Watch {
     decide: DecideArgs,
     #[command(flatten)]
     scene: SceneArgs,
+    #[command(flatten)]
+    clouds: CloudArgs,
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
@@ -268,6 +270,7 @@ impl Watch {
             model: self.model.clone(),
             decide: self.decide.clone(),
             scene: self.scene.clone(),
+            clouds: self.clouds.clone(),
             engine: self.engine.clone(),
             drift: DriftArgs::default(),
             output: self.outputs(&folder),

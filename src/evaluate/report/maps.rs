@@ -99,28 +99,32 @@ fn measured(model: &MapMeasured) -> Section {
         Block::Figures(vec![confusion("Pixels", &names, &model.confusion, share)]),
         confusion_table(&names, &model.confusion),
     ];
-    blocks.extend(parts("region", &model.regions));
-    blocks.extend(parts("group", &model.groups));
+    for (what, by) in [("season", &model.seasons), ("region", &model.regions), ("group", &model.groups)] {
+        blocks.extend(parts(what, by, &names));
+    }
     Section { title: format!("{} by class", model.name), blocks }
 }
 
-fn parts(what: &str, parts: &BTreeMap<String, MapPart>) -> Option<Block> {
-    let row = |(name, part): (&String, &MapPart)| {
-        vec![
-            Cell::from(name.clone()),
-            text::number(Some(part.mean_iou)).into(),
-            text::number(part.mean_kl).into(),
-            text::number(Some(part.accuracy)).into(),
-            part.tiles.to_string().into(),
-        ]
+/// More classes than this have no column each.
+const CLASS_COLUMNS_MAX: usize = 4;
+
+fn parts(what: &str, parts: &BTreeMap<String, MapPart>, classes: &[String]) -> Option<Block> {
+    let classes = if classes.len() > CLASS_COLUMNS_MAX { &[] } else { classes };
+    let row = |(name, part): (&String, &MapPart)| -> Vec<Cell> {
+        let figures = [Some(part.mean_iou), part.mean_kl, Some(part.accuracy)];
+        let figures = part.iou.iter().take(classes.len()).copied().chain(figures);
+        [Cell::from(name.clone())]
+            .into_iter()
+            .chain(figures.map(|figure| text::number(figure).into()))
+            .chain([Cell::from(part.tiles.to_string())])
+            .collect()
     };
+    let columns = classes.iter().map(|class| format!("IoU of {class}"));
+    let columns = columns.chain(["mean IoU", "KL divergence", "accuracy", "tiles"].map(String::from));
     (!parts.is_empty()).then(|| {
         Block::Table(Table {
             caption: format!("By {what}."),
-            columns: [Column::text(what)]
-                .into_iter()
-                .chain(["mean IoU", "KL divergence", "accuracy", "tiles"].map(Column::number))
-                .collect(),
+            columns: [Column::text(what)].into_iter().chain(columns.map(Column::number)).collect(),
             rows: parts.iter().map(row).collect(),
         })
     })

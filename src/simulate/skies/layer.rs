@@ -1,0 +1,82 @@
+//! Layers of cloud: how high, how deep, how wide.
+
+use rand::RngExt;
+
+use super::{Scene, Sky};
+use crate::simulate::cloud::{Clouds, Kind, wide_side};
+use crate::simulate::field::{self, Field};
+use crate::simulate::random::{Span, uniform};
+use crate::simulate::season::relief_light;
+
+/// How far one side of a cloud is brighter than the other: deviation of the slope of its upper side.
+const STEEPNESS: Span = [0.0, 0.25];
+const SHADING: Span = [0.6, 1.35];
+
+/// One layer.
+pub(super) struct Layer {
+    pub(super) clouds: Clouds,
+    /// Brightness of each pixel of it relative to a level cloud's.
+    pub(super) shading: Vec<f32>,
+}
+
+/// How a layer is drawn.
+struct Recipe {
+    kind: Kind,
+    cover: Span,
+    /// Wave number below which there is no more structure: about the number of clouds along the side of the field.
+    outer: Span,
+}
+
+/// The layers over a chip, the lowest first.
+pub(super) fn draw(scene: &Scene, side: usize, rng: &mut impl RngExt) -> Vec<Layer> {
+    let recipes = match scene.sky {
+        Sky::Clear => Vec::new(),
+        Sky::Haze => vec![veil([0.15, 0.45])],
+        Sky::Thin => vec![veil([1.2, 5.0])],
+        Sky::Scattered => vec![small()],
+        Sky::Broken => vec![large([0.05, 0.7])],
+        Sky::Thick => vec![large([0.7, 1.0])],
+        Sky::Mixed => vec![small(), veil([0.3, 3.0])],
+    };
+    recipes.iter().map(|recipe| layer(recipe, scene, side, rng)).collect()
+}
+
+fn layer(recipe: &Recipe, scene: &Scene, side: usize, rng: &mut impl RngExt) -> Layer {
+    let slope = uniform(recipe.kind.slope, rng);
+    let [field, _]: [Field; 2] = field::bounded(wide_side(side), slope, uniform(recipe.outer, rng), rng);
+    let cover = uniform(recipe.cover, rng);
+    // Some clouds are solid to the edge, others mostly edge.
+    let kind = Kind { core_share: uniform([0.15, 0.7], rng), ..recipe.kind };
+    let clouds = Clouds::shaped(&field, side, cover, &kind, &scene.sun, rng);
+    let shading = relief_light(&field, side, uniform(STEEPNESS, rng), &scene.sun);
+    let [low, high] = SHADING;
+    Layer { clouds, shading: shading.into_iter().map(|value| value.clamp(low, high)).collect() }
+}
+
+/// Cirrus, with this optical depth in its thickest parts.
+fn veil(core_depth: Span) -> Recipe {
+    let kind = Kind { edge_depth: 0.1, core_depth, core_share: 0.3, slope: [2.8, 3.8], height_m: [4_000.0, 10_000.0] };
+    Recipe { kind, cover: [0.3, 1.0], outer: [0.0, 4.0] }
+}
+
+fn small() -> Recipe {
+    let kind = Kind {
+        edge_depth: 0.5,
+        core_depth: [3.0, 40.0],
+        core_share: 0.4,
+        slope: [2.8, 3.8],
+        height_m: [300.0, 2_000.0],
+    };
+    Recipe { kind, cover: [0.02, 0.45], outer: [8.0, 40.0] }
+}
+
+fn large(cover: Span) -> Recipe {
+    let kind = Kind {
+        edge_depth: 0.4,
+        core_depth: [4.0, 60.0],
+        core_share: 0.4,
+        slope: [2.6, 3.6],
+        height_m: [400.0, 4_000.0],
+    };
+    Recipe { kind, cover, outer: [0.0, 6.0] }
+}
