@@ -9,7 +9,8 @@ use crate::infer::engine::{Adaptive, SafeBatch, Session};
 use crate::model::check_golden;
 use crate::{Error, Kind, Result};
 
-/// A session that has reproduced the golden batch.
+/// A session that has reproduced the golden batch; without one it has run once, so that a wrong shape fails before any tile
+/// is read.
 ///
 /// # Errors
 /// [`crate::Kind::Refused`] if it has not, or if the graph's output is not what the manifest says.
@@ -21,9 +22,13 @@ pub(super) fn verified_session(shared: &Shared, safe: &SafeBatch) -> Result<Adap
         _ => error,
     };
     let mut session = session(shared, safe.clone()).map_err(blame)?;
-    let golden = &shared.job.model.golden;
     let rows = shared.rows_per_batch();
     let [bands, height, width] = shared.input_shape();
+    let Some(golden) = &shared.job.model.golden else {
+        let output = session.run(Array4::zeros((rows, bands, height, width)).view()).map_err(blame)?;
+        shared.reader.check_shape(output.shape(), rows)?;
+        return Ok(session);
+    };
     let mut outputs: Vec<ArrayD<f32>> = Vec::new();
     for piece in golden.input.axis_chunks_iter(Axis(0), rows) {
         let mut input = Array4::zeros((rows, bands, height, width));

@@ -39,6 +39,8 @@ pub struct ModelArguments {
     /// Processing level of the products that the patches were cut from; scenes of another get a warning
     #[arg(long, value_name = "L1C|L2A", value_parser = ["L1C", "L2A"])]
     processing_level: Option<String>,
+    resolution_m: None,
+    pixel_threshold: None,
     /// Names of the classes in the order of the labels; of two, the first is the negative one
     #[arg(long, value_name = "NAME,NAME,…", value_delimiter = ',', default_value = "other,construction")]
     classes: Vec<String>,
