@@ -282,7 +282,9 @@ fn an_item_that_says_what_is_not_done_is_refused_by_the_field() {
     }
     // The other ways of scaling, each the same numbers: x / 1, and the range 0 to 1 of x.
     let folder = tempfile::tempdir().unwrap();
-    ["eurosat.onnx", "four.tif"].map(|name| std::fs::copy(files.join(name), folder.path().join(name)).unwrap());
+    for name in ["eurosat.onnx", "four.tif"] {
+        std::fs::copy(files.join(name), folder.path().join(name)).unwrap();
+    }
     let scores = |scaling: Value, scale: &str| {
         let mut item = original.clone();
         *item.pointer_mut("/properties/mlm:input/0/value_scaling").unwrap() = scaling;

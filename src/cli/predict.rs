@@ -116,10 +116,6 @@ impl Predict {
             tracing::info!("{} runs: {reason}", job.engine.info().engine);
         }
         job.batch = self.batch(&job, is_gpu)?;
-        let is_single_row = job.model.unsealed.as_ref().is_some_and(|unsealed| unsealed.is_single_row);
-        if is_single_row {
-            job.batch = 1;
-        }
         let mut record = self.record(&job, profile.as_ref(), started);
         let _locks = self.lock()?;
         let record_file = self.output.record.as_deref().map(AtomicFile::create).transpose()?;
@@ -213,6 +209,9 @@ impl Predict {
 
     /// The batch that was asked for, or that is usual for so many tiles; for very many of them the best.
     fn batch(&self, job: &Job, is_gpu: bool) -> Result<usize> {
+        if job.model.is_single_row() {
+            return Ok(1);
+        }
         // What is unsealed has no batch to be measured on.
         if job.model.golden.is_none()
             || is_gpu
@@ -296,8 +295,7 @@ impl Predict {
                 "--overlap {overlap}: give less than the {tile_px} px of the model's input"
             )));
         }
-        let is_single_row = model.unsealed.as_ref().is_some_and(|unsealed| unsealed.is_single_row);
-        if is_single_row && views(self.model.tta.map_or(model.manifest.tta, Tta::from)).len() > 1 {
+        if model.is_single_row() && views(self.model.tta.map_or(model.manifest.tta, Tta::from)).len() > 1 {
             return Err(Error::usage(format!(
                 "--tta: the graph of {} takes one row at a time; export it with a free batch",
                 model.manifest.name

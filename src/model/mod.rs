@@ -41,6 +41,11 @@ pub struct Model {
 }
 
 impl Model {
+    /// Whether its graph was exported for one row at a time.
+    pub fn is_single_row(&self) -> bool {
+        self.unsealed.as_ref().is_some_and(|unsealed| unsealed.is_single_row)
+    }
+
     /// The golden batch.
     ///
     /// # Errors

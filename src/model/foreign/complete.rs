@@ -2,23 +2,18 @@
 
 use std::path::Path;
 
-use super::{Description, Gives, Scale, Stated, Task};
+use super::interface;
+use super::questions::{Questions, scale_question};
+use super::{Description, Gives, Scale, Stated};
 use crate::model::Manifest;
-use crate::model::graph::{Adaptation, Channels, Ending, Outline};
+use crate::model::graph::{Adaptation, Ending, Outline};
 use crate::model::manifest::{Band, DnDefault, Head, Padding, Tta};
 use crate::{Error, Result};
 
-/// Bands that models of so many channels usually take, for examples: red, green, blue first.
-const EXAMPLE_BANDS: [&str; 13] =
-    ["B04", "B03", "B02", "B08", "B11", "B12", "B05", "B06", "B07", "B8A", "B01", "B09", "B10"];
 /// Mean reflectance of a band, and its standard deviation, that a set of images can have. The least deviation is below
 /// that of one DN, which is what a network of raw DN is given.
 const MEAN_RANGE: [f64; 2] = [-0.2, 2.0];
 const DEVIATION_RANGE: [f64; 2] = [5e-5, 10.0];
-/// Statistics above this are of no reflectance.
-const REFLECTANCE_STATISTIC_MAX: f64 = 10.0;
-/// More channels than this in the last place are pixels.
-const CHANNELS_LAST_MAX: i64 = 20;
 const MINIMUM_VALID_SHARE: f64 = 0.5;
 const GOLDEN_TOLERANCE: f32 = 1e-4;
 
@@ -38,59 +33,44 @@ pub struct Completed {
 /// [`crate::Kind::Usage`] naming every flag that is missing, with an example, and for flags that contradict the graph;
 /// [`crate::Kind::Refused`] for graphs that are not run.
 pub fn complete(description: Description, outline: &Outline, stated: &Stated, path: &Path) -> Result<Completed> {
-    let (channels, side) = input(outline)?;
-    let mut open = Questions::default();
+    let (channels, side) = interface::input(outline)?;
+    let bands = stated.bands.as_ref().or(description.bands.as_ref());
+    if let Some((bands, channels)) = bands.zip(channels).filter(|(bands, channels)| bands.len() as i64 != *channels) {
+        return Err(Error::usage(format!("{} bands ({}) for {channels} channels", bands.len(), bands.join(","))));
+    }
+    if let Some((side, stated)) = side.zip(stated.tile_px).filter(|(side, stated)| side != stated) {
+        return Err(Error::usage(format!("--model-tile {stated}: its graph is fixed at {side} px")));
+    }
     let task = stated.task.or(description.task);
+    let tile_px = side.or(stated.tile_px).or(description.tile_px);
+    let names = stated.classes.as_ref().or(description.classes.as_ref());
+    let gives = interface::gives(outline, stated)?;
+    let mut open = Questions::of(&description, stated, channels);
     if task.is_none() {
         open.ask("what it does", "--model-task", "segmentation (or classification)");
     }
-    let bands = stated.bands.clone().or(description.bands.clone());
-    let wanted = bands.as_ref().map(|bands| bands.len() as i64).or(channels);
-    if let (Some(bands), Some(channels)) = (&bands, channels)
-        && bands.len() as i64 != channels
-    {
-        return Err(Error::usage(format!("{} bands ({}) for {channels} channels", bands.len(), bands.join(","))));
-    }
-    if bands.is_none() {
-        let first = EXAMPLE_BANDS.get(..wanted.unwrap_or(3).clamp(1, 13) as usize).unwrap_or_default();
-        open.ask("the order of its bands", "--model-bands", &first.join(","));
-    }
-    if stated.scale.is_none() {
-        open.ask(&scale_question(&description), "--model-scale", example_scale(&description));
-    }
-    if stated.level.is_none() {
-        open.ask("the processing level that it was trained on (L1C, L2A or unknown)", "--model-level", "L2A");
-    }
-    let tile_px = side.or(stated.tile_px).or(description.tile_px);
     if tile_px.is_none() {
         open.ask("the size of its windows", "--model-tile", "256");
     }
-    if let (Some(side), Some(stated)) = (side, stated.tile_px.filter(|stated| Some(*stated) != side)) {
-        return Err(Error::usage(format!("--model-tile {stated}: its graph is fixed at {side} px")));
-    }
-    let names = stated.classes.clone().or(description.classes.clone());
     if names.is_none() {
         open.ask("the names of its classes, in the order of its output", "--model-classes", "other,road");
     }
-    let gives = gives(outline, stated)?;
     if gives.is_none() {
-        let ending = match &outline.ending {
-            Ending::Activation { operator, .. } | Ending::Logits(operator) | Ending::Unknown(operator) => operator,
-        };
-        open.ask(&format!("what its output is (it ends in {ending})"), "--model-output", "logits (or probabilities)");
+        let ending = format!("what its output is (it ends in {})", outline.ending.operator());
+        open.ask(&ending, "--model-output", "logits (or probabilities)");
     }
     let (Some(task), Some(bands), Some(scale), Some(level), Some(tile_px), Some(names), Some(gives)) =
         (task, bands, &stated.scale, &stated.level, tile_px, names, gives)
     else {
         return Err(open.error(path, stated));
     };
-    let classes = classes(task, tile_px, outline, names)?;
-    let pixel_threshold = threshold(task, classes.channels, classes.names.len(), &description, stated)?;
+    let classes = interface::classes(task, tile_px, outline, names)?;
+    let pixel_threshold = interface::threshold(task, classes.channels, classes.names.len(), &description, stated)?;
     let manifest = Manifest {
         item: serde_json::Value::Null,
         name: model_name(description.name.as_deref().or(path.file_stem().and_then(|stem| stem.to_str()))),
         architecture: description.architecture.clone().unwrap_or_else(|| "unknown".into()),
-        bands: folded(&bands, &description, scale)?,
+        bands: folded(bands, &description, scale)?,
         tile_px,
         precision: outline.precision,
         weights_storage: outline.weights_storage,
@@ -119,121 +99,6 @@ pub fn complete(description: Description, outline: &Outline, stated: &Stated, pa
     let adaptation = Adaptation { activation, gives_probabilities, channels: classes.channels };
     let understood = understood(&manifest, &description, outline, scale, gives);
     Ok(Completed { manifest, adaptation, understood })
-}
-
-/// Channels and side of the input, as far as the graph fixes them.
-fn input(outline: &Outline) -> Result<(Option<i64>, Option<u32>)> {
-    let refuse = |what: &str| Error::refused(format!("its input is {}, {what}", shape(&outline.input)));
-    let [rows, channels, height, width] = outline.input[..] else {
-        return Err(refuse("expected [batch, bands, height, width]"));
-    };
-    if width.is_some_and(|last| last <= CHANNELS_LAST_MAX && channels.is_none_or(|second| second > CHANNELS_LAST_MAX)) {
-        return Err(refuse("bands last; export it with bands first (tf2onnx: --inputs-as-nchw, --outputs-as-nchw)"));
-    }
-    if rows.is_some_and(|rows| rows != 1) {
-        return Err(refuse("more than one row at a time; export it with a free batch"));
-    }
-    if height != width {
-        return Err(refuse("not square; export it with a square input"));
-    }
-    let side = height.map(|side| u32::try_from(side).map_err(|_| refuse("too large"))).transpose()?;
-    Ok((channels, side))
-}
-
-fn shape(dims: &[Option<i64>]) -> String {
-    let dims: Vec<String> = dims.iter().map(|dim| dim.map_or("?".into(), |size| size.to_string())).collect();
-    format!("[{}]", dims.join(", "))
-}
-
-fn gives(outline: &Outline, stated: &Stated) -> Result<Option<Gives>> {
-    let (found, operator) = match &outline.ending {
-        Ending::Activation { operator, .. } => (Gives::Probabilities, operator),
-        Ending::Logits(operator) => (Gives::Logits, operator),
-        Ending::Unknown(_) => return Ok(stated.gives),
-    };
-    match stated.gives.filter(|stated| *stated != found) {
-        None => Ok(Some(found)),
-        Some(_) => Err(Error::usage(format!("--model-output contradicts its graph, which ends in {operator}"))),
-    }
-}
-
-struct Classes {
-    names: Vec<String>,
-    head: Head,
-    channels: Channels,
-}
-
-/// Classes and head by the task and the output's shape.
-fn classes(task: Task, tile_px: u32, outline: &Outline, names: Vec<String>) -> Result<Classes> {
-    let output = &outline.output;
-    let refuse = |what: &str| Error::refused(format!("its output is {}, {what}", shape(output)));
-    let side = i64::from(tile_px);
-    let count = match (task, &output[..]) {
-        (Task::Segmentation, [_, count, height, width]) => {
-            if [height, width].iter().any(|size| size.is_some_and(|size| size != side)) {
-                return Err(refuse(&format!("and its input {side} px wide: only maps of the same size are read")));
-            }
-            count
-        }
-        (Task::Classification, [_, count]) => count,
-        (Task::Segmentation, _) => return Err(refuse("expected [batch, classes, height, width]")),
-        (Task::Classification, _) => return Err(refuse("expected [batch, classes]")),
-    };
-    let count = count.ok_or_else(|| refuse("which leaves the number of classes open; export it with that fixed"))?;
-    let mut names: Vec<String> = names.iter().map(|name| class_name(name)).collect();
-    let (head, channels) = match (task, count) {
-        (Task::Segmentation, 1) => (Head::Segmentation, Channels::OneOfTwo),
-        (Task::Classification, 1) => (Head::Binary, Channels::One),
-        (Task::Segmentation, _) => (Head::Segmentation, Channels::Classes),
-        (Task::Classification, _) => (Head::Multiclass, Channels::Classes),
-    };
-    if let ([only], true) = (&names[..], count == 1) {
-        names = vec![format!("not_{only}"), only.clone()];
-    }
-    let expected = if count == 1 { 2 } else { count };
-    if names.len() as i64 != expected {
-        let list = names.join(",");
-        return Err(Error::usage(format!(
-            "{} class names ({list}) for an output of {count} channels; give {expected} by --model-classes",
-            names.len()
-        )));
-    }
-    match &outline.ending {
-        Ending::Activation { operator, .. } if operator == "Sigmoid" && count > 1 => {
-            Err(refuse("each class with a sigmoid of its own: pixels of several classes at once are not run"))
-        }
-        Ending::Activation { operator, .. } if operator == "Softmax" && count == 1 => {
-            Err(refuse("a soft-max over a single class, which is 1 everywhere; export it without"))
-        }
-        _ => Ok(Classes { names, head, channels }),
-    }
-}
-
-/// The threshold of a pixel. Others' rule for several classes (what stays below it counts as nothing, then the likeliest wins,
-/// and the first class where nothing is left) is ours from a half on, and without effect up to one over the classes.
-fn threshold(
-    task: Task,
-    channels: Channels,
-    classes: usize,
-    description: &Description,
-    stated: &Stated,
-) -> Result<Option<f32>> {
-    let Some(share) = stated.threshold.or(description.threshold).filter(|_| task == Task::Segmentation) else {
-        return Ok(None);
-    };
-    if share > 1.0 {
-        return Err(Error::usage(format!("a threshold of {share} is no probability; give --model-threshold 0 to 1")));
-    }
-    let is_ours = stated.threshold.is_some() || channels == Channels::OneOfTwo;
-    match (is_ours, share) {
-        (true, 0.0) => Ok(None),
-        (false, share) if share * classes as f64 <= 1.0 => Ok(None),
-        (false, share) if share < 0.5 => Err(Error::usage(format!(
-            "its seg_thresh {share} for {classes} classes is not done; give --model-threshold 0 (the likeliest class) or \
-             one from 0.5 on"
-        ))),
-        _ => Ok(Some(share as f32)),
-    }
 }
 
 /// The bands, with mean and deviation brought to reflectance.
@@ -291,12 +156,6 @@ fn dn_defaults(scale: &Scale) -> std::collections::BTreeMap<String, DnDefault> {
     [("uint16".to_owned(), dn)].into_iter().chain(picture).collect()
 }
 
-/// As a manifest's names are: letters, digits, `-` and `_`.
-fn class_name(name: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    name.trim().chars().map(plain).collect()
-}
-
 fn model_name(name: Option<&str>) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
     let name: String = name.unwrap_or_default().chars().map(plain).collect();
@@ -305,31 +164,6 @@ fn model_name(name: Option<&str>) -> String {
         name.into()
     } else {
         format!("model-{name}").trim_end_matches('-').into()
-    }
-}
-
-fn looks_like_dn(description: &Description) -> Option<f64> {
-    let statistics = description.standardisation.iter().flat_map(|(mean, deviation)| [*mean, *deviation]);
-    let largest = statistics.chain(description.clip.into_iter().flatten()).fold(0.0, f64::max);
-    (largest > REFLECTANCE_STATISTIC_MAX).then_some(largest)
-}
-
-fn scale_question(description: &Description) -> String {
-    let forms = format!("what its numbers are before mean and deviation ({}", Scale::FORMS);
-    match looks_like_dn(description) {
-        Some(number) => format!(
-            "{forms}; its statistics go up to {number}, which is no reflectance: dn, dn+1000 where the offset of baseline \
-             04.00 was left in, or 0-255:WHITE)"
-        ),
-        None => format!("{forms}; WHITE is the reflectance of an 8-bit picture's 255)"),
-    }
-}
-
-fn example_scale(description: &Description) -> &'static str {
-    match (looks_like_dn(description), description.bands.is_some()) {
-        (Some(_), _) => "dn",
-        (None, true) => "reflectance",
-        (None, false) => "0-1:0.3",
     }
 }
 
@@ -365,35 +199,4 @@ fn understood(
     ];
     lines.extend(description.remarks.iter().cloned());
     lines
-}
-
-/// What is still open.
-#[derive(Default)]
-struct Questions(Vec<(String, &'static str, String)>);
-
-impl Questions {
-    fn ask(&mut self, what: &str, flag: &'static str, example: &str) {
-        self.0.push((what.to_owned(), flag, example.to_owned()));
-    }
-
-    /// One line: what is open, the flags that say it, and a command that says all.
-    fn error(self, path: &Path, stated: &Stated) -> Error {
-        let open: Vec<String> = self.0.iter().map(|(what, flag, _)| format!("{what}: {flag}")).collect();
-        let said = [
-            ("--model-bands", stated.bands.as_ref().map(|bands| bands.join(","))),
-            ("--model-scale", stated.scale.as_ref().map(Scale::to_string)),
-            ("--model-level", stated.level.clone()),
-        ];
-        let said = said.into_iter().filter_map(|(flag, value)| Some((flag, value?)));
-        let asked = self.0.iter().map(|(_, flag, example)| {
-            (*flag, example.split_once(' ').map_or(example.as_str(), |(value, _)| value).to_owned())
-        });
-        let flags: Vec<String> = said.chain(asked).map(|(flag, value)| format!("{flag} {value}")).collect();
-        Error::usage(format!(
-            "it does not say, and nothing is guessed: {}; for example `s2infer scene.tif --model {} {}`",
-            open.join("; "),
-            path.display(),
-            flags.join(" ")
-        ))
-    }
 }

@@ -5,8 +5,10 @@
 //! its maker's did.
 
 mod complete;
+mod interface;
 mod item;
 mod metadata;
+mod questions;
 mod scale;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +20,7 @@ pub use scale::Scale;
 use super::Model;
 use super::assets::{Asset, Role, describe_accident, sha256};
 use super::files::Files;
-use super::graph::{self, Ending, Outline};
+use super::graph::{self, Outline};
 use super::manifest::{About, Padding};
 use crate::limits::{CONFIG_BYTES_MAX, MODEL_BYTES_MAX};
 use crate::{Error, Kind, Result};
@@ -154,15 +156,12 @@ pub(super) fn load(path: &Path, stated: &Stated) -> Result<Model> {
 pub fn foreign_facts(name: &str) -> Result<Value> {
     let path = find(name).ok_or_else(|| Error::usage(format!("{name}: no ONNX file and no STAC-MLM item")))?;
     let Parts { outline, files, .. } = take(&path).map_err(|error| error.context(path.display()))?;
-    let ending = match &outline.ending {
-        Ending::Activation { operator, .. } | Ending::Logits(operator) | Ending::Unknown(operator) => operator,
-    };
     Ok(json!({
         "file": files.last(),
         "metadata": outline.metadata,
         "input": outline.input,
         "output": outline.output,
-        "ends_in": ending,
+        "ends_in": outline.ending.operator(),
     }))
 }
 

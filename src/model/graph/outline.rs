@@ -48,6 +48,15 @@ pub enum Ending {
     Unknown(String),
 }
 
+impl Ending {
+    /// The operator that it was told by.
+    pub fn operator(&self) -> &str {
+        match self {
+            Self::Activation { operator, .. } | Self::Logits(operator) | Self::Unknown(operator) => operator,
+        }
+    }
+}
+
 /// The outline of the ONNX file `bytes`.
 ///
 /// # Errors
