@@ -25,6 +25,8 @@ Examples:
 The folder is one like all others: every command takes it, and it can be calibrated. Its golden batch is what the engine makes
 of noise here and now: it shows that engines agree from now on, not that the file computes what its maker's did.";
 
+/// Reflectance of the brightest noise.
+const REFLECTANCE_MAX: f32 = 0.4;
 /// Windows of the golden batch.
 const WINDOWS: usize = 2;
 /// Rows that a graph may give other bits for in a batch than alone.
@@ -92,14 +94,17 @@ impl Seal {
     }
 }
 
-/// Noise of mean 0 and deviation 1, and what the engine makes of it: the same in a batch as row by row.
+/// Noise of reflectance as the network is fed it, and what the engine makes of it: the same in a batch as row by row.
 fn golden(engine: &dyn Engine, model: &Model) -> Result<Golden> {
     let manifest = &model.manifest;
     let (bands, side) = (manifest.bands.len(), manifest.tile_px as usize);
     let mut random = ChaCha8Rng::seed_from_u64(0);
-    let spread = 3f32.sqrt();
-    let input =
-        Array4::from_shape_simple_fn((WINDOWS, bands, side, side), || spread * (2.0 * random.random::<f32>() - 1.0));
+    let mut input = Array4::zeros((WINDOWS, bands, side, side));
+    for (band, mut plane) in manifest.bands.iter().cycle().zip(input.exact_chunks_mut((1, 1, side, side))) {
+        plane.map_inplace(|value| {
+            *value = (REFLECTANCE_MAX * random.random::<f32>() - band.mean) / band.standard_deviation;
+        });
+    }
     let run = |input: Array4<f32>| -> Result<ArrayD<f32>> {
         let network = Network { graph: &model.graph, input: [bands, side, side], precision: manifest.precision };
         engine.session(network, input.len_of(Axis(0)))?.run(input.view())

@@ -42,10 +42,7 @@ impl Model {
     /// [`Kind::Usage`] where none of these is there, or where it is another's model ([`Model::resolve_with`]); else as
     /// [`Model::load`].
     pub fn resolve(name_or_folder: &str) -> Result<Self> {
-        if name_or_folder == built_in::NAME {
-            return Self::built_in();
-        }
-        if let Some(path) = foreign::find(name_or_folder) {
+        if let Some(path) = Self::foreign(name_or_folder) {
             let path = path.display();
             return Err(Error::usage(format!(
                 "{path} is no model folder: `s2infer seal {path} --out FOLDER` makes one of it, for this command too"
@@ -60,7 +57,7 @@ impl Model {
     /// As [`Model::resolve`]; [`Kind::Usage`] for anything stated of a model folder, which says it all itself, and for what
     /// another's model leaves open; [`Kind::Refused`] for another's model that is not run.
     pub fn resolve_with(name_or_folder: &str, stated: &Stated) -> Result<Self> {
-        if let Some(path) = foreign::find(name_or_folder).filter(|_| name_or_folder != built_in::NAME) {
+        if let Some(path) = Self::foreign(name_or_folder) {
             return foreign::load(&path, stated);
         }
         if *stated != Stated::default() {
@@ -68,15 +65,22 @@ impl Model {
                 "--model-…: {name_or_folder} is a model folder, whose manifest says it all; drop these flags"
             )));
         }
-        Self::resolve(name_or_folder)
+        Self::resolve_folder(name_or_folder)
     }
 
     /// Whether a name leads to another's model: an ONNX file, or an item of the MLM extension without our block.
     pub fn is_foreign(name: &str) -> bool {
-        foreign::find(name).is_some()
+        Self::foreign(name).is_some()
+    }
+
+    fn foreign(name: &str) -> Option<PathBuf> {
+        foreign::find(name).filter(|_| name != built_in::NAME)
     }
 
     fn resolve_folder(name_or_folder: &str) -> Result<Self> {
+        if name_or_folder == built_in::NAME {
+            return Self::built_in();
+        }
         match Self::folder(name_or_folder) {
             Some(folder) => Self::load(&folder),
             None => Err(Error::usage(format!(

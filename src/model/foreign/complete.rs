@@ -15,7 +15,8 @@ use crate::{Error, Result};
 const MEAN_RANGE: [f64; 2] = [-0.2, 2.0];
 const DEVIATION_RANGE: [f64; 2] = [5e-5, 10.0];
 const MINIMUM_VALID_SHARE: f64 = 0.5;
-const GOLDEN_TOLERANCE: f32 = 1e-4;
+/// Coarser than that of models whose golden batch is one logit a window: a map has half a million of them.
+const GOLDEN_TOLERANCE: f32 = 1e-3;
 
 /// A model that leaves nothing open.
 pub struct Completed {
@@ -43,6 +44,7 @@ pub fn complete(description: Description, outline: &Outline, stated: &Stated, pa
     }
     let task = stated.task.or(description.task);
     let tile_px = side.or(stated.tile_px).or(description.tile_px);
+    let count = task.map(|task| interface::channels(task, tile_px, outline)).transpose()?;
     let names = stated.classes.as_ref().or(description.classes.as_ref());
     let gives = interface::gives(outline, stated)?;
     let mut open = Questions::of(&description, stated, channels);
@@ -59,12 +61,12 @@ pub fn complete(description: Description, outline: &Outline, stated: &Stated, pa
         let ending = format!("what its output is (it ends in {})", outline.ending.operator());
         open.ask(&ending, "--model-output", "logits (or probabilities)");
     }
-    let (Some(task), Some(bands), Some(scale), Some(level), Some(tile_px), Some(names), Some(gives)) =
-        (task, bands, &stated.scale, &stated.level, tile_px, names, gives)
+    let (Some(task), Some(bands), Some(scale), Some(level), Some(tile_px), Some(names), Some(gives), Some(count)) =
+        (task, bands, &stated.scale, &stated.level, tile_px, names, gives, count)
     else {
         return Err(open.error(path, stated));
     };
-    let classes = interface::classes(task, tile_px, outline, names)?;
+    let classes = interface::classes(task, count, outline, names)?;
     let pixel_threshold = interface::threshold(task, classes.channels, classes.names.len(), &description, stated)?;
     let manifest = Manifest {
         item: serde_json::Value::Null,
@@ -197,6 +199,9 @@ fn understood(
             manifest.overlap_px,
         ),
     ];
+    if let Some(stated) = description.tile_px.filter(|stated| *stated != manifest.tile_px) {
+        lines.push(format!("it says windows of {stated} px, and {} px are what runs", manifest.tile_px));
+    }
     lines.extend(description.remarks.iter().cloned());
     lines
 }

@@ -55,15 +55,19 @@ pub struct Classes {
     pub channels: Channels,
 }
 
-/// Classes and head by the task and the output's shape.
-pub fn classes(task: Task, tile_px: u32, outline: &Outline, names: &[String]) -> Result<Classes> {
+fn refuse_output(outline: &Outline, what: &str) -> Error {
+    Error::refused(format!("its output is {}, {what}", shape(&outline.output)))
+}
+
+/// Channels of the output of a graph that does this task.
+pub fn channels(task: Task, tile_px: Option<u32>, outline: &Outline) -> Result<i64> {
     let output = &outline.output;
-    let refuse = |what: &str| Error::refused(format!("its output is {}, {what}", shape(output)));
-    let side = i64::from(tile_px);
+    let refuse = |what: &str| refuse_output(outline, what);
     let count = match (task, &output[..]) {
         (Task::Segmentation, [_, count, height, width]) => {
-            if [height, width].iter().any(|size| size.is_some_and(|size| size != side)) {
-                return Err(refuse(&format!("and its input {side} px wide: only maps of the same size are read")));
+            let side = tile_px.map(i64::from);
+            if [height, width].iter().any(|size| size.zip(side).is_some_and(|(size, side)| size != side)) {
+                return Err(refuse("and its input of another size: only maps of the same size are read"));
             }
             count
         }
@@ -71,7 +75,12 @@ pub fn classes(task: Task, tile_px: u32, outline: &Outline, names: &[String]) ->
         (Task::Segmentation, _) => return Err(refuse("expected [batch, classes, height, width]")),
         (Task::Classification, _) => return Err(refuse("expected [batch, classes]")),
     };
-    let count = count.ok_or_else(|| refuse("which leaves the number of classes open; export it with that fixed"))?;
+    count.ok_or_else(|| refuse("which leaves the number of classes open; export it with that fixed"))
+}
+
+/// Classes and head by the task and the channels of the output.
+pub fn classes(task: Task, count: i64, outline: &Outline, names: &[String]) -> Result<Classes> {
+    let refuse = |what: &str| refuse_output(outline, what);
     let mut names: Vec<String> = names.iter().map(|name| class_name(name)).collect();
     let (head, channels) = match (task, count) {
         (Task::Segmentation, 1) => (Head::Segmentation, Channels::OneOfTwo),

@@ -43,7 +43,7 @@ impl Questions {
 
     /// One line: what is open, the flags that say it, and a command that says all.
     pub fn error(self, path: &Path, stated: &Stated) -> Error {
-        let open: Vec<String> = self.0.iter().map(|(what, flag, _)| format!("{what}: {flag}")).collect();
+        let open: Vec<String> = self.0.iter().map(|(what, flag, _)| format!("{flag}: {what}")).collect();
         let said = [
             ("--model-bands", stated.bands.as_ref().map(|bands| bands.join(","))),
             ("--model-scale", stated.scale.as_ref().map(Scale::to_string)),

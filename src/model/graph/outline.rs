@@ -139,6 +139,11 @@ fn ending(graph: &GraphProto, constants: &HashSet<&str>, opset: i64, rank: usize
             "Conv" | "ConvTranspose" | "Gemm" | "MatMul" | "BatchNormalization" | "LogSoftmax" => {
                 return Ok(Ending::Logits(operator));
             }
+            "ArgMax" | "ArgMin" => {
+                return Err(Error::refused(
+                    "it gives numbers of classes (ArgMax); export it without, so that it gives scores",
+                ));
+            }
             "Add" => {
                 let is_constant = |name: &String| constants.contains(name.as_str());
                 let sum = found.input.iter().find(|name| !is_constant(name)).and_then(|name| maker(name));
