@@ -104,12 +104,17 @@ impl ForeignArgs {
     /// As [`Model::resolve_with`].
     pub fn resolve(&self, name: &str) -> Result<Model> {
         let model = Model::resolve_with(name, &self.stated())?;
-        if let Some(unsealed) = &model.unsealed {
+        if model.unsealed.is_some() {
             tracing::warn!("{name}: {UNSEALED}");
-            unsealed.understood.iter().for_each(|line| tracing::warn!("{name}: {line}"));
         }
+        understood(&model).iter().for_each(|line| tracing::warn!("{name}: {line}"));
         Ok(model)
     }
+}
+
+/// What was understood of a model that is no folder.
+pub fn understood(model: &Model) -> &[String] {
+    model.unsealed.as_ref().map_or(&[], |unsealed| &unsealed.understood)
 }
 
 /// What is to be known of a model that is no folder.

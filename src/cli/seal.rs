@@ -13,7 +13,7 @@ use s2infer::model::{Golden, Model, seal, write_golden};
 use s2infer::{Error, Kind, Result};
 
 use super::flags::EngineArgs;
-use super::foreign::ForeignArgs;
+use super::foreign::{ForeignArgs, understood};
 use super::new_folder::NewFolder;
 use super::{Common, logging};
 
@@ -60,8 +60,9 @@ impl Seal {
         if self.out.exists() {
             return Err(Error::usage(format!("--out {}: is there already; give a new folder", self.out.display())));
         }
-        let model = self.foreign.resolve(name)?;
-        let understood = model.unsealed.as_ref().map_or(&[][..], |unsealed| &unsealed.understood);
+        let model = Model::resolve_with(name, &self.foreign.stated())?;
+        let understood = understood(&model);
+        understood.iter().for_each(|line| tracing::warn!("{name}: {line}"));
         let engine = engine::open(&self.engine.request(model.manifest.precision))?;
         let golden = golden(&*engine, &model).map_err(|error| error.context(name))?;
         let folder = NewFolder::beside(&self.out)?;

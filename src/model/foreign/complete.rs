@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::interface;
-use super::questions::{Questions, scale_question};
+use super::questions::{Questions, scale_forms};
 use super::{Description, Gives, Scale, Stated};
 use crate::model::Manifest;
 use crate::model::graph::{Adaptation, Ending, Outline};
@@ -116,8 +116,8 @@ fn folded(names: &[String], description: &Description, scale: &Scale) -> Result<
         if !within(MEAN_RANGE, reflectance) || !within(DEVIATION_RANGE, spread) {
             return Err(Error::usage(format!(
                 "--model-scale {scale}: mean {mean} and deviation {deviation} of band {name} are then {reflectance:.4} and \
-                 {spread:.6} in reflectance, and no images have those; {}",
-                scale_question(description)
+                 {spread:.6} in reflectance, and no images have those; give one of {}",
+                scale_forms(description)
             )));
         }
         Ok(Band {

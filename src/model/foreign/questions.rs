@@ -70,15 +70,20 @@ fn looks_like_dn(description: &Description) -> Option<f64> {
     (largest > REFLECTANCE_STATISTIC_MAX).then_some(largest)
 }
 
-/// Asks for the scale, with what its statistics tell.
-pub fn scale_question(description: &Description) -> String {
-    let forms = format!("what its numbers are before mean and deviation ({}", Scale::FORMS);
+/// Asks for the scale.
+fn scale_question(description: &Description) -> String {
+    format!("what its numbers are before mean and deviation ({})", scale_forms(description))
+}
+
+/// The scales there are, with what its statistics tell.
+pub fn scale_forms(description: &Description) -> String {
+    let forms = Scale::FORMS;
     match looks_like_dn(description) {
         Some(number) => format!(
             "{forms}; its statistics go up to {number}, which is no reflectance: dn, dn+1000 where the offset of baseline \
-             04.00 was left in, or 0-255:WHITE)"
+             04.00 was left in, or 0-255:WHITE"
         ),
-        None => format!("{forms}; WHITE is the reflectance of an 8-bit picture's 255)"),
+        None => format!("{forms}; WHITE is the reflectance of an 8-bit picture's 255"),
     }
 }
 
