@@ -36,8 +36,8 @@ fn main() -> Result<()> {
     let precision = model.manifest.precision;
     let request = EngineRequest { engine: choice, precision, sessions: 1, ..EngineRequest::default() };
     let engine = engine::open(&request)?;
-    let [_, bands, height, width]: [usize; 4] = model.golden.input.dim().into();
-    let batch = repeated(&model.golden.input, batch_rows);
+    let [_, bands, height, width]: [usize; 4] = model.golden()?.input.dim().into();
+    let batch = repeated(&model.golden()?.input, batch_rows);
     let network = Network { graph: &model.graph, input: [bands, height, width], precision };
     let mut session = engine.session(network, batch_rows)?;
     let mut sum = f64::from(session.run(batch.view())?.sum());

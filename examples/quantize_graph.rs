@@ -22,7 +22,7 @@ fn main() -> Result<()> {
         return Err(Error::usage("quantize_graph MODEL_FOLDER INPUTS OUT.onnx"));
     };
     let model = Model::load(Path::new(folder))?;
-    let (_, bands, height, width) = model.golden.input.dim();
+    let (_, bands, height, width) = model.golden()?.input.dim();
     let bytes = std::fs::read(inputs).map_err(|error| Error::usage(error).context(inputs))?;
     let values: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word)).collect();
     let n = values.len() / (bands * height * width);

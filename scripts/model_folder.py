@@ -38,7 +38,7 @@ DEFAULTS = {
     "preprocessing_version": "1",
     "golden_tolerance": 1e-4,
 }
-OPTIONAL = ("training_statistics", "weights_storage")
+OPTIONAL = ("training_statistics", "weights_storage", "resolution_m", "pixel_threshold")
 ROLES = {
     "model.onnx": ("model", ["mlm:model", "mlm:weights"], "application/onnx"),
     "golden.safetensors": ("golden", ["s2infer:golden"], "application/octet-stream"),

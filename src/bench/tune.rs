@@ -128,9 +128,10 @@ fn measure(wanted: Wanted<'_>, usual: usize, candidates: &[usize]) -> Result<Vec
 /// Output and rate of one batch, of the golden batch's rows over and over.
 fn run(wanted: Wanted<'_>, batch: usize) -> Result<(ArrayD<f32>, Trial)> {
     let model = wanted.model;
-    let [bands, height, width] = [1, 2, 3].map(|axis| model.golden.input.len_of(Axis(axis)));
-    let rows: Vec<usize> = (0..batch).map(|row| row % model.golden.input.len_of(Axis(0)).max(1)).collect();
-    let input: Array4<f32> = model.golden.input.select(Axis(0), &rows);
+    let golden = model.golden()?;
+    let [bands, height, width] = [1, 2, 3].map(|axis| golden.input.len_of(Axis(axis)));
+    let rows: Vec<usize> = (0..batch).map(|row| row % golden.input.len_of(Axis(0)).max(1)).collect();
+    let input: Array4<f32> = golden.input.select(Axis(0), &rows);
     let network = Network { graph: &model.graph, input: [bands, height, width], precision: model.manifest.precision };
     let mut session = wanted.engine.session(network, batch)?;
     let output = session.run(input.view())?;

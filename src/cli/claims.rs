@@ -103,6 +103,9 @@ impl Claims {
     /// # Errors
     /// As [`Self::input`].
     pub fn model(&self, name_or_folder: &str, model: &Model, is_read: impl Fn(&Asset) -> bool) -> Result<()> {
+        if let Some(unsealed) = &model.unsealed {
+            return unsealed.files.iter().try_for_each(|file| self.input("--model", file));
+        }
         let Some(folder) = Model::folder(name_or_folder) else { return Ok(()) };
         self.model_folder("--model's", &folder, &model.manifest, is_read)
     }

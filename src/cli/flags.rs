@@ -8,12 +8,14 @@ use clap::Args;
 use jiff::civil::Date;
 use s2infer::decide::ShiftChoice;
 use s2infer::infer::engine::EngineRequest;
+use s2infer::model::Model;
 use s2infer::model::manifest::Precision;
 use s2infer::output::{self, CrsChoice, Format, MapCompression, MapOutputs, Target};
 use s2infer::raster::ReadOptions;
 use s2infer::scene::{DnFlags, SceneOptions, TileTable, canonical_band, parse_date};
 use s2infer::{Error, Result};
 
+use super::foreign::ForeignArgs;
 use super::values::{BatchArg, DeviceArg, EngineArg, TtaArg, finite, percent, threshold};
 
 /// The model in the binary.
@@ -31,8 +33,8 @@ const MANY_TILES: usize = 128;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Model")]
 pub struct ModelArgs {
-    /// A model by name or folder.
-    #[arg(long, value_name = "NAME|FOLDER", default_value = BUILT_IN)]
+    /// A model by name or folder, or another's: an ONNX file with the metadata of GeoDeep or Deepness, or a STAC-MLM item.
+    #[arg(long, value_name = "NAME|FOLDER|FILE", default_value = BUILT_IN)]
     pub model: String,
     /// Test-time augmentation: the views whose logits are averaged [default: the model's].
     #[arg(long, value_enum)]
@@ -40,6 +42,18 @@ pub struct ModelArgs {
     /// Overlap of neighbouring windows of a tile larger than the model's input, in pixels [default: the model's].
     #[arg(long, value_name = "PX")]
     pub overlap: Option<u32>,
+    #[command(flatten)]
+    foreign: ForeignArgs,
+}
+
+impl ModelArgs {
+    /// The model; what was understood of another's goes to standard error.
+    ///
+    /// # Errors
+    /// As [`Model::resolve_with`].
+    pub fn resolve(&self) -> Result<Model> {
+        self.foreign.resolve(&self.model)
+    }
 }
 
 /// Which thresholds decide.

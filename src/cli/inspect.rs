@@ -5,17 +5,20 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use s2infer::inspect::tile_facts;
+use s2infer::model::foreign::foreign_facts;
 use s2infer::model::{Model, describe};
 use s2infer::scene::{Product, SceneOptions};
-use s2infer::{Error, Result};
+use s2infer::{Error, Kind, Result};
 use serde_json::Value;
 
 use super::flags::{BUILT_IN, SceneArgs};
+use super::foreign::ForeignArgs;
 use super::{Common, logging, shell};
 
 const EXAMPLES: &str = "\
 Examples:
   s2infer inspect construction
+  s2infer inspect roads.onnx --model-bands B04,B03,B02 --model-scale 0-1:0.3 --model-level L2A
   s2infer inspect models/my-model --format json
   s2infer inspect tile.tif --model construction
   s2infer inspect S2B_MSIL2A_20240615T101559_N0510_R065_T32UPU_20240615T134512.SAFE";
@@ -24,12 +27,14 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Inspect {
-    /// A tile, a product (a SAFE folder, a .SAFE.zip, a folder of bands, a STAC item), a model folder, or the name of a
-    /// model.
+    /// A tile, a product (a SAFE folder, a .SAFE.zip, a folder of bands, a STAC item), a model folder, the name of a
+    /// model, or another's model (an ONNX file, a STAC-MLM item).
     subject: PathBuf,
     /// The model whose input a tile is compared with.
-    #[arg(long, value_name = "NAME|FOLDER", default_value = BUILT_IN)]
+    #[arg(long, value_name = "NAME|FOLDER|FILE", default_value = BUILT_IN)]
     model: String,
+    #[command(flatten)]
+    foreign: ForeignArgs,
     #[command(flatten)]
     scene: SceneArgs,
     /// What is printed.
@@ -65,17 +70,26 @@ impl Inspect {
         let name = self.subject.to_str().ok_or_else(|| {
             Error::usage(format!("`{}` is neither a file nor the name of a model", self.subject.display()))
         })?;
-        Ok(describe(&Model::resolve(name)?))
+        match self.foreign.resolve(name) {
+            // What is open is a fact of the model too.
+            Err(error) if error.kind() == Kind::Usage && Model::is_foreign(name) => {
+                let mut facts = foreign_facts(name)?;
+                facts["open"] = error.to_string().into();
+                Ok(facts)
+            }
+            model => Ok(describe(&model?)),
+        }
     }
 
     fn tile(&self, options: &SceneOptions) -> Result<Value> {
-        tile_facts(&self.subject, options, || Model::resolve(&self.model))
+        tile_facts(&self.subject, options, || self.foreign.resolve(&self.model))
     }
 }
 
 /// Whatever is there and is no folder is read as a tile, so that its errors are a tile's; of folders, products.
 fn is_tile(path: &Path) -> bool {
-    path.symlink_metadata().is_ok() && (!path.is_dir() || Product::is_product(path))
+    let is_model = path.to_str().is_some_and(Model::is_foreign);
+    !is_model && path.symlink_metadata().is_ok() && (!path.is_dir() || Product::is_product(path))
 }
 
 /// A value as an indented outline.

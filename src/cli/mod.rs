@@ -10,12 +10,15 @@ mod drift;
 mod dry_run;
 mod evaluate;
 mod flags;
+mod foreign;
 mod inputs;
 mod inspect;
 mod logging;
+mod new_folder;
 mod predict;
 mod quantize;
 mod scoring;
+mod seal;
 mod shell;
 mod simulate;
 mod stac;
@@ -39,6 +42,7 @@ Examples:
   s2infer watch incoming --state state --output results --once
   s2infer tiles --model models/my-model --profile my-profile.json --tta d4
   s2infer inspect tiles/a.tif --format json
+  s2infer scene.tif --model roads.onnx --model-bands B04,B03,B02 --model-scale 0-1:0.3 --model-level L2A --masks maps
   s2infer calibrate --scores scores.csv --target-recall 0.8 --confidence 0.9 --out profile.json
   s2infer evaluate --manifest tiles.csv --model models/new --baseline models/old --out report
   s2infer quantize construction --precision int8 --manifest tiles.csv --out models/construction-int8
@@ -70,6 +74,8 @@ enum Command {
     Predict(Box<predict::Predict>),
     /// Show what a model or a tile is, and what a model would be fed.
     Inspect(inspect::Inspect),
+    /// Make a model folder of another's ONNX file or STAC-MLM item.
+    Seal(seal::Seal),
     /// Turn labelled scores into a threshold profile with a guarantee.
     Calibrate(Box<calibrate::Calibrate>),
     /// Measure a model, and compare it with another, on labelled tiles: a report with a verdict.
@@ -123,6 +129,7 @@ pub fn main() -> ExitCode {
         None => cli.predict.run(),
         Some(Command::Predict(predict)) => predict.run(),
         Some(Command::Inspect(inspect)) => inspect.run(),
+        Some(Command::Seal(seal)) => seal.run(),
         Some(Command::Calibrate(calibrate)) => calibrate.run(),
         Some(Command::Evaluate(evaluate)) => evaluate.run(),
         Some(Command::Quantize(quantize)) => quantize.run(),

@@ -26,6 +26,7 @@ use super::calibration::binding;
 use super::claims::Claims;
 use super::drift::{ALARM, DriftArgs, Watch};
 use super::flags::{CloudArgs, DecideArgs, EngineArgs, ModelArgs, OutputArgs, SceneArgs};
+use super::foreign::UNSEALED;
 use super::values::BatchArg;
 use super::{Common, clouds, dry_run, inputs, logging, stac, tables};
 
@@ -81,7 +82,7 @@ impl Predict {
     pub(super) fn decide(mut self) -> Result<(u8, Option<RunRecord>)> {
         let started = Timestamp::now();
         self.output.resolve_standard_output()?;
-        let model = Model::resolve(&self.model.model)?;
+        let model = self.model.resolve()?;
         self.check_flags(&model)?;
         stac::check(&self.output)?;
         let mut claims = self.claims(&model)?;
@@ -129,6 +130,7 @@ impl Predict {
         let stac_file = self.output.stac.as_deref().map(AtomicFile::create).transpose()?;
         let paths = stac_file.as_ref().map(|_| job.inputs.iter().map(|input| input.path.clone()).collect());
         let coverage = SharedCoverage::default();
+        let is_unsealed = job.model.unsealed.is_some();
         let mut summary = self.execute(job, profile.as_ref(), watch.as_mut(), &coverage)?;
         for warning in &summary.warnings.listed {
             tracing::warn!("{warning}");
@@ -136,6 +138,9 @@ impl Predict {
         let drift = watch.map(|watch| watch.report());
         let is_alarm = self.drift.fail_on_drift && drift.as_ref().is_some_and(|report| report.alarm);
         let code = if is_alarm { ALARM } else { u8::from(summary.counts.tiles_failed > 0) };
+        if is_unsealed {
+            summary.warnings.push(UNSEALED.into());
+        }
         remarks.into_iter().for_each(|remark| summary.warnings.push(format!("--metadata: {remark}")));
         record.complete(summary, drift.as_ref(), code)?;
         if let Some(file) = metrics_file {
@@ -213,7 +218,15 @@ impl Predict {
 
     /// The batch that was asked for, or that is usual for so many tiles; for very many of them the best.
     fn batch(&self, job: &Job, is_gpu: bool) -> Result<usize> {
-        if is_gpu || self.engine.batch != BatchArg::Auto || job.inputs.len() < tune::TILES_MIN {
+        if job.model.is_single_row() {
+            return Ok(1);
+        }
+        // What is unsealed has no batch to be measured on.
+        if job.model.golden.is_none()
+            || is_gpu
+            || self.engine.batch != BatchArg::Auto
+            || job.inputs.len() < tune::TILES_MIN
+        {
             return Ok(job.batch);
         }
         let (model, views) = (&job.model, views(job.tta).len());
@@ -310,6 +323,12 @@ impl Predict {
                 "--overlap {overlap}: give less than the {tile_px} px of the model's input"
             )));
         }
+        if model.is_single_row() && views(self.model.tta.map_or(model.manifest.tta, Tta::from)).len() > 1 {
+            return Err(Error::usage(format!(
+                "--tta: the graph of {} takes one row at a time; export it with a free batch",
+                model.manifest.name
+            )));
+        }
         if self.output.sites.is_some() && model.manifest.head != Head::Binary && self.decide.profile.is_none() {
             return Err(Error::usage(format!(
                 "--sites merges positive windows, and {} decides by its most likely class: give the --profile of a class, as \
@@ -373,6 +392,7 @@ impl Predict {
             command: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
             started,
             finished: started,
+            model_sealed: job.model.unsealed.is_none(),
             model: NamedFile { name: job.model.manifest.name.clone(), sha256: job.model.sha256.clone() },
             profile: profile.cloned(),
             cloud_model: job.clouds.as_ref().map(clouds::named),

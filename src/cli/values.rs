@@ -123,6 +123,16 @@ pub fn finite(text: &str) -> Result<f64, String> {
     text.parse::<f64>().ok().filter(|value| value.is_finite()).ok_or_else(|| "give a finite number".into())
 }
 
+/// A number above 0.
+pub fn positive(text: &str) -> Result<f64, String> {
+    finite(text).ok().filter(|value| *value > 0.0).ok_or_else(|| "give a number above 0".into())
+}
+
+/// A probability.
+pub fn share(text: &str) -> Result<f64, String> {
+    finite(text).ok().filter(|value| (0.0..=1.0).contains(value)).ok_or_else(|| "give a number from 0 to 1".into())
+}
+
 /// A share in percent.
 pub fn percent(text: &str) -> Result<f64, String> {
     finite(text).ok().filter(|value| (0.0..=100.0).contains(value)).ok_or_else(|| "give a percentage, 0 to 100".into())

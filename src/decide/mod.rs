@@ -63,5 +63,27 @@ pub fn threshold_rule(score: f32, threshold: f32) -> Decision {
     }
 }
 
+/// The class of a pixel by the probabilities of its classes: the most likely, the first of equals. With a threshold, the
+/// likeliest of the classes after the first that reach it, and the first where none does.
+///
+/// ```
+/// use s2infer::decide::pixel_rule;
+/// let probabilities = [0.5, 0.3, 0.2];
+/// assert_eq!(pixel_rule(3, None, |class| probabilities[class]), 0);
+/// assert_eq!(pixel_rule(3, Some(0.3), |class| probabilities[class]), 1);
+/// assert_eq!(pixel_rule(3, Some(0.6), |class| probabilities[class]), 0);
+/// ```
+pub fn pixel_rule(classes: usize, threshold: Option<f32>, probability: impl Fn(usize) -> f32) -> usize {
+    let mut best = 0;
+    for class in 1..classes {
+        let is_better = match threshold {
+            None => probability(class) > probability(best),
+            Some(least) => probability(class) >= least && (best == 0 || probability(class) > probability(best)),
+        };
+        best = if is_better { class } else { best };
+    }
+    best
+}
+
 #[cfg(test)]
 mod tests;

@@ -33,19 +33,6 @@ pub struct ClassMap {
 }
 
 impl ClassMap {
-    /// The most likely class of a pixel; the first of equals.
-    pub fn class(&self, row: usize, column: usize) -> u8 {
-        let area = self.side_px * self.side_px;
-        let pixel = row * self.side_px + column;
-        let mut best = 0;
-        for class in 1..self.classes {
-            if self.probabilities[class * area + pixel] > self.probabilities[best * area + pixel] {
-                best = class;
-            }
-        }
-        best as u8
-    }
-
     /// A map of these probabilities, for tests.
     #[cfg(test)]
     pub(crate) fn of(classes: usize, side_px: usize, probabilities: Vec<f32>) -> Self {
@@ -263,7 +250,8 @@ mod tests {
         }
         let output = tensor(&[8, 2, 2, 2], &output);
         let Some(Prediction::Map(map)) = reader(Head::Segmentation, 2, Tta::D4).read(&output, 0) else { panic!() };
-        assert_eq!([map.class(0, 0), map.class(0, 1), map.class(1, 0), map.class(1, 1)], [1, 0, 0, 0]);
+        let is_second = |row, column| map.probability(1, row, column) > map.probability(0, row, column);
+        assert_eq!([is_second(0, 0), is_second(0, 1), is_second(1, 0), is_second(1, 1)], [true, false, false, false]);
     }
 
     #[test]

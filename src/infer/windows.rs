@@ -65,7 +65,8 @@ impl Windows {
         }
         if padding == Padding::Refuse && (width < tile_px || height < tile_px) {
             return Err(Error::unsupported(format!(
-                "{width}×{height} px is smaller than the model's {tile_px}×{tile_px} px input, and its manifest allows no padding"
+                "{width}×{height} px is smaller than the model's {tile_px}×{tile_px} px input, and its manifest allows no padding \
+                 (--model-padding nodata does, for a model that is no folder)"
             )));
         }
         let [columns, rows] = [width, height].map(|length| Axis::new(length, tile_px, overlap_px));

@@ -139,7 +139,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn multihash_sha256(checksum: &str) -> Option<String> {
+pub(super) fn multihash_sha256(checksum: &str) -> Option<String> {
     let digest = checksum.strip_prefix("1220")?;
     let hexadecimal = digest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     (digest.len() == 64 && hexadecimal).then(|| digest.to_owned())

@@ -36,6 +36,9 @@ pub fn describe(model: &Model) -> Value {
         "overlap_px": m.overlap_px,
         "padding": m.padding,
         "dn_defaults": m.dn_defaults,
+        "processing_level": m.processing_level,
+        "resolution_m": m.resolution_m,
+        "pixel_threshold": m.pixel_threshold.map(decimal),
         "tta": m.tta,
         "temperature": decimal(m.temperature),
         "preprocessing_version": m.preprocessing_version,
@@ -48,10 +51,11 @@ pub fn describe(model: &Model) -> Value {
         "operators": model.facts.operators,
         "size_bytes": size,
         "sha256": model.sha256,
-        "golden": {
-            "windows": model.golden.input.shape().first(),
-            "tolerance": decimal(m.golden_tolerance),
-        },
+        "sealed": model.unsealed.is_none(),
+        "understood": model.unsealed.as_ref().map(|unsealed| &unsealed.understood),
+        "golden": model.golden.as_ref().map(|golden| {
+            json!({"windows": golden.input.shape().first(), "tolerance": decimal(m.golden_tolerance)})
+        }),
         "profile": model.profile.as_deref().map(summarise_profile),
         "reference": model.reference.as_deref().map(summarise_reference),
     })

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::assets::{Asset, Role, describe_accident};
 use super::files::Files;
+use super::foreign::{self, Stated};
 use super::{Manifest, Model, built_in, golden, graph};
 use crate::limits::{CARD_BYTES_MAX, CONFIG_BYTES_MAX, GOLDEN_BYTES_MAX, MODEL_BYTES_MAX, REFERENCE_BYTES_MAX};
 use crate::{Error, Kind, Result};
@@ -38,15 +39,52 @@ impl Model {
     /// holds a `model.json`, then `models/<NAME>` below the working directory.
     ///
     /// # Errors
-    /// [`Kind::Usage`] where none of these is there, else as [`Model::load`].
+    /// [`Kind::Usage`] where none of these is there, or where it is another's model ([`Model::resolve_with`]); else as
+    /// [`Model::load`].
     pub fn resolve(name_or_folder: &str) -> Result<Self> {
+        if let Some(path) = Self::foreign(name_or_folder) {
+            let path = path.display();
+            return Err(Error::usage(format!(
+                "{path} is no model folder: `s2infer seal {path} --out FOLDER` makes one of it, for this command too"
+            )));
+        }
+        Self::resolve_folder(name_or_folder)
+    }
+
+    /// As [`Model::resolve`], and an ONNX file or an item of the MLM extension as well, with what is `stated` of it.
+    ///
+    /// # Errors
+    /// As [`Model::resolve`]; [`Kind::Usage`] for anything stated of a model folder, which says it all itself, and for what
+    /// another's model leaves open; [`Kind::Refused`] for another's model that is not run.
+    pub fn resolve_with(name_or_folder: &str, stated: &Stated) -> Result<Self> {
+        if let Some(path) = Self::foreign(name_or_folder) {
+            return foreign::load(&path, stated);
+        }
+        if *stated != Stated::default() {
+            return Err(Error::usage(format!(
+                "--model-…: {name_or_folder} is a model folder, whose manifest says it all; drop these flags"
+            )));
+        }
+        Self::resolve_folder(name_or_folder)
+    }
+
+    /// Whether a name leads to another's model: an ONNX file, or an item of the MLM extension without our block.
+    pub fn is_foreign(name: &str) -> bool {
+        Self::foreign(name).is_some()
+    }
+
+    fn foreign(name: &str) -> Option<PathBuf> {
+        foreign::find(name).filter(|_| name != built_in::NAME)
+    }
+
+    fn resolve_folder(name_or_folder: &str) -> Result<Self> {
         if name_or_folder == built_in::NAME {
             return Self::built_in();
         }
         match Self::folder(name_or_folder) {
             Some(folder) => Self::load(&folder),
             None => Err(Error::usage(format!(
-                "--model {name_or_folder}: neither {:?} nor a folder with a {MANIFEST}, here or in models/",
+                "--model {name_or_folder}: neither {:?} nor a folder with a {MANIFEST}, here or in models/, nor an ONNX file or a STAC-MLM item",
                 built_in::NAME
             ))),
         }
@@ -88,7 +126,16 @@ fn check_all(files: &Files) -> Result<Model> {
     verified.unwrap_or_else(|_| Err(Error::refused(format!("{}: hashing panicked", asset.href))))?;
     let scanned = scanned.map_err(|error| error.context(&asset.href))?;
     let sha256 = asset.sha256.clone();
-    Ok(Model { manifest, sha256, graph: scanned.graph, facts: scanned.facts, golden, profile, reference })
+    Ok(Model {
+        manifest,
+        sha256,
+        graph: scanned.graph,
+        facts: scanned.facts,
+        golden: Some(golden),
+        profile,
+        reference,
+        unsealed: None,
+    })
 }
 
 /// Hash and size of the files that are listed but not used here.

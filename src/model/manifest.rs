@@ -6,6 +6,7 @@ mod validate;
 mod write;
 
 pub(super) use item::ItemAsset;
+pub(super) use validate::canonical_band;
 
 use super::assets::Asset;
 
@@ -192,6 +193,12 @@ pub struct Manifest {
     pub dn_defaults: std::collections::BTreeMap<String, DnDefault>,
     /// Version of everything between pixels and network input; part of what a profile is bound to.
     pub preprocessing_version: String,
+    /// Metres of a pixel that the model was made for, if stated: a scene of other pixels is refused unless `--resolution`
+    /// decides.
+    pub resolution_m: Option<f64>,
+    /// Least probability of a class after the first for a pixel to be of it (segmentation); without one a pixel is of its
+    /// most likely class.
+    pub pixel_threshold: Option<f32>,
     /// `L1C` or `L2A`: what the model was trained on, if stated. Reflectance at the top of the atmosphere is another quantity
     /// than that at its bottom.
     pub processing_level: Option<String>,
@@ -243,6 +250,8 @@ pub(crate) mod tests_support {
                 .into(),
             preprocessing_version: "1".into(),
             processing_level: None,
+            resolution_m: None,
+            pixel_threshold: None,
             golden_tolerance: 1e-4,
             weights_storage: WeightsStorage::Fp32,
             assets: Vec::new(),

@@ -1,9 +1,11 @@
-//! Model folders: what a model is, whether it may run, and what it must reproduce before it does.
+//! Model folders, and other people's models: what a model is, whether it may run, and what it must reproduce before it
+//! does.
 
 mod assets;
 mod built_in;
 mod describe;
 mod files;
+pub mod foreign;
 mod golden;
 mod graph;
 mod load;
@@ -28,12 +30,31 @@ pub struct Model {
     pub graph: Vec<u8>,
     /// What the scan counted.
     pub facts: Facts,
-    /// Input and expected output that the engine must reproduce.
-    pub golden: Golden,
+    /// Input and expected output that the engine must reproduce; none of a model that is unsealed.
+    pub golden: Option<Golden>,
     /// The model's own threshold profile (`profile.json`), if it has one.
     pub profile: Option<Vec<u8>>,
     /// The model's own drift reference (`reference.json`), if it has one.
     pub reference: Option<Vec<u8>>,
+    /// What was made of a model that is no folder.
+    pub unsealed: Option<foreign::Unsealed>,
+}
+
+impl Model {
+    /// Whether its graph was exported for one row at a time.
+    pub fn is_single_row(&self) -> bool {
+        self.unsealed.as_ref().is_some_and(|unsealed| unsealed.is_single_row)
+    }
+
+    /// The golden batch.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`] for a model that is unsealed and has none.
+    pub fn golden(&self) -> crate::Result<&Golden> {
+        let missing =
+            || crate::Error::usage(format!("{} is unsealed: `s2infer seal` makes a folder of it", self.manifest.name));
+        self.golden.as_ref().ok_or_else(missing)
+    }
 }
 
 /// The golden batch: `input` as the model sees it (after preprocessing), NCHW, and the raw `output` for it.

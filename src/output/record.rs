@@ -24,6 +24,9 @@ pub struct RunRecord {
     pub finished: Timestamp,
     /// The model.
     pub model: NamedFile,
+    /// Whether it has a golden batch, which it reproduced before anything was decided; an ONNX file or an item of another's
+    /// has none.
+    pub model_sealed: bool,
     /// The threshold profile, if one was used.
     pub profile: Option<NamedFile>,
     /// `--cloud-model`

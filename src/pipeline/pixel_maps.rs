@@ -7,6 +7,7 @@
 use super::batch::Tile;
 use super::maps::Target;
 use crate::Result;
+use crate::decide::pixel_rule;
 use crate::infer::blend::{Blend, BlendedRow};
 use crate::infer::head::ClassMap;
 use crate::output::{Classes, Confidence, MapWriter, NO_CLASS, NO_CONFIDENCE};
@@ -20,6 +21,8 @@ pub(super) struct PixelMaps {
 
 /// Where pixels go once they are final.
 struct PixelOutputs {
+    /// [`crate::model::Manifest::pixel_threshold`]
+    threshold: Option<f32>,
     classes: Option<MapWriter<Classes>>,
     confidence: Option<MapWriter<Confidence>>,
     shares: Shares,
@@ -37,6 +40,7 @@ impl PixelMaps {
         let manifest = target.manifest;
         let names = (0u8..).zip(manifest.classes.iter().cloned()).collect();
         let outputs = PixelOutputs {
+            threshold: manifest.pixel_threshold,
             classes: target.mask(Classes { names })?,
             confidence: target.score_map(Confidence)?,
             shares: Shares::default(),
@@ -58,13 +62,13 @@ impl PixelMaps {
             for x in core.x - window.x..core.x - window.x + core.width {
                 let (row, column) = (y as usize, x as usize);
                 let is_valid = valid.get(row * map.side_px + column).copied().unwrap_or(false);
-                let class = is_valid.then(|| map.class(row, column));
+                let probability = |class| map.probability(class, row, column);
+                let class = is_valid.then(|| pixel_rule(map.classes, self.outputs.threshold, probability) as u8);
                 labels.push(class.unwrap_or(NO_CLASS));
-                percents.push(class.map_or(NO_CONFIDENCE, |class| percent(map.probability(class.into(), row, column))));
+                percents.push(class.map_or(NO_CONFIDENCE, |class| percent(probability(class.into()))));
                 if is_valid {
                     part.pixels += 1;
-                    (0..map.classes)
-                        .for_each(|class| part.sums[class] += f64::from(map.probability(class, row, column)));
+                    (0..map.classes).for_each(|class| part.sums[class] += f64::from(probability(class)));
                 }
             }
         }
@@ -83,7 +87,7 @@ impl PixelMaps {
         if let Some(mut blend) = self.blend {
             blend.finish_above(height, |row| self.outputs.row(row))?;
         }
-        let PixelOutputs { classes, confidence, shares } = self.outputs;
+        let PixelOutputs { classes, confidence, shares, .. } = self.outputs;
         classes.map(MapWriter::finish).transpose()?;
         confidence.map(MapWriter::finish).transpose()?;
         Ok(shares.means())
@@ -97,13 +101,8 @@ impl PixelOutputs {
         let mut part = Shares { sums: vec![0.0; classes], pixels: 0 };
         let (mut labels, mut percents) = (vec![NO_CLASS; width], vec![NO_CONFIDENCE; width]);
         for x in (0..width).filter(|&x| row.is_valid(x)) {
-            let mut best = 0;
-            for class in 0..classes {
-                let probability = row.probability(class, x);
-                part.sums[class] += f64::from(probability);
-                // The first of equals, as where windows do not overlap.
-                best = if probability > row.probability(best, x) { class } else { best };
-            }
+            (0..classes).for_each(|class| part.sums[class] += f64::from(row.probability(class, x)));
+            let best = pixel_rule(classes, self.threshold, |class| row.probability(class, x));
             part.pixels += 1;
             (labels[x], percents[x]) = (best as u8, percent(row.probability(best, x)));
         }

@@ -9,6 +9,8 @@ use proj4rs::Proj;
 use super::types::Window;
 
 const WGS84: u32 = 4326;
+/// Along a meridian, on average.
+const METRES_OF_A_DEGREE: f64 = 111_133.0;
 
 /// Georeference of a raster.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +45,16 @@ impl Geo {
         let projection = projection(self.epsg.filter(|epsg| *epsg != WGS84)?)?;
         let [_, a, b, _, c, d] = self.transform;
         (!projection.is_latlong()).then(|| (a * d - b * c).abs() * projection.to_meter().powi(2))
+    }
+
+    /// Metres of a pixel's side in the plane of its projection, or along a meridian where coordinates are degrees; `None`
+    /// where the reference system is unknown.
+    pub fn pixel_size_m(&self) -> Option<f64> {
+        let [.., by_column, by_row] = self.transform;
+        match self.is_geographic()? {
+            true => Some(by_column.hypot(by_row) * METRES_OF_A_DEGREE),
+            false => self.pixel_area_m2().map(f64::sqrt),
+        }
     }
 
     /// Longitude and latitude in degrees (WGS 84) of a place in the raster; whole numbers are corners of pixels, so

@@ -23,6 +23,9 @@ pub use metadata::{TileFacts, TileTable};
 pub use product::{Declared, Product, ProductName, Role};
 pub use radiometry::{BandRadiometry, DnFlags, Radiometry, Statement};
 
+/// Relative difference up to which pixels are of the size that a model was made for.
+const RESOLUTION_AGREEMENT: f64 = 0.1;
+
 /// What the command line says about every scene of a run.
 #[derive(Debug, Clone, Default)]
 pub struct SceneOptions {
@@ -88,6 +91,7 @@ impl Scene {
         let radiometry = Radiometry::resolve(header, &bands.indices, &[], &name, &options.dn, manifest)?;
         let (date, cloud_cover_percent) = circumstances(path, options, &name, header);
         let facts = options.table.as_ref().map(|table| table.facts(path)).unwrap_or_default();
+        let is_other_resolution = has_other_pixels(header.geo.as_ref(), manifest, options.resolution_m)?;
         Ok(Self {
             is_cloud_cover_stated: facts.cloud_cover_percent.or(options.cloud_cover_percent).is_some(),
             bands,
@@ -97,7 +101,7 @@ impl Scene {
             clouds: None,
             sun_elevation_deg: None,
             latitude_by_name: name.latitude,
-            is_other_resolution: false,
+            is_other_resolution,
             product: None,
             image: Image::File(Box::new(raster)),
         })
@@ -125,6 +129,7 @@ impl Scene {
         if product.ignores_baseline {
             name.baseline = None;
         }
+        let is_other = has_other_pixels(stack.frame().geo.as_ref(), manifest, options.resolution_m)?;
         let mut radiometry = Radiometry::resolve(&header, &bands.indices, &declared, &name, &options.dn, manifest)?;
         radiometry.add_nodata(&product.special_dn);
         let facts = options.table.as_ref().map(|table| table.facts(path)).unwrap_or_default();
@@ -143,7 +148,7 @@ impl Scene {
             sun_elevation_deg: product.sun_elevation_deg,
             latitude_by_name: name.latitude,
             image: Image::Stack(stack),
-            is_other_resolution,
+            is_other_resolution: is_other_resolution || is_other,
             product: Some(product),
         })
     }
@@ -215,6 +220,26 @@ impl Scene {
         all.update(&product.metadata);
         Ok(all.finalize().into())
     }
+}
+
+/// Whether an image has other pixels than the model was made for, and a person decides that it is to be run all the same.
+///
+/// # Errors
+/// [`crate::Kind::Unsupported`] where nobody has decided.
+fn has_other_pixels(geo: Option<&Geo>, manifest: &Manifest, asked_m: Option<u32>) -> Result<bool> {
+    let sizes = geo.and_then(Geo::pixel_size_m).zip(manifest.resolution_m);
+    let is_near = |a: f64, b: f64| (a / b - 1.0).abs() <= RESOLUTION_AGREEMENT;
+    let Some((pixel_m, made_for_m)) = sizes.filter(|(pixel_m, made_for_m)| !is_near(*pixel_m, *made_for_m)) else {
+        return Ok(false);
+    };
+    if asked_m.is_some_and(|asked_m| is_near(pixel_m, asked_m.into())) {
+        return Ok(true);
+    }
+    Err(Error::unsupported(format!(
+        "its pixels are {pixel_m:.2} m, and the model was made for {made_for_m} m: resample it, or give --resolution {:.0} to \
+         decide it as it is",
+        pixel_m.max(1.0)
+    )))
 }
 
 fn refuse_mask(header: &Header) -> Result<()> {

@@ -45,6 +45,8 @@ pub fn manifest() -> Manifest {
         dn_defaults: [("uint16".to_string(), DnDefault { dn_scale: 1e-4, dn_offset: 0.0, nodata: Some(0.0) })].into(),
         preprocessing_version: "1".into(),
         processing_level: None,
+        resolution_m: None,
+        pixel_threshold: None,
         golden_tolerance: 1e-4,
         assets: Vec::new(),
         about: About { description: "A test.".into(), created: "2026-01-31T12:00:00Z".into(), ..About::default() },

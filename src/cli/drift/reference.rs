@@ -111,7 +111,7 @@ impl MakeReference {
 
     /// The model. A folder whose reference is another than it was sealed with is one that this command was killed in.
     fn resolve(&self, folder: Option<&Path>) -> Result<Model> {
-        match (Model::resolve(&self.model.model), folder) {
+        match (self.model.resolve(), folder) {
             (Err(error), Some(folder)) if self.out.is_none() => finish_sealing(folder).unwrap_or(Err(error)),
             (model, _) => model,
         }

@@ -1,7 +1,7 @@
 //! The new model folder: a draft beside its final name until the gate is passed.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ndarray::{Array4, ArrayD};
 use s2infer::infer::engine::{Engine, Network};
@@ -9,60 +9,41 @@ use s2infer::model::manifest::{Manifest, WeightsStorage};
 use s2infer::model::{Golden, Model, Role, seal, write_golden};
 use s2infer::{Error, Result};
 
+use super::super::new_folder::NewFolder;
 use super::{Made, Quantize};
 
 /// Least and greatest tolerance of a golden batch in a coarse precision.
 const TOLERANCE: [f32; 2] = [0.01, 0.1];
 
-/// Room for a draft, beside its final name.
-pub struct Place(tempfile::TempDir);
-
-impl Place {
-    /// Where `out` will be: another name in the same folder, which is made if need be.
-    ///
-    /// # Errors
-    /// [`s2infer::Kind::Output`] where nothing can be written there.
-    pub fn beside(out: &Path) -> Result<Self> {
-        let parent = match out.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        let failed = |error: std::io::Error| Error::output(error).context(format!("--out {}", out.display()));
-        fs::create_dir_all(&parent).map_err(failed)?;
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any new folder: less what the user's mask takes away.
-            builder.permissions(fs::Permissions::from_mode(0o777));
-        }
-        builder.prefix(".s2infer-quantize-").tempdir_in(&parent).map(Self).map_err(failed)
-    }
-}
-
 /// A folder that is not there yet.
 pub struct Draft {
-    folder: tempfile::TempDir,
+    folder: NewFolder,
     /// The model in it, without a profile.
     pub model: Model,
 }
 
 impl Draft {
     /// Writes graph, golden batch and manifest; the golden batch is the original's, with what `engine` makes of it now.
-    pub fn write(place: Place, command: &Quantize, engine: &dyn Engine, original: &Model, made: &Made) -> Result<Self> {
-        let Place(folder) = place;
+    pub fn write(
+        folder: NewFolder,
+        command: &Quantize,
+        engine: &dyn Engine,
+        original: &Model,
+        made: &Made,
+    ) -> Result<Self> {
         let path = folder.path();
         let mut manifest = manifest(command, original);
         put(&path.join("model.onnx"), made.graph())?;
         put(&path.join("card.md"), b"# A draft\n")?;
         copy_examples(command, original, path)?;
         let golden = path.join("golden.safetensors");
-        let input = original.golden.input.clone();
+        let before = original.golden()?;
+        let input = before.input.clone();
         // The graph that engines get is the one that loading the folder gives.
-        write_golden(&golden, &Golden { input: input.clone(), output: original.golden.output.clone() })?;
+        write_golden(&golden, &Golden { input: input.clone(), output: before.output.clone() })?;
         let loaded = seal(path, &manifest)?;
         let output = run(engine, &loaded, &input)?;
-        manifest.golden_tolerance = tolerance(&original.golden.output, &output);
+        manifest.golden_tolerance = tolerance(&before.output, &output);
         write_golden(&golden, &Golden { input, output })?;
         let model = seal(path, &manifest)?;
         Ok(Self { folder, model })
@@ -76,13 +57,7 @@ impl Draft {
             put(&path.join("profile.json"), &profile)?;
         }
         seal(path, &self.model.manifest)?;
-        fs::rename(path, out).map_err(|error| match out.exists() {
-            true => Error::output(format!("--out {}: another run has written it meanwhile", out.display())),
-            false => Error::output(error).context(out.display()),
-        })?;
-        // What it would remove has another name now.
-        let _ = self.folder.keep();
-        Ok(())
+        self.folder.finish(out)
     }
 }
 

@@ -21,6 +21,7 @@ use s2infer::{Error, Kind, Result};
 
 use super::claims::Claims;
 use super::flags::{BUILT_IN, EngineArgs, SceneArgs};
+use super::new_folder::NewFolder;
 use super::scoring::Scoring;
 use super::values::finite;
 use super::{Common, logging, shell};
@@ -162,7 +163,7 @@ impl Quantize {
         claims.output("--out", &self.out)?;
         claims.input("--manifest", &self.manifest)?;
         let scene = self.scene.options()?;
-        let place = folder::Place::beside(&self.out)?;
+        let place = NewFolder::beside(&self.out)?;
         signal::install()?;
         let engine: Arc<dyn Engine> = engine::open(&self.engine.request(self.precision()))?.into();
         let bar = logging::spinner(&self.common);

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use s2infer::model::Model;
 use s2infer::output::{CrsChoice, Format, Lock, MapCompression, RunRecord, signal, tile_text};
 use s2infer::pipeline::Input;
 use s2infer::{Error, Kind, Result};
@@ -112,7 +111,7 @@ impl Watch {
             Kind::Locked => Error::locked(format!("--state {}: another watch is at work on it", self.state.display())),
             _ => error,
         })?;
-        let model = Model::resolve(&self.model.model)?.sha256;
+        let model = self.model.resolve()?.sha256;
         signal::install()?;
         loop {
             let round = self.round(&states, &model)?;

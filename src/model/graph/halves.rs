@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use half::{f16, slice::HalfFloatSliceExt};
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{NodeProto, TensorProto};
+use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 
 use super::split::{Parts, Weights};
 use crate::model::manifest::WeightsStorage;
@@ -34,6 +34,13 @@ pub fn widen(Parts { graph, weights, .. }: &mut Parts<'_>, declared: WeightsStor
     weights.retain(|w| !halves.contains_key(&w.tensor.name) || used.contains(w.tensor.name.as_str()));
     weights.append(&mut wide);
     Ok(count)
+}
+
+/// How many FLOAT16 initialisers [`widen`] would replace.
+pub fn count(graph: &GraphProto, weights: &[Weights<'_>]) -> usize {
+    let is_half =
+        |name: &str| weights.iter().any(|w| w.tensor.name == name && w.tensor.data_type == DataType::Float16 as i32);
+    graph.node.iter().filter_map(widening_cast).filter(|name| is_half(name)).count()
 }
 
 /// The name of what `node` casts to FLOAT, if it is such a node.

@@ -4,11 +4,13 @@
 //! reaches them that is not understood here: one flat graph of known operators, every tensor inside the
 //! file and as long as its dimensions say, every attribute in a sane range.
 
+mod adapt;
 mod attributes;
 mod flow;
 mod halves;
 mod interface;
 mod operators;
+mod outline;
 mod split;
 mod tensors;
 mod weigh;
@@ -16,6 +18,8 @@ mod wire;
 
 use std::collections::BTreeMap;
 
+pub(super) use adapt::{Adaptation, Channels, adapt};
+pub(super) use outline::{Ending, Outline, outline};
 use split::{Parts, Weights};
 use tract_onnx::pb::{GraphProto, ModelProto};
 

@@ -138,6 +138,10 @@ pub struct Inference {
     #[serde(default)]
     pub processing_level: Option<String>,
     #[serde(default)]
+    pub resolution_m: Option<f64>,
+    #[serde(default)]
+    pub pixel_threshold: Option<f32>,
+    #[serde(default)]
     pub band_substitutes: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     pub training_statistics: BTreeMap<String, TrainingStatistics>,

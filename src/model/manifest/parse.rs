@@ -69,6 +69,8 @@ impl Manifest {
             dn_defaults: block.dn_defaults,
             preprocessing_version: block.preprocessing_version,
             processing_level: block.processing_level,
+            resolution_m: block.resolution_m,
+            pixel_threshold: block.pixel_threshold,
             golden_tolerance: block.golden_tolerance,
             assets,
             about: About {

@@ -104,6 +104,16 @@ impl Manifest {
         require(self.golden_tolerance > 0.0 && self.golden_tolerance <= 0.1, || {
             format!("golden_tolerance {} must be above 0 and at most 0.1", self.golden_tolerance)
         })?;
+        require(self.resolution_m.is_none_or(|metres| metres.is_finite() && metres > 0.0), || {
+            format!("resolution_m {} must be above 0", self.resolution_m.unwrap_or_default())
+        })?;
+        let is_map = self.head == Head::Segmentation;
+        require(self.pixel_threshold.is_none_or(|share| is_map && (0.0..=1.0).contains(&share)), || {
+            format!(
+                "pixel_threshold {} must lie in 0..1, and only a segmentation head has one",
+                self.pixel_threshold.unwrap_or_default()
+            )
+        })?;
         if let Some([low, high]) = self.clip {
             require(low.is_finite() && high.is_finite() && low < high, || {
                 format!("clip [{low}, {high}] must be two finite numbers in rising order")
@@ -152,7 +162,7 @@ fn validate_band(band: &Band) -> Result<()> {
 }
 
 /// The Sentinel-2 band that `name` is another spelling of (`b4`, `B4`, `B08A`), as `B04`, `B8A`.
-fn canonical_band(name: &str) -> Option<String> {
+pub fn canonical_band(name: &str) -> Option<String> {
     let digits = name.strip_prefix(['B', 'b'])?;
     let number = digits.trim_start_matches('0');
     if number.eq_ignore_ascii_case("8a") {

@@ -17,6 +17,11 @@ impl Manifest {
         if self.about.created.is_empty() {
             return Err(Error::refused("a manifest needs the moment it was created, as 2026-01-31T12:00:00Z"));
         }
+        self.item_as_it_is()
+    }
+
+    /// As [`Self::to_item`], of a manifest that was valid and need not say when the model was made.
+    pub(in crate::model) fn item_as_it_is(&self) -> Result<Value> {
         let mut item = json!({
             "type": "Feature",
             "stac_version": "1.1.0",
@@ -159,6 +164,12 @@ impl Manifest {
         }
         if let Some(level) = &self.processing_level {
             block["processing_level"] = json!(level);
+        }
+        if let Some(resolution_m) = self.resolution_m {
+            block["resolution_m"] = json!(resolution_m);
+        }
+        if let Some(threshold) = self.pixel_threshold {
+            block["pixel_threshold"] = json!(short(threshold)?);
         }
         let substituted = self.bands.iter().filter(|band| !band.substitutes.is_empty());
         let substitutes: BTreeMap<_, _> = substituted.map(|band| (&band.name, &band.substitutes)).collect();
