@@ -97,6 +97,8 @@ impl ModelArguments {
             dn_defaults: self.dn_default.iter().cloned().collect::<BTreeMap<_, _>>(),
             preprocessing_version: PREPROCESSING_VERSION.into(),
             processing_level: self.processing_level.clone(),
+            resolution_m: None,
+            pixel_threshold: None,
             golden_tolerance: GOLDEN_TOLERANCE,
             assets: Vec::new(),
             about: About {

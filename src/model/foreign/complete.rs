@@ -77,6 +77,7 @@ pub fn complete(description: Description, outline: &Outline, stated: &Stated, pa
         precision: outline.precision,
         weights_storage: outline.weights_storage,
         classes: classes.names,
+        ignored_classes: Vec::new(),
         head: classes.head,
         tta: Tta::None,
         temperature: 1.0,
