@@ -11,6 +11,7 @@ use ndarray::ArrayView4;
 
 use super::score::{Network, verified_session};
 use super::{CloudModel, Job};
+use crate::decide::pixel_rule;
 use crate::infer::augment::{View, views};
 use crate::infer::engine::{Adaptive, SafeBatch, Session};
 use crate::infer::head::{OutputReader, Prediction};
@@ -142,10 +143,12 @@ impl CloudStage {
             Some(Prediction::Scores(_)) => return Err(Error::engine("scores from a model that makes maps")),
             None => return Ok(Core { place, pixels: vec![Pixel::Invalid; (place.width * place.height) as usize] }),
         };
+        let threshold = self.model.model.manifest.pixel_threshold;
+        let class = |row, column| pixel_rule(map.classes, threshold, |class| map.probability(class, row, column));
         let mut pixels = Vec::with_capacity((place.width * place.height) as usize);
         for row in (place.y - window.y) as usize..(place.y - window.y + place.height) as usize {
             for column in (place.x - window.x) as usize..(place.x - window.x + place.width) as usize {
-                let is_cloud = || self.model.classes.contains(&usize::from(map.class(row, column)));
+                let is_cloud = || self.model.classes.contains(&class(row, column));
                 pixels.push(match valid[row * side + column] {
                     false => Pixel::Invalid,
                     true if is_cloud() => Pixel::Cloud,

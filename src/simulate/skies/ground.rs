@@ -4,11 +4,11 @@ use rand::RngExt;
 
 use super::BANDS;
 use crate::simulate::atmosphere::Air;
-use crate::simulate::coast::spectra::{Surface, tint, tinted};
 use crate::simulate::field::{self, upper_quantile};
 use crate::simulate::random::{log_uniform, uniform};
 use crate::simulate::season::{Snow, relief_light};
 use crate::simulate::shift::cover_of;
+use crate::simulate::spectra::{Surface, tint, tinted};
 use crate::simulate::sun::Sun;
 
 /// Indices of [`BANDS`] among all bands.
