@@ -47,7 +47,7 @@ fn write_tiles(folder: &Path) -> PathBuf {
             let texture = (row * 31 + column * 17 + index * 7) % 97;
             let level = match class(index, row, column) {
                 1 => 1100,
-                3 if column % 2 == 0 => 1000,
+                3 if column.is_multiple_of(2) => 1000,
                 3 => 600,
                 _ => 800,
             };

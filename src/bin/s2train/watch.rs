@@ -79,15 +79,14 @@ impl Progress {
     }
 
     fn ended(&mut self, epoch: &Epoch) {
-        let measures: Vec<String> = epoch.select.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let measures: String = epoch.select.iter().map(|(name, value)| format!(", {name} {value:.4}")).collect();
         let training = epoch.seconds - epoch.assessment_seconds;
         self.bar.suspend(|| {
             tracing::info!(
-                "epoch {}/{}: loss {:.4}, {}, {:.0} s, of which {:.1} in {} steps, {:.1} waiting for patches ({:.1} %)",
+                "epoch {}/{}: loss {:.4}{measures}, {:.0} s, of which {:.1} in {} steps, {:.1} waiting for patches ({:.1} %)",
                 epoch.epoch,
                 self.epochs,
                 epoch.loss,
-                measures.join(", "),
                 epoch.seconds,
                 training - epoch.waiting_seconds,
                 self.steps,
