@@ -174,7 +174,7 @@ fn a_segmentation_model_writes_a_mask_of_the_whole_tile_and_its_distribution() {
         }
         let shares = std::fs::read_to_string(folder.path().join("shares.csv")).unwrap();
         let mut lines = shares.lines();
-        assert_eq!(lines.next(), Some("tile,water,forest,town"));
+        assert_eq!(lines.next(), Some("sample_id,water,forest,town"));
         let cells: Vec<&str> = lines.next().unwrap().split(',').collect();
         let sum: f64 = cells[1..].iter().map(|cell| cell.parse::<f64>().unwrap()).sum();
         assert!((sum - 1.0).abs() < 1e-6, "{shares}");
@@ -257,7 +257,8 @@ fn maps_are_measured_against_maps_of_labels() {
             .collect();
         assert_eq!(all.len(), decided.len() + 4);
         let share = |class| decided.iter().filter(|of| **of == class).count() as f64 / decided.len() as f64;
-        (0..3).map(|class| share(class) * (share(class) / given[class]).ln()).sum::<f64>()
+        let term = |(y, given): (f64, f64)| (y + 1e-8) * ((y + 1e-8) / (given + 1e-8)).ln();
+        (0..3).map(|class| term((share(class), given[class]))).sum::<f64>()
     };
     let expected = lates.into_iter().zip(&given).map(divergence).sum::<f64>() / 3.0;
     assert!((found("mean_kl") - expected).abs() < 1e-9, "{} {expected}", found("mean_kl"));
@@ -340,13 +341,14 @@ fn a_class_of_a_segmentation_model_gets_thresholds_for_tiles() {
     let threshold = profile["groups"][0]["threshold"].as_f64().unwrap() as f32;
     for (row, share) in rows.iter().zip(&shares) {
         let score: f32 = row["score"].parse().unwrap();
-        assert!((score - share).abs() < 1e-6, "{row:?} {share}");
+        // Raised to the floor and rounded.
+        assert!((score - share).abs() < 2e-4, "{row:?} {share}");
         assert_eq!(row["decision"], if score >= threshold { "positive" } else { "negative" }, "{row:?}");
     }
     // 15 positives bear rank 1 at 90 %: the lowest of their scores.
     let positives = shares.drain(..).enumerate().filter(|(index, _)| index % 8 >= 5).map(|(_, share)| share);
     let lowest = positives.fold(f32::INFINITY, f32::min);
-    assert!((threshold - lowest).abs() < 1e-6, "{threshold} {lowest}");
+    assert!((threshold - lowest).abs() < 2e-4, "{threshold} {lowest}");
     assert_eq!(profile["class"], "town");
     assert!(profile["guarantee"].as_str().unwrap().contains("mean soft-max"));
 
