@@ -188,12 +188,6 @@ fn label(side: u32, late: u32, row: u32, column: u32) -> u8 {
     if row == side - 1 { 255 } else { (column.saturating_sub(late) * 3 / side) as u8 }
 }
 
-fn write_labels(path: &Path, side: u32, class: impl Fn(u32, u32) -> u8) {
-    let pixels: Vec<u8> = (0..side * side).map(|pixel| class(pixel / side, pixel % side)).collect();
-    let mut encoder = tiff::encoder::TiffEncoder::new(std::fs::File::create(path).unwrap()).unwrap();
-    encoder.write_image::<tiff::encoder::colortype::Gray8>(side, side, &pixels).unwrap();
-}
-
 fn evaluate(folder: &Path, arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
     command.current_dir(folder).args(["evaluate", "--model", "model", "--engine", "tract", "--manifest", "maps.csv"]);
@@ -209,7 +203,7 @@ fn maps_are_measured_against_maps_of_labels() {
     let mut manifest = String::from("path,mask,site,region\n");
     for (index, late) in lates.into_iter().enumerate() {
         write_striped(&place(&format!("{index}.tif")), side);
-        write_labels(&place(&format!("{index}-labels.tif")), side, |row, column| label(side, late, row, column));
+        tiles::write_labels(&place(&format!("{index}-labels.tif")), side, |row, column| label(side, late, row, column));
         manifest +=
             &format!("{index}.tif,{index}-labels.tif,site-{index},{}\n", if index < 2 { "north" } else { "south" });
     }
@@ -275,10 +269,10 @@ fn maps_of_labels_that_are_none_are_refused_by_name() {
     let place = |name: &str| folder.path().join(name);
     write_model(&place("model"), Head::Segmentation);
     write_striped(&place("tile.tif"), 32);
-    write_labels(&place("good.tif"), 32, |row, column| label(32, 0, row, column));
-    write_labels(&place("small.tif"), 31, |row, column| label(31, 0, row, column));
-    write_labels(&place("seven.tif"), 32, |_, column| column as u8);
-    write_labels(&place("empty.tif"), 32, |_, _| 255);
+    tiles::write_labels(&place("good.tif"), 32, |row, column| label(32, 0, row, column));
+    tiles::write_labels(&place("small.tif"), 31, |row, column| label(31, 0, row, column));
+    tiles::write_labels(&place("seven.tif"), 32, |_, column| column as u8);
+    tiles::write_labels(&place("empty.tif"), 32, |_, _| 255);
     for (manifest, code, word) in [
         ("path,label\ntile.tif,1\n", 2, "no column mask"),
         ("path,mask\ntile.tif,\n", 2, "line 2: mask is empty"),

@@ -3,10 +3,11 @@
 mod common;
 #[path = "common/tiles.rs"]
 mod tiles;
+#[path = "common/trainer.rs"]
+mod trainer;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use s2infer::decide::Profile;
 use s2infer::model::Model;
@@ -16,6 +17,7 @@ use s2infer::train::forward::Precision;
 use s2infer::train::patches::{self, Patch, Split};
 use s2infer::train::samples::{Samples, Scaling};
 use tch::Device;
+use trainer::{compare, kill_after_the_first_epoch, s2train, succeed};
 
 const SIDE: u32 = 32;
 
@@ -51,12 +53,6 @@ fn patches(folder: &Path) -> PathBuf {
     manifest
 }
 
-fn s2train(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_s2train"));
-    command.args(arguments).env("OMP_NUM_THREADS", "1");
-    command
-}
-
 fn train(manifest: &Path, checkpoints: &Path, out: &Path, more: &[&str]) -> Command {
     let mut command = s2train(&["train", "--name", "square", "--precision", "fp32"]);
     if !more.contains(&"--classes") {
@@ -67,33 +63,6 @@ fn train(manifest: &Path, checkpoints: &Path, out: &Path, more: &[&str]) -> Comm
     command
 }
 
-fn succeed(output: Output) {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// `model.onnx` in ONNX Runtime against the outputs in `golden.safetensors` and those of libtorch.
-const COMPARE: &str = r#"
-import json, struct, sys
-import numpy as np, onnx, onnxruntime as ort
-folder, tolerance = sys.argv[1], float(sys.argv[2])
-torch = np.array(json.loads(sys.argv[3]), np.float32)
-model = onnx.load(folder + "/model.onnx")
-onnx.checker.check_model(model, full_check=True)
-raw = open(folder + "/golden.safetensors", "rb").read()
-size = struct.unpack("<Q", raw[:8])[0]
-head = json.loads(raw[8:8 + size])
-def tensor(name):
-    low, high = head[name]["data_offsets"]
-    return np.frombuffer(raw[8 + size + low:8 + size + high], np.float32).reshape(head[name]["shape"])
-got = ort.InferenceSession(folder + "/model.onnx").run(None, {"input": tensor("input")})[0]
-def difference(a, b):
-    return float((np.abs(a - b) / np.maximum(1, np.abs(b))).max())
-assert got.shape == tensor("output").shape, got.shape
-assert difference(got, tensor("output")) < 1e-5, (got, tensor("output"))
-assert difference(got.reshape(-1), torch) < tolerance, (got, torch)
-assert np.ptp(got) > 1e-3, got
-"#;
-
 /// Logits that libtorch computes for the golden batch: the first two patches of each class of `select`.
 fn torch_logits(manifest: &Path, checkpoints: &Path, model: &Model) -> Vec<f32> {
     let rows = patches::read(manifest).unwrap();
@@ -103,12 +72,6 @@ fn torch_logits(manifest: &Path, checkpoints: &Path, model: &Model) -> Vec<f32> 
     let fitted = finished(checkpoints, Device::Cpu).unwrap();
     let machine = Machine { precision: Precision::Fp32, device: Device::Cpu };
     logits(&fitted.parameters, &samples, &Scaling::of(&model.manifest), machine)
-}
-
-fn compare(python: &Path, folder: &Path, torch: &[f32], tolerance: &str) {
-    let ran = Command::new(python).args(["-c", COMPARE]).arg(folder).args([tolerance, &format!("{torch:?}")]).output();
-    let ran = ran.unwrap();
-    assert!(ran.status.success(), "{}: {}", folder.display(), String::from_utf8_lossy(&ran.stderr));
 }
 
 #[test]
@@ -173,14 +136,7 @@ fn training_that_was_killed_resumes_to_the_same_model() {
     let whole = (folder.path().join("whole"), folder.path().join("whole-model"));
     let broken = (folder.path().join("broken"), folder.path().join("broken-model"));
     succeed(train(&manifest, &whole.0, &whole.1, &["--width", "16", "--epochs", "3"]).output().unwrap());
-    let mut child = train(&manifest, &broken.0, &broken.1, &["--width", "16", "--epochs", "3"]).spawn().unwrap();
-    let patience = Instant::now() + Duration::from_secs(300);
-    while !broken.0.join("progress.json").exists() {
-        assert!(child.try_wait().unwrap().is_none() && Instant::now() < patience, "no first epoch");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill_after_the_first_epoch(train(&manifest, &broken.0, &broken.1, &["--width", "16", "--epochs", "3"]), &broken.0);
     succeed(train(&manifest, &broken.0, &broken.1, &["--width", "16", "--epochs", "3", "--resume"]).output().unwrap());
     let sha256 = |folder: &Path| Model::load(folder).unwrap().sha256;
     assert_eq!(sha256(&whole.1), sha256(&broken.1));

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 
-use tiff::encoder::colortype::{Gray16, RGB16, RGBA16};
+use tiff::encoder::colortype::{Gray8, Gray16, RGB16, RGBA16};
 use tiff::encoder::{Compression, TiffEncoder};
 
 /// Writes a `uint16` tile of 1, 3 or 4 bands; `sample(band, row, column)`.
@@ -29,4 +29,11 @@ pub fn write_u16(path: &Path, bands: usize, side: u32, sample: impl Fn(usize, u3
 /// A tile whose bands are level, with a little texture.
 pub fn write_level(path: &Path, side: u32, levels: [u16; 4]) {
     write_u16(path, 4, side, |band, row, column| levels[band] + ((row * 7 + column * 3) % 5) as u16);
+}
+
+/// Writes a map of labels; `class(row, column)`.
+pub fn write_labels(path: &Path, side: u32, class: impl Fn(u32, u32) -> u8) {
+    let pixels: Vec<u8> = (0..side * side).map(|pixel| class(pixel / side, pixel % side)).collect();
+    let mut encoder = TiffEncoder::new(File::create(path).unwrap()).unwrap();
+    encoder.write_image::<Gray8>(side, side, &pixels).unwrap();
 }

@@ -151,9 +151,9 @@ enum ChooseArgument {
 }
 
 fn jitter(text: &str) -> Result<Jitter, String> {
-    let numbers: Vec<f32> = text.split(',').filter_map(|number| number.trim().parse().ok()).collect();
-    match numbers[..] {
-        [gain, band_gain, offset] if numbers.iter().all(|number| (0.0..1.0).contains(number)) => {
+    let numbers: Option<Vec<f64>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[gain, band_gain, offset]) if [gain, band_gain, offset].iter().all(|n| (0.0..1.0).contains(n)) => {
             Ok(Jitter { gain, band_gain, offset })
         }
         _ => Err("write three numbers from 0 to less than 1 as 0.1,0.03,0.005".into()),

@@ -161,8 +161,8 @@ impl Jitter {
         }
         let gain = 1.0 + self.gain * rng.random_range(-1.0..=1.0);
         for band in crop.chunks_mut(area) {
-            let gain = gain * (1.0 + self.band_gain * near_normal(rng));
-            let offset = self.offset * near_normal(rng);
+            let gain = (gain * (1.0 + self.band_gain * f64::from(near_normal(rng)))) as f32;
+            let offset = (self.offset * f64::from(near_normal(rng))) as f32;
             band.iter_mut().for_each(|value| *value = *value * gain + offset);
         }
     }

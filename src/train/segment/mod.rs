@@ -45,11 +45,11 @@ pub struct Method {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Jitter {
     /// The gain of all bands is uniform in 1 ± this: light.
-    pub gain: f32,
+    pub gain: f64,
     /// Standard deviation of each band's own gain about 1: calibration.
-    pub band_gain: f32,
+    pub band_gain: f64,
     /// Standard deviation of each band's offset in reflectance: haze, and what atmospheric correction left of it.
-    pub offset: f32,
+    pub offset: f64,
 }
 
 /// How much the pixels of a class count.
