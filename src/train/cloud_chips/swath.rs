@@ -159,10 +159,10 @@ impl Swath {
                 reflectance.push(bilinear(plane, size, at));
             }
         }
-        for pixel in 0..side * side {
+        for (pixel, first_band) in reflectance.iter().take(side * side).enumerate() {
             let [x, y] = [(pixel % side, window.x), (pixel / side, window.y)].map(|(at, from)| place(at, from).round());
             let class = self.class((x as u32).min(self.width - 1), (y as u32).min(self.height - 1));
-            let is_known = reflectance[pixel].is_finite();
+            let is_known = first_band.is_finite();
             classes.push(match class {
                 2..=6 | 11 if is_known => 0,
                 8 | 9 if is_known => 1,
