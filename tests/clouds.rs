@@ -204,7 +204,7 @@ fn cloud_models_that_cannot_say_it_are_refused_in_a_line() {
         folder,
         &["rgb.tif", "--threshold-profile", "winter", "--cloud-model", "skies", "-o", "rows.csv"],
         1,
-        "--cloud-model skies: --bands names 4",
+        "--cloud-model skies (the bands taken for B04,B03,B02): band B08 missing",
     );
     refused(
         folder,

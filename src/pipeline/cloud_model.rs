@@ -19,7 +19,7 @@ use crate::infer::preprocess::Preprocessing;
 use crate::infer::windows::Windows;
 use crate::model::manifest::Padding;
 use crate::raster::{Planes, Window};
-use crate::scene::{BandSource, Scene, SceneOptions};
+use crate::scene::{BandSource, Scene};
 use crate::{Error, Result};
 
 /// What states the share of cloud where this model does.
@@ -108,18 +108,26 @@ impl CloudStage {
             return Ok(None);
         }
         let manifest = &self.model.model.manifest;
-        let mut options = SceneOptions { ..job.scene.clone() };
+        let mut options = job.scene.clone();
         if scene.bands.source == BandSource::ModelOrder {
             // Nothing names the file's bands: what the run takes them for holds here too.
             options.bands = Some(job.model.manifest.bands.iter().map(|band| band.name.clone()).collect());
         }
-        let named =
-            |error: Error| error.without_context(path.display()).context(format!("--cloud-model {}", manifest.name));
-        let scene = Scene::open(path, manifest, &options).map_err(named)?;
-        let extent = scene.extent();
+        let named = |error: Error| {
+            let error = error.without_context(path.display());
+            match scene.bands.source {
+                BandSource::ModelOrder => {
+                    let bands = options.bands.as_deref().unwrap_or_default().join(",");
+                    error.context(format!("--cloud-model {} (the bands taken for {bands})", manifest.name))
+                }
+                _ => error.context(format!("--cloud-model {}", manifest.name)),
+            }
+        };
+        let own = Scene::open(path, manifest, &options).map_err(named)?;
+        let extent = own.extent();
         let overlap_px = manifest.overlap_px;
         let windows = Windows::plan(extent.width, extent.height, manifest.tile_px, overlap_px, Padding::Nodata);
-        Ok(Some(TileClouds { scene, windows: windows.map_err(named)?, cores: Mutex::default() }))
+        Ok(Some(TileClouds { scene: own, windows: windows.map_err(named)?, cores: Mutex::default() }))
     }
 
     /// The classes of one window's core.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use s2infer::model::Model;
+use s2infer::raster::ReadOptions;
 use s2infer::train::cloud_chips::{self, Patches, Settings, Sources, Swath};
 use s2infer::train::patches;
 use s2infer::{Error, Result};
@@ -75,7 +76,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Patches::new(folder, manifest.clone(), patches::read(path)?)
     };
     let patches = arguments.patches.as_ref().map(read).transpose()?;
-    let open = |path: &PathBuf| Swath::open(path, &manifest).map_err(|error| error.context(path.display()));
+    // JPEG 2000 is decoded by the program that lies beside this one.
+    let decoder = std::env::current_exe().ok().map(|program| program.with_file_name("s2infer"));
+    let read = ReadOptions { decoder: decoder.filter(|program| program.is_file()), ..ReadOptions::default() };
+    let open = |path: &PathBuf| Swath::open(path, &manifest, &read).map_err(|error| error.context(path.display()));
     let swath = arguments.product.as_ref().map(open).transpose()?;
     let settings = Settings {
         chips: arguments.chips,

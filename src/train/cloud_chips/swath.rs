@@ -10,7 +10,7 @@ use super::plan::Settings;
 use super::{BANDS, NO_CLASS, reading};
 use crate::infer::preprocess::Preprocessing;
 use crate::model::Manifest;
-use crate::raster::{Geo, Planes, Raster, SampleType, Window};
+use crate::raster::{Geo, Planes, Raster, ReadOptions, SampleType, Window};
 use crate::scene::{Role, Scene, SceneOptions};
 use crate::simulate::skies::Chip;
 use crate::train::patches::Split;
@@ -56,12 +56,12 @@ impl Swath {
     ///
     /// # Errors
     /// Those of reading it; [`crate::Kind::Unsupported`] without a scene classification at 60 m, a date or a place.
-    pub fn open(path: &Path, manifest: &Manifest) -> Result<Self> {
+    pub fn open(path: &Path, manifest: &Manifest, read: &ReadOptions) -> Result<Self> {
         let mut manifest = reading(manifest, &BANDS);
         for band in manifest.bands.iter_mut().filter(|band| band.name == "B08") {
             band.substitutes = vec!["B8A".into()];
         }
-        let options = SceneOptions { resolution_m: Some(RESOLUTION_M), ..Default::default() };
+        let options = SceneOptions { resolution_m: Some(RESOLUTION_M), read: read.clone(), ..Default::default() };
         let scene = Scene::open(path, &manifest, &options)?;
         let extent = scene.extent();
         manifest.tile_px = extent.width.max(extent.height);
@@ -73,7 +73,7 @@ impl Swath {
         square.iter_mut().enumerate().filter(|(at, _)| !valid[at % (side * side)]).for_each(|(_, v)| *v = f32::NAN);
         let rows = square.chunks(side).enumerate().filter(|(row, _)| row % side < extent.height as usize);
         let planes: Vec<f32> = rows.flat_map(|(_, row)| &row[..extent.width as usize]).copied().collect();
-        let classes = classes_of(&scene, extent)?;
+        let classes = classes_of(&scene, extent, read)?;
         debug_assert_eq!((planes.len(), classes.len()), (BANDS.len() * area, area));
         let without = |what: &str| Error::unsupported(format!("{}: a product without {what}", path.display()));
         let geo = scene.geo().cloned().ok_or_else(|| without("a place"))?;
@@ -159,10 +159,10 @@ impl Swath {
                 reflectance.push(bilinear(plane, size, at));
             }
         }
-        for pixel in 0..side * side {
+        for (pixel, first_band) in reflectance.iter().take(side * side).enumerate() {
             let [x, y] = [(pixel % side, window.x), (pixel / side, window.y)].map(|(at, from)| place(at, from).round());
             let class = self.class((x as u32).min(self.width - 1), (y as u32).min(self.height - 1));
-            let is_known = reflectance[pixel].is_finite();
+            let is_known = first_band.is_finite();
             classes.push(match class {
                 2..=6 | 11 if is_known => 0,
                 8 | 9 if is_known => 1,
@@ -208,12 +208,12 @@ fn mgrs_square(path: &Path) -> Option<String> {
     squares.find(|square| square.len() == 5 && square.as_bytes()[..2].iter().all(u8::is_ascii_digit)).map(String::from)
 }
 
-fn classes_of(scene: &Scene, extent: Window) -> Result<Vec<u8>> {
+fn classes_of(scene: &Scene, extent: Window, read: &ReadOptions) -> Result<Vec<u8>> {
     let missing = || Error::unsupported(format!("no scene classification at {RESOLUTION_M} m"));
     let product = scene.product().ok_or_else(missing)?;
     let is_wanted = |role: &Role, size: Option<u32>| *role == Role::SceneClassification && size == Some(RESOLUTION_M);
     let entry = product.entries.iter().find(|entry| is_wanted(&entry.role, entry.resolution_m)).ok_or_else(missing)?;
-    let raster = Raster::open(&entry.location.file()?, &Default::default())?;
+    let raster = Raster::open(&entry.location.file()?, read)?;
     let header = raster.header();
     if (header.width, header.height, header.sample_type) != (extent.width, extent.height, SampleType::U8) {
         return Err(missing());
