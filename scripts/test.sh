@@ -41,7 +41,15 @@ fi
 step "lints, all targets" cargo clippy --release --locked "${trainer[@]}" --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step "documentation" cargo doc --release --locked --no-deps
 
-step "compiling the tests" cargo test --release --locked --no-run
+# What the feature adds is tested with it, and so are the library's own tests; the others need it not.
+with_trainer=(--lib --bin s2train --test 'train*' --test benchmark)
+without_trainer=(--bins)
+for file in tests/*.rs; do
+    name=$(basename "$file" .rs)
+    [[ $name == train* || $name == benchmark ]] || without_trainer+=(--test "$name")
+done
+$libtorch || without_trainer+=(--lib)
+step "compiling the tests" cargo test --release --locked --no-run "${without_trainer[@]}"
 
 if [ -z "${ORT_DYLIB_PATH:-}" ]; then
     if prepared "ONNX Runtime library"; then
@@ -72,10 +80,10 @@ if [ -z "${S2INFER_MLFLOW:-}" ] && ! prepared "MLflow"; then
     skip "MLflow" "the trainer's logging to a real MLflow server"
 fi
 
-step_tests "tests" cargo test --release --locked --no-fail-fast -- --show-output
+step_tests "tests" cargo test --release --locked --no-fail-fast "${without_trainer[@]}" -- --show-output
+step_tests "examples in the documentation" cargo test --release --locked --doc
 $libtorch && step_tests "tests, trainer" \
-    cargo test --release --locked --no-fail-fast --features train --lib --bin s2train --test 'train*' --test benchmark \
-    -- --show-output
+    cargo test --release --locked --no-fail-fast --features train "${with_trainer[@]}" -- --show-output
 # Before the build, which is without the trainer: this uses what its tests have just built.
 $libtorch && step "reproduce, small" ./scripts/reproduce.sh --small --coasts --force
 step "statistics, other programs" "$(find_python)" scripts/cross-check-statistics.py
