@@ -129,9 +129,9 @@ struct ShapeArguments {
     /// Pixels that neighbouring windows of a scene overlap by [default: an eighth of --tile-px]
     #[arg(long, value_name = "PIXELS")]
     overlap_px: Option<u32>,
-    /// Refuse tiles smaller than --tile-px instead of padding them with invalid pixels
+    /// The model refuses tiles smaller than --tile-px; without this it takes them for their own part of a window
     #[arg(long)]
-    refuse_smaller: bool,
+    no_padding: bool,
     /// Test-time augmentation that the model asks for
     #[arg(long, value_name = "none|flips|d4", default_value = "none", value_parser = tta)]
     tta: Tta,
@@ -293,7 +293,7 @@ impl Segment {
             tta: shape.tta,
             minimum_valid_share: MINIMUM_VALID_SHARE,
             overlap_px: shape.overlap_px.unwrap_or(shape.tile_px / OVERLAP),
-            padding: if shape.refuse_smaller { Padding::Refuse } else { Padding::Nodata },
+            padding: if shape.no_padding { Padding::Refuse } else { Padding::Nodata },
             places: &mut trained_on.filter_map(|row| row.longitude_latitude),
         };
         let mut manifest = self.model.manifest(name, purpose);
