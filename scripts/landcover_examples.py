@@ -4,7 +4,7 @@
     landcover_examples.py FOLDER OUT
 
 Of three of the regions that only measure, the tile with the most classes goes to OUT/test/images, its mask to
-OUT/test/masks. DN are rounded to 30 (a reflectance of 0.003, about twice the noise), so that the three take half a megabyte. Needs
+OUT/test/masks. DN are rounded to 40 (a reflectance of 0.004, three times the noise), so that the three take half a megabyte. Needs
 numpy and tifffile (with imagecodecs).
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 import tifffile
 
 TILES = 3
-STEP_DN = 30
+STEP_DN = 40
 
 
 def main(folder, out):

@@ -465,7 +465,7 @@ land() {
 train-land() {
     "$s2train" segment --tiles "$land/manifest.csv" --name landcover --bands B04,B03,B02,B08 \
         --classes no_data,clouds,artificial,cultivated,broadleaf,coniferous,herbaceous,natural,snow,water \
-        --ignore-class no_data,clouds --tile-px 256 --no-padding --crop-px 128 --width 12 --choose kl --epochs 20 --batch 8 \
+        --ignore-class no_data,clouds --tile-px 256 --no-padding --crop-px 128 --width 12 --choose kl --epochs 10 --batch 8 \
         --learning-rate 2e-3 --clip 0,1 --dn-default uint16:0.0001:0:0 --dn-default float32:1:0 --processing-level L2A \
         --license MIT --weights fp16 --about calibration/landcover/about.md --checkpoints "$work/checkpoints/landcover" --resume \
         --out "$models/landcover" --description "Land-cover shares of 256×256 tiles of red, green, blue and near infrared." \
@@ -483,7 +483,7 @@ evaluate-land() {
     "$root/target/coasts-venv/bin/python" scripts/landcover_examples.py "$land" "$models/landcover/examples"
     OMP_NUM_THREADS=1 "$root/target/coasts-venv/bin/python" scripts/landcover_baselines.py "$land" \
         "$calibration/landcover/evaluation" --out "$calibration/landcover/baselines.md" --model "$models/landcover"
-    rm -r "$calibration/landcover/evaluation/maps-candidate"
+    rm -r "$calibration/landcover/evaluation"/{maps-candidate,report.html}
 }
 
 # ---- running them -------------------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ use super::words::{command, in_words};
 
 /// Windows with fewer valid pixels abstain: of a map, what is valid is worth having.
 const MINIMUM_VALID_SHARE: f64 = 0.05;
-/// Tiles of the golden batch, which is run before every job.
-const GOLDEN_TILES: usize = 2;
+/// Tiles of the golden batch, which is run before every job; one of them is megabytes.
+const GOLDEN_TILES: usize = 1;
 /// Part of a window's side that neighbouring windows overlap by.
 const OVERLAP: u32 = 8;
 
