@@ -355,7 +355,7 @@ train-clouds() {
 
 examples-clouds() {
     rm -rf "${models:?}/clouds/examples"
-    "$s2train" render-clouds --patches "$work/classes.csv" --seed 3 --examples 2 --out "$models/clouds/examples"
+    "$s2train" render-clouds --patches "$work/classes.csv" --seed 3 --examples 1 --out "$models/clouds/examples"
 }
 
 # on-clouds NAME MANIFEST NOTE OPTION…: what is missed is in the report.

@@ -115,8 +115,8 @@ pub fn write(sources: Sources<'_>, settings: &Settings, out: &Path, progress: im
 /// What is said in the files.
 const REAL: &str = "Real pixels, resampled; the mask is Sen2Cor's";
 const SIMULATED: &str = "Simulated: clouds, air and light are invented, over real ground";
-/// Reflectance that examples are rounded to, so that they are small: 32 DN.
-const EXAMPLE_STEP: f32 = 0.0032;
+/// Reflectance that examples are rounded to, so that they are small: 128 DN.
+const EXAMPLE_STEP: f32 = 0.0128;
 
 /// Writes simulated chips of the patches that measure as folders with a file a band, named so that their date is known,
 /// with masks and `manifest.csv` beside them.
