@@ -27,8 +27,9 @@ use super::words::{command, in_words};
 
 /// Windows with fewer valid pixels abstain: of a map, what is valid is worth having.
 const MINIMUM_VALID_SHARE: f64 = 0.05;
-/// Tiles of the golden batch, which is run before every job.
+/// Tiles of the golden batch, which is run before every job, and pixels of it, where one tile has not more.
 const GOLDEN_TILES: usize = 2;
+const GOLDEN_PIXELS: usize = 512 * 512;
 /// Part of a window's side that neighbouring windows overlap by.
 const OVERLAP: u32 = 8;
 
@@ -337,7 +338,9 @@ impl Segment {
             best: fitted.best,
         };
         let tiles = if plan.select.is_empty() { &plan.train } else { &plan.select };
-        let golden = tiles.inputs(0..tiles.len().min(GOLDEN_TILES), &scaling);
+        let side = manifest.tile_px as usize;
+        let golden_tiles = (GOLDEN_PIXELS / (side * side)).clamp(1, GOLDEN_TILES).min(tiles.len());
+        let golden = tiles.inputs(0..golden_tiles, &scaling);
         let written = folder::write(&self.folders.out, &manifest, &fitted.parameters, &golden, &story)?;
         let (out, temperature) = (self.folders.out.display(), manifest.temperature);
         tracing::info!("wrote {out} ({}, epoch {}, temperature {temperature:.3})", written.sha256, fitted.best);
