@@ -4,8 +4,8 @@
     scripts/cloud_chip.py sentinel2.npz OUT
 
 The archive holds one chip of B02, B03, B04, B08, B11, B12 in top-of-atmosphere reflectance, [height, width, band], and a
-mask with 0 shadow, 3 clear, 4 cloud. OUT gets chip/B02.tif … (uint16, reflectance × 10,000), mask.tif (0 clear, 1 cloud;
-shadow counts as clear) and manifest.csv. Prints how far the best threshold of a single band comes on this very chip, chosen
+mask with 0 shadow, 1 snow, 3 clear, 4 cloud. OUT gets chip/B02.tif … (uint16, reflectance × 10,000), mask.tif (0 clear, 1 cloud;
+all else counts as clear) and manifest.csv. Prints how far the best threshold of a single band comes on this very chip, chosen
 with its mask before the eyes: what a model must exceed.
 """
 
@@ -18,7 +18,7 @@ import rasterio
 
 BANDS = ["B02", "B03", "B04", "B08"]
 CLOUD = 4
-KNOWN = {0, 3, 4}
+KNOWN = {0, 1, 3, 4}
 
 
 def arrays(path):

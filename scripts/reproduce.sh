@@ -348,7 +348,7 @@ train-clouds() {
         --list "$calibration/clouds/suspects.csv"
     "$s2train" segment --tiles "$work/clouds/clean.csv" --classes clear,cloud --bands B02,B03,B04,B08 --tile-px 512 --no-padding \
         --overlap-px 64 --width 8 --depth 4 --crop-px 128 --crops 4 --batch 16 --dice 0.5 --jitter 0.2,0.05,0.01 --clip=-0.05,1.2 \
-        --choose iou --epochs 12 --seed "$seed" --threads "$threads" --license MIT --dn-default uint16:0.0001:0:0 \
+        --choose iou --epochs 10 --seed "$seed" --threads "$threads" --license MIT --dn-default uint16:0.0001:0:0 \
         --dn-default float32:1:0 --description "Cloud or not, for every pixel of 512×512 windows of Sentinel-2 B02, B03, B04, B08." \
         --checkpoints "$work/checkpoints/clouds" --resume --out "$models/clouds" --about calibration/clouds/about.md "${epochs[@]}"
     cp "$work/checkpoints/clouds/metrics.jsonl" "$calibration/clouds/"
@@ -356,7 +356,7 @@ train-clouds() {
 
 examples-clouds() {
     rm -rf "${models:?}/clouds/examples"
-    "$s2train" render-clouds --patches "$work/classes.csv" --seed 3 --examples 2 --out "$models/clouds/examples"
+    "$s2train" render-clouds --patches "$work/classes.csv" --seed 3 --examples 1 --out "$models/clouds/examples"
 }
 
 # on-clouds NAME MANIFEST NOTE OPTION…: what is missed is in the report.
@@ -370,6 +370,8 @@ evaluate-clouds() {
     grep -E '^path,|real_measurement' "$work/clouds/manifest.csv" > "$work/clouds/real.csv"
     grep -E '^path,|simulated_measurement' "$work/clouds/manifest.csv" > "$work/clouds/simulated.csv"
     on-clouds simulated "$work/clouds/simulated.csv" "**Simulated** skies over EuroSAT patches and product pieces that trained nothing."
+    # Eight megabytes of pictures.
+    rm -f "$calibration/clouds/simulated/report.html"
     if [ "$(wc -l < "$work/clouds/real.csv")" -gt 1 ]; then
         on-clouds product "$work/clouds/real.csv" "The eastern part of a product, which training never saw, against Sen2Cor's classes."
     fi

@@ -1,6 +1,6 @@
 //! Chips whose cloud mask the pixels contradict.
 //!
-//! Two things cannot be: cloud that is dark in green and red, and a large clear part that is as bright and as white as
+//! Two things cannot be: cloud that is dark in every visible band, and a large clear part that is as bright and as white as
 //! cloud beside cloud, or where no cloud is marked at all. Both are counted as shares of the pixels that the mask says
 //! something about; a chip loses weight with the share that is contradicted, and all of it where most of its cloud is dark.
 //! Snow is as white as cloud: chips of snow are among those listed, for a person to look at.
@@ -15,7 +15,7 @@ use crate::raster::{Planes, Raster, SampleType, Window};
 use crate::scene::{Scene, SceneOptions};
 use crate::{Error, Result};
 
-/// Cloud is brighter than this in B03 or B04; in B02 the air above dark ground alone can be.
+/// Cloud is brighter than this in at least one visible band: the air above dark ground alone makes 0.1 of B02.
 const DARK_BELOW: f32 = 0.13;
 /// White is what reflects at least this much in every visible band …
 const WHITE_ABOVE: f32 = 0.38;
@@ -54,7 +54,7 @@ impl Verdict {
             let [least, most] = values.iter().fold([f32::INFINITY, 0.0], |[a, b], v| [a.min(*v), b.max(*v)]);
             if *class == cloud {
                 cloudy += 1;
-                dark += u32::from(values[1].max(values[2]) < DARK_BELOW);
+                dark += u32::from(most < DARK_BELOW);
             } else {
                 clear += 1;
                 white += u32::from(least > WHITE_ABOVE && least > WHITE_EVENNESS * most);

@@ -39,10 +39,10 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
     /// Simulated chips that train; a tenth as many choose, and as many measure
-    #[arg(long, value_name = "CHIPS", default_value_t = 600)]
+    #[arg(long, value_name = "CHIPS", default_value_t = 300)]
     chips: usize,
     /// Real windows of the product that train
-    #[arg(long, value_name = "CHIPS", default_value_t = 160)]
+    #[arg(long, value_name = "CHIPS", default_value_t = 100)]
     windows: usize,
     /// Side of the chips that train and choose
     #[arg(long, value_name = "PX", default_value_t = 512, value_parser = side)]

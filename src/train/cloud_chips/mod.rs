@@ -115,8 +115,8 @@ pub fn write(sources: Sources<'_>, settings: &Settings, out: &Path, progress: im
 /// What is said in the files.
 const REAL: &str = "Real pixels, resampled; the mask is Sen2Cor's";
 const SIMULATED: &str = "Simulated: clouds, air and light are invented, over real ground";
-/// Reflectance that examples are rounded to, so that they are small: 32 DN.
-const EXAMPLE_STEP: f32 = 0.0032;
+/// Reflectance that examples are rounded to, so that they are small: 128 DN.
+const EXAMPLE_STEP: f32 = 0.0128;
 
 /// Writes simulated chips of the patches that measure as folders with a file a band, named so that their date is known,
 /// with masks and `manifest.csv` beside them.
@@ -198,8 +198,8 @@ fn under_a_sky(mut surface: Vec<f32>, job: &Job, latitude: f32, rng: &mut ChaCha
 impl Drawn {
     /// A folder with a file a band, and a mask beside it.
     fn write_folder(self, index: usize, side: usize, out: &Path) -> Result<Row> {
-        let path = PathBuf::from(format!("simulated-{index}_{}T103000", self.date.strftime("%Y%m%d")));
-        let mask = PathBuf::from("masks").join(&path).with_extension("tif");
+        let name = format!("simulated-{index}_{}T103000", self.date.strftime("%Y%m%d"));
+        let (path, mask) = (Path::new("chips").join(&name), Path::new("masks").join(name).with_extension("tif"));
         for folder in [&path, Path::new("masks")].map(|folder| out.join(folder)) {
             std::fs::create_dir_all(&folder).map_err(|e| Error::output(e).context(folder.display()))?;
         }
