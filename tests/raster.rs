@@ -358,7 +358,7 @@ fn tile_cut_short_while_mapped_fails_alone_and_the_process_lives() {
             let error = read_all(&raster).unwrap_err();
             assert_eq!(error.kind(), Kind::Io, "{error}");
             assert_eq!(raster.check_unchanged().unwrap_err().kind(), Kind::Io);
-            assert_eq!(raster.content_sha256().unwrap_err().kind(), Kind::Io);
+            assert_eq!(raster.content_key().unwrap_err().kind(), Kind::Io);
         }
     }
     assert_eq!(hex(&Sha256::digest(&read_all(&whole_raster).unwrap().bytes)), whole_file.sha256);
@@ -424,7 +424,7 @@ fn content_hash_is_that_of_the_files_bytes() {
     let bytes = fs::read(&path).unwrap();
     for mmap in [true, false] {
         let raster = Raster::open(&path, &ReadOptions { mmap, ..Default::default() }).unwrap();
-        assert_eq!(raster.content_sha256().unwrap().as_slice(), &*Sha256::digest(&bytes));
+        assert_eq!(raster.content_key().unwrap().as_slice(), &*Sha256::digest(&bytes));
         raster.check_unchanged().unwrap();
         // The same bytes under the same name, but another file.
         let other = folder.path().join("other");

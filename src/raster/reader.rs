@@ -136,7 +136,7 @@ impl Raster {
     }
 
     /// Whether the path still names the file as it was opened (device, inode, size, time of modification); to be
-    /// called when all its windows are read.
+    /// called when a window was read. At an address every range is compared as it comes.
     ///
     /// # Errors
     ///

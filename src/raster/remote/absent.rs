@@ -21,10 +21,6 @@ impl Remote {
         match *self {}
     }
 
-    pub(crate) fn check_unchanged(&self) -> Result<()> {
-        match *self {}
-    }
-
     pub(crate) fn key(&self) -> Result<[u8; 32]> {
         match *self {}
     }

@@ -85,11 +85,6 @@ impl Remote {
         Ok(bytes)
     }
 
-    /// Whether the address still leads to the same state.
-    pub(crate) fn check_unchanged(&self) -> Result<()> {
-        self.fetch(0, 1).map(drop)
-    }
-
     /// Stands for the content: of the address and of the size, entity tag and time that the server states.
     pub(crate) fn key(&self) -> Result<[u8; 32]> {
         let State { length, e_tag, modified } = &self.state;
@@ -172,9 +167,7 @@ fn explain(address: &str, error: &object_store::Error) -> Error {
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
             Error::io("access denied (401 or 403); a signed address may have expired")
         }
-        _ if said.contains("Received non-partial response") => {
-            Error::unsupported("the server does not serve ranges of the file; download it")
-        }
+        E::NotSupported { .. } => Error::unsupported("the server does not serve ranges of the file; download it"),
         _ if is_s3 && said.contains("redirect without LOCATION") => {
             Error::io("the bucket lies in another region; set AWS_REGION to it")
         }
