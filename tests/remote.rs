@@ -126,7 +126,7 @@ fn relative_links(item: &Path, link: impl Fn(&str) -> String) {
 fn a_remote_scene_has_the_scores_of_the_file() {
     let Some(place) = Place::new() else { return };
     let here = place.scores("files/scene.tif");
-    assert!(here.len() > 80 && here.iter().any(|row| row[2].as_f64().is_some_and(|score| score > 0.5)));
+    assert!(here.len() > 80 && here.iter().any(|row| row[2] != here[0][2]), "{here:?}");
     assert!(place.scores(&place.https("scene.tif")) == here);
     assert!(place.scores("s3://tiles/scene.tif") == here);
     let item = item_in(&place.path("files/cogs"));
@@ -211,7 +211,6 @@ fn what_cannot_be_had_is_said_in_one_line() {
     refused(&place.https("scene.tif"), &["certificate"], &|command| drop(command.env_remove("SSL_CERT_FILE")));
     refused("https://127.0.0.1:9/scene.tif", &["refused"], &as_is);
     refused("ftp://localhost/scene.tif", &["No such file"], &as_is);
-    let unsigned =
-        |command: &mut Command| drop(command.env_remove("AWS_ACCESS_KEY_ID").env("AWS_SKIP_SIGNATURE", "true"));
-    refused("s3://tiles/scene.tif", &["access denied", "AWS_ACCESS_KEY_ID"], &unsigned);
+    let half = |command: &mut Command| drop(command.env_remove("AWS_ACCESS_KEY_ID"));
+    refused("s3://tiles/scene.tif", &["Missing AccessKeyId"], &half);
 }
