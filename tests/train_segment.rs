@@ -91,10 +91,10 @@ fn s2infer(arguments: &[&str]) -> Command {
     command
 }
 
-/// Logits that libtorch computes for the golden batch, the first two tiles that choose the epoch.
+/// Logits that libtorch computes for the golden batch, the first tile that chooses the epoch.
 fn torch_logits(manifest: &Path, name: &str, model: &Model) -> Vec<f32> {
     let table = Labelled::read_maps(manifest, &Labels::of(&model.manifest.classes), &Bounds::default()).unwrap();
-    let golden = &sources(&table, "select").unwrap()[..2];
+    let golden = &sources(&table, "select").unwrap()[..1];
     let tiles = Tiles::read(golden, &model.manifest, &[false; 4]).unwrap();
     let checkpoints = manifest.with_file_name(format!("{name}-checkpoints"));
     let fitted = finished(&checkpoints, Device::Cpu).unwrap();
