@@ -34,7 +34,7 @@ const OLD_SHARE: f32 = 0.2;
 const SNOW_NIR: f32 = 0.92;
 
 /// The near infrared of real ground of which only the visible is known: **drawn, not measured**. Leaves reflect `leaf`
-/// there, open ground `soil` times what it does in red, water `water`; [`cover_of`] says how much of each there is.
+/// there, open ground `soil` times what it does in red, water `water`; `cover_of` says how much of each there is.
 #[derive(Debug, Clone, Copy)]
 pub struct NearInfrared {
     leaf: f32,
