@@ -114,7 +114,7 @@ fn store(address: &str) -> object_store::Result<(Arc<dyn ObjectStore>, Key)> {
 fn get(store: &dyn ObjectStore, key: &Key, offset: u64, length: u64) -> object_store::Result<(State, Bytes)> {
     let range = Some(GetRange::Bounded(offset..offset + length));
     let options = GetOptions { range, ..GetOptions::default() };
-    runtime().block_on(async {
+    runtime()?.block_on(async {
         let result = store.get_opts(key, options).await?;
         let state = State::from(&result.meta);
         Ok((state, result.bytes().await?))
@@ -122,12 +122,12 @@ fn get(store: &dyn ObjectStore, key: &Key, offset: u64, length: u64) -> object_s
 }
 
 /// The one thread that waits for servers.
-fn runtime() -> &'static Runtime {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| {
-        let builder = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        builder.expect("a thread can be started")
-    })
+fn runtime() -> object_store::Result<&'static Runtime> {
+    static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
+    let build = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let failed =
+        |error: &std::io::Error| object_store::Error::Generic { store: "HTTP", source: error.to_string().into() };
+    RUNTIME.get_or_init(build).as_ref().map_err(failed)
 }
 
 /// Gives every store the same connections.
