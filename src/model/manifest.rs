@@ -83,6 +83,19 @@ pub struct Band {
     pub substitutes: Vec<String>,
 }
 
+impl Band {
+    /// A band of the file, not standardised.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            mean: 0.0,
+            standard_deviation: 1.0,
+            training: None,
+            substitutes: Vec::new(),
+        }
+    }
+}
+
 /// What a network is computed in. Scores differ from precision to precision, so a threshold profile is bound to one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
