@@ -144,6 +144,12 @@ pub const TRAINING_BYTES_MAX: u64 = 32 << 30;
 pub const MODEL_TILE_PX_MAX: u32 = 1 << 13;
 /// Bands of a model's input.
 pub const MODEL_BANDS_MAX: usize = 256;
+/// Bytes of the expression of a derived channel.
+pub const EXPRESSION_BYTES_MAX: usize = 1024;
+/// Depth of its parentheses, signs and functions.
+pub const EXPRESSION_DEPTH_MAX: usize = 32;
+/// Its numbers, bands and operators together: each costs a pass over the pixels.
+pub const EXPRESSION_STEPS_MAX: usize = 128;
 /// Classes of a model.
 pub const MODEL_CLASSES_MAX: usize = 4096;
 /// Files a manifest may list.

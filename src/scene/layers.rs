@@ -67,12 +67,13 @@ pub(super) fn choose(
     resolution_m: Option<u32>,
     opener: &mut Opener<'_>,
 ) -> Result<Chosen> {
-    let needed: Vec<String> = manifest.bands.iter().map(|band| canonical_band(&band.name)).collect();
+    let sources = manifest.sources();
+    let needed: Vec<String> = sources.iter().map(|source| canonical_band(&source.name)).collect();
     let finest = needed.iter().filter_map(|band| native_m(band)).min();
     let grid_m = resolution_m.or(finest);
     let mut chosen: Vec<&Entry> = Vec::new();
     let mut missing = Vec::new();
-    for (band, spec) in needed.iter().zip(&manifest.bands) {
+    for (band, spec) in needed.iter().zip(&sources) {
         let names = std::iter::once(band.as_str()).chain(spec.substitutes.iter().map(String::as_str));
         match names.filter_map(|name| file_of(product, name, grid_m)).next() {
             Some(entry) => chosen.push(entry),

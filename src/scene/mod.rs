@@ -50,9 +50,9 @@ pub struct SceneOptions {
 pub struct Scene {
     /// The pixels.
     pub image: Image,
-    /// The model's bands in the image.
+    /// The bands that the model reads, in the image.
     pub bands: Bands,
-    /// What a sample of each of the model's bands is worth.
+    /// What a sample of each of these bands is worth.
     pub radiometry: Radiometry,
     /// Acquisition date, if anything states it.
     pub date: Option<Date>,
@@ -85,7 +85,8 @@ impl Scene {
         let raster = Raster::open(path, &options.read)?;
         let header = raster.header();
         refuse_mask(header)?;
-        let names: Vec<&str> = manifest.bands.iter().map(|band| band.name.as_str()).collect();
+        let sources = manifest.sources();
+        let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
         let bands = Bands::resolve(header, options.bands.as_deref(), &names)?;
         let name = ProductName::of(path);
         let radiometry = Radiometry::resolve(header, &bands.indices, &[], &name, &options.dn, manifest)?;

@@ -89,6 +89,7 @@ impl ModelArguments {
             name: self.name.clone().unwrap_or(name),
             architecture: purpose.architecture.to_string(),
             bands: purpose.bands,
+            units: Default::default(),
             tile_px: purpose.tile_px,
             precision: Precision::Fp32,
             weights_storage: self.weights,
