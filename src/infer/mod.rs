@@ -3,6 +3,7 @@
 pub mod augment;
 pub mod blend;
 pub mod engine;
+pub mod gate;
 pub mod head;
 pub mod preprocess;
 pub mod summary;
