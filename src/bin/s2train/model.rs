@@ -107,6 +107,9 @@ impl ModelArguments {
             processing_level: self.processing_level.clone(),
             resolution_m: None,
             pixel_threshold: None,
+            members: Vec::new(),
+            view_agreement_minimum: None,
+            gate: None,
             golden_tolerance: GOLDEN_TOLERANCE,
             assets: Vec::new(),
             about: About {
