@@ -10,9 +10,9 @@ use s2infer::model::manifest::{self, Head, Padding, Tta};
 use s2infer::train::card::Story;
 use s2infer::train::ensemble::channels::Channels;
 use s2infer::train::ensemble::folds::folds;
+use s2infer::train::ensemble::outcome::{self, Trained};
 use s2infer::train::ensemble::patches::Patches;
 use s2infer::train::ensemble::task::Member;
-use s2infer::train::ensemble::outcome::{self, Trained};
 use s2infer::train::ensemble::{self, Jitter};
 use s2infer::train::fit::Machine;
 use s2infer::train::network::{Architecture, Family, Pooling};
@@ -191,9 +191,9 @@ impl ShapeArguments {
             Sensors::Optical => Channels { optical, ..Channels::default() },
             Sensors::Radar => Channels { radar, ..Channels::default() },
         };
-        match seen.all().next() {
-            Some(_) => Ok(seen),
-            None => Err(Error::usage(format!("{}: has no channel of these --sensors", self.channels.display()))),
+        match seen.count() {
+            0 => Err(Error::usage(format!("{}: has no channel of these --sensors", self.channels.display()))),
+            _ => Ok(seen),
         }
     }
 
@@ -209,7 +209,7 @@ impl ShapeArguments {
             width: self.width,
             stem_stride: 2,
             pooling: Pooling::Gem,
-            bands: channels.all().count(),
+            bands: channels.count(),
             outputs: 1,
         })
     }
@@ -257,7 +257,7 @@ impl Ensemble {
         let purpose = Purpose {
             description: "Whether a patch shows what the positive patches show, by several networks of two sensors.",
             architecture,
-            bands: channels.bands()?,
+            bands: channels.bands().map_err(|e| e.context(self.shape.channels.display()))?,
             classes: self.shape.classes.clone(),
             ignored_classes: Vec::new(),
             head: Head::Binary,
@@ -290,7 +290,8 @@ impl Ensemble {
         let name = outcome::name(member);
         let what = (plan.architecture, &recipe, plan.machine);
         tracing::info!("{name}: {} patches held out", task.held_out().len());
-        let fitted = self.session.run(&self.folders.checkpoints.join(&name), &plan.manifest, what, &task, |_| Ok(()))?;
+        let fitted =
+            self.session.run(&self.folders.checkpoints.join(&name), &plan.manifest, what, &task, |_| Ok(()))?;
         let trained = Trained::of((member, &task), fitted, of, plan.manifest.tta, plan.machine)?;
         tracing::info!("{name}: F1 {:.3} of its own fold at a score of {:.3}", trained.f1, trained.score_threshold());
         Ok(trained)
@@ -298,12 +299,14 @@ impl Ensemble {
 
     fn write(&self, plan: &Plan, trained: &[Trained]) -> Result<()> {
         let mut manifest = plan.manifest.clone();
-        let member = |of: &Trained| manifest::Member { model: outcome::name(of.member), threshold: of.score_threshold() };
+        let member =
+            |of: &Trained| manifest::Member { model: outcome::name(of.member), threshold: of.score_threshold() };
         manifest.members = trained.iter().map(member).collect();
         manifest.view_agreement_minimum = Some(self.shape.view_agreement);
         let parameters: Vec<&Parameters> = trained.iter().map(|of| &of.fitted.parameters).collect();
         manifest.about.total_parameters = Some(parameters.iter().map(|of| of.count() as u64).sum());
-        let words = in_words(&plan.architecture, &self.method.recipe(1)?, plan.machine);
+        let mut words = in_words(&plan.architecture, &self.method.recipe(1)?, plan.machine);
+        words.retain(|(name, _)| name != "member" && name != "seed");
         for (name, value) in &words {
             manifest.about.hyperparameters.insert(name.clone(), value.clone().into());
         }

@@ -6,6 +6,7 @@ mod ladder;
 mod machine;
 mod model;
 mod patch_model;
+mod prefilter;
 mod prepare;
 mod progress;
 mod recipe;
@@ -52,6 +53,8 @@ enum Command {
     Train(train::Train),
     Segment(segment::Segment),
     Ensemble(ensemble::Ensemble),
+    Statistics(prefilter::Statistics),
+    Gate(prefilter::Gate),
     Export(train::Export),
     Render(render::Arguments),
     RenderClouds(render_clouds::Arguments),
@@ -93,6 +96,8 @@ fn main() -> ExitCode {
         Command::Train(arguments) => arguments.run(),
         Command::Segment(arguments) => arguments.run(),
         Command::Ensemble(arguments) => arguments.run(),
+        Command::Statistics(arguments) => arguments.run(),
+        Command::Gate(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Render(arguments) => render::run(&arguments),
         Command::RenderClouds(arguments) => render_clouds::run(&arguments),

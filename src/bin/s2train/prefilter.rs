@@ -1,12 +1,12 @@
 //! `s2train statistics` and `s2train gate`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use s2infer::decide::Bounds;
 use s2infer::labelled::{Labelled, Labels};
-use s2infer::limits::MODEL_BYTES_MAX;
+use s2infer::limits::{MODEL_BYTES_MAX, read_bounded};
 use s2infer::model::manifest::Gate as Limits;
-use s2infer::model::{Manifest, Model, seal};
+use s2infer::model::{Manifest, Model, read_trees, seal};
 use s2infer::output::AtomicFile;
 use s2infer::train::ensemble::statistics;
 use s2infer::{Error, Result};
@@ -90,7 +90,8 @@ impl Statistics {
         writer.write_record(header.into_iter().chain(statistics::names(&manifest))).map_err(failed)?;
         for (row, numbers) in table.rows.iter().zip(statistics::of(&table, &manifest)?) {
             let site = row.site.as_deref().unwrap_or_default();
-            let words = [row.tile.clone(), row.label.to_string(), site.into(), row.split.as_deref().unwrap_or("").into()];
+            let words =
+                [row.tile.clone(), row.label.to_string(), site.into(), row.split.as_deref().unwrap_or("").into()];
             writer.write_record(words.into_iter().chain(numbers.iter().map(f32::to_string))).map_err(failed)?;
         }
         writer.into_inner().map_err(|e| Error::output(e.error()).context(self.out.display()))?.commit()?;
@@ -106,11 +107,12 @@ impl Gate {
         }
         let (manifest, table) = self.tiles.read(Some(&self.split))?;
         let bytes = read_bounded(&self.prefilter, MODEL_BYTES_MAX)?;
-        let trees = Trees::parse(&bytes).map_err(|e| e.context(self.prefilter.display()))?;
+        let trees = read_trees(&bytes).map_err(|e| e.context(self.prefilter.display()))?;
         let scores: Vec<f32> = statistics::of(&table, &manifest)?.iter().map(|numbers| trees.score(numbers)).collect();
         let (cutoff, sites) = statistics::cutoff(&table, &scores)?;
         let negatives = table.rows.iter().zip(&scores).filter(|(row, _)| !row.is_positive());
-        let (spared, all) = negatives.fold((0, 0), |(spared, all), (_, score)| (spared + usize::from(*score < cutoff), all + 1));
+        let (spared, all) =
+            negatives.fold((0, 0), |(spared, all), (_, score)| (spared + usize::from(*score < cutoff), all + 1));
         let folder = &self.tiles.model;
         let path = folder.join(format!("{ASSET}.onnx"));
         std::fs::write(&path, &bytes).map_err(|e| Error::output(e).context(path.display()))?;

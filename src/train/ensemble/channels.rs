@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::limits::{CONFIG_BYTES_MAX, read_bounded};
+use crate::model::Expression;
 use crate::model::manifest::Band;
 use crate::{Error, Result};
 
@@ -42,9 +43,9 @@ impl Channels {
         let named = |e: Error| e.context(path.display());
         let text = read_bounded(path, CONFIG_BYTES_MAX).map_err(named)?;
         let channels: Self = serde_json::from_slice(&text).map_err(|e| named(Error::usage(e)))?;
-        match channels.all().next() {
-            Some(_) => Ok(channels),
-            None => Err(named(Error::usage("names no channel under \"optical\" or \"radar\""))),
+        match channels.count() {
+            0 => Err(named(Error::usage("names no channel under \"optical\" or \"radar\""))),
+            _ => Ok(channels),
         }
     }
 
@@ -53,13 +54,20 @@ impl Channels {
         self.optical.iter().chain(&self.radar)
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.optical.len() + self.radar.len()
+    }
+
     /// The manifest's channels, without statistics yet.
     ///
     /// # Errors
     /// [`crate::Kind::Usage`] for an expression that is none.
     pub fn bands(&self) -> Result<Vec<Band>> {
         let band = |channel: &Channel| {
-            Ok(Band::named(&channel.name))
+            let expression = channel.expression.as_deref().map(Expression::parse).transpose();
+            let expression = expression.map_err(|why| Error::usage(format!("channel {}: {why}", channel.name)))?;
+            Ok(Band { expression, ..Band::named(&channel.name) })
         };
         self.all().map(band).collect()
     }

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 
 /// The fold of every patch, from 0. A site lies whole in one fold, for patches of one place are not independent. Sites
 /// come in the order of their positives, among equals at random, and each goes to the fold that has the fewest positives
-/// so far, then the fewest patches.
+/// so far, one without positives to the fold that has the fewest patches.
 ///
 /// # Errors
 /// [`crate::Kind::Usage`] where a fold would have no positive or no negative.
@@ -25,7 +25,10 @@ pub fn folds(sites: &[&str], positives: &[bool], count: usize, seed: u64) -> Res
     let mut filled = vec![[0; 2]; count];
     let mut fold_of = BTreeMap::new();
     for (site, [negatives, positives]) in order {
-        let fold = (0..count).min_by_key(|&fold| (filled[fold][1], filled[fold][0])).unwrap_or(0);
+        let by_positives = |fold: &usize| (filled[*fold][1], filled[*fold][0]);
+        let by_patches = |fold: &usize| (filled[*fold][0], filled[*fold][1]);
+        let fold = if positives > 0 { (0..count).min_by_key(by_positives) } else { (0..count).min_by_key(by_patches) };
+        let fold = fold.unwrap_or(0);
         filled[fold][0] += negatives;
         filled[fold][1] += positives;
         fold_of.insert(site, fold);

@@ -8,6 +8,7 @@
 //! | which sites a member does without | [`folds`] |
 //! | one member, for the training loop | [`task`] |
 //! | scores over all views | [`scores`] |
+//! | what the trees before the network see, and where they cut | [`statistics`] |
 //! | thresholds, and scores of patches that a member did not see | [`outcome`] |
 
 pub mod channels;
@@ -15,6 +16,7 @@ pub mod folds;
 pub mod outcome;
 pub mod patches;
 pub mod scores;
+pub mod statistics;
 pub mod task;
 
 use serde::{Deserialize, Serialize};

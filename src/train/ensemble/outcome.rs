@@ -80,7 +80,9 @@ pub struct OutOfFold {
 
 /// The scores of all patches by the member that did not see each, in the order of the manifest.
 pub fn out_of_fold(trained: &[Trained], patches: &Patches) -> Vec<OutOfFold> {
-    let of = |of: &Trained| of.scored.iter().map(|&(patch, logit)| (patch, logit, of.member, of.threshold)).collect::<Vec<_>>();
+    let of = |of: &Trained| {
+        of.scored.iter().map(|&(patch, logit)| (patch, logit, of.member, of.threshold)).collect::<Vec<_>>()
+    };
     let mut rows: Vec<(usize, f64, usize, f64)> = trained.iter().flat_map(of).collect();
     rows.sort_by_key(|(patch, ..)| *patch);
     let row = |(patch, logit, member, threshold): (usize, f64, usize, f64)| OutOfFold {

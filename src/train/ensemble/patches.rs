@@ -80,7 +80,10 @@ impl Patches {
     /// Values of one channel of all patches.
     pub fn channel(&self, channel: usize) -> impl Iterator<Item = f32> {
         let area = self.side_px * self.side_px;
-        self.values.chunks(self.channels * area).flat_map(move |patch| &patch[channel * area..][..area]).map(|v| v.to_f32())
+        self.values
+            .chunks(self.channels * area)
+            .flat_map(move |patch| &patch[channel * area..][..area])
+            .map(|v| v.to_f32())
     }
 
     /// Values of one patch, before standardisation.
