@@ -102,6 +102,8 @@ pub const JP2_DECODE_CPU_S_MAX: u64 = 60;
 pub const JP2_ANSWER_WAIT_S_MAX: u64 = 300;
 /// Seconds until a process that decodes JPEG 2000 has to be ready: it needs 0.01.
 pub const JP2_GREETING_WAIT_S_MAX: u64 = 30;
+/// Bytes of the header of an NPY file: NumPy itself writes 118 and reads 10,000.
+pub const NPY_HEADER_BYTES_MAX: u64 = 10_000;
 /// Bytes of one window of pixels: 1 GiB.
 pub const WINDOW_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of an ONNX file: protobuf itself ends at 2 GiB.

@@ -1,11 +1,12 @@
 //! What the pixels of a window looked like, and whether they can be what they were taken for.
 
+use super::summary::sample_reader;
 use crate::raster::{Planes, SampleType};
 use crate::scene::{BandRadiometry, Radiometry};
 use crate::{Error, Result};
 
 /// What the pixels of a window looked like.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PixelCensus {
     /// Pixels in the window.
     pub pixels: usize,
@@ -17,6 +18,8 @@ pub struct PixelCensus {
     pub(super) below: [usize; 3],
     /// Share of the valid samples, over all bands of reflectance, that lie outside of [`PLAUSIBLE_REFLECTANCE`].
     pub(super) implausible_share: f64,
+    /// Bands that hold no number at all where the others are measured, by name.
+    pub(super) unmeasured: Vec<String>,
 }
 
 /// Reflectance before any clipping that a scene can have. Sentinel-2's clouds, snow and glint end at about 1.6, and its
@@ -53,8 +56,15 @@ impl PixelCensus {
     /// Why the pixels cannot be what they were taken for, if they cannot.
     ///
     /// # Errors
-    /// [`crate::Kind::Unsupported`] naming the scale, the offset and the remedy.
+    /// [`crate::Kind::Unsupported`] naming the bands that hold no number, or the scale, the offset and the remedy.
     pub fn check_plausible(&self, radiometry: &Radiometry) -> Result<()> {
+        if !self.unmeasured.is_empty() {
+            return Err(Error::unsupported(format!(
+                "band {} holds no number in this window (all NaN), and the other bands do: a measurement is missing, not \
+                 hidden by a cloud; give the file its band, or leave it out",
+                self.unmeasured.join(", ")
+            )));
+        }
         let ([low, high], Some(band)) = (PLAUSIBLE_REFLECTANCE, self.reference(radiometry)) else { return Ok(()) };
         if self.implausible_share <= IMPLAUSIBLE_SHARE_MAX {
             return Ok(());
@@ -111,6 +121,25 @@ pub(super) fn count_below(planes: &Planes, band: usize, valid: &[bool], side_px:
         SampleType::F32 => count(4, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(f32::from_le_bytes(b)))),
         SampleType::U8 | SampleType::F64 => [0; 3],
     }
+}
+
+/// Places of the bands without a single number in a window of which the others measure `pixels_min` pixels or more.
+/// A cloud or the edge of an orbit hides the ground in every band; what hides it in one alone is a band that nobody took.
+pub(super) fn unmeasured(planes: &Planes, nodata: &[f64], pixels_min: usize) -> Vec<usize> {
+    if !matches!(planes.sample_type, SampleType::F32 | SampleType::F64) {
+        return Vec::new();
+    }
+    let (read, size) = (sample_reader(planes.sample_type), planes.sample_type.size_bytes());
+    let samples = |band: usize| planes.band(band).chunks_exact(size).map(read);
+    let is_empty = |band: &usize| !samples(*band).any(f64::is_finite);
+    let (empty, others): (Vec<usize>, Vec<usize>) = (0..planes.bands).partition(is_empty);
+    let mut measured = vec![!others.is_empty(); planes.width * planes.height];
+    for band in others {
+        let is_number = samples(band).map(|dn| dn.is_finite() && !nodata.contains(&dn));
+        measured.iter_mut().zip(is_number).for_each(|(measured, is_number)| *measured &= is_number);
+    }
+    let pixels = measured.iter().filter(|is_measured| **is_measured).count();
+    if pixels >= pixels_min.max(1) { empty } else { Vec::new() }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Samples to network input: reflectance, clipping, standardisation and the validity mask, in one pass a band.
 
-use super::census::{PLAUSIBLE_REFLECTANCE, PixelCensus, count_below};
+use super::census::{PLAUSIBLE_REFLECTANCE, PixelCensus, count_below, unmeasured};
 use super::derive::{Derivation, Deriver};
 use crate::model::Manifest;
 use crate::model::manifest::{Band, REFLECTANCE, Source};
@@ -36,6 +36,10 @@ pub struct Preprocessing {
     is_checked: Vec<bool>,
     /// Bands that are read and are no channel themselves.
     unfed: Vec<usize>,
+    /// Names of the bands that are read.
+    names: Vec<String>,
+    /// Valid pixels without which a window abstains.
+    pixels_min: usize,
     tile_px: usize,
 }
 
@@ -89,6 +93,8 @@ impl Preprocessing {
             is_checked: sources.iter().map(|source| is_checked(source, manifest)).collect(),
             unfed: (0..sources.len()).filter(|place| !is_fed(place)).collect(),
             channels,
+            pixels_min: (manifest.minimum_valid_share * f64::from(manifest.tile_px).powi(2)).ceil() as usize,
+            names: sources.into_iter().map(|source| source.name).collect(),
             tile_px: manifest.tile_px as usize,
         }
     }
@@ -121,6 +127,10 @@ impl Preprocessing {
         let reference = self.is_checked.iter().position(|is_checked| *is_checked);
         let mut census = PixelCensus { pixels: planes.width * planes.height, reference, ..PixelCensus::default() };
         census.valid = valid.iter().filter(|&&is_valid| is_valid).count();
+        if census.valid == 0 {
+            let bands = unmeasured(planes, &radiometry.nodata, self.pixels_min);
+            census.unmeasured = bands.into_iter().filter_map(|band| self.names.get(band).cloned()).collect();
+        }
         let checked = self.is_checked.iter().filter(|is_checked| **is_checked).count();
         if census.valid > 0 && checked > 0 {
             // A sample may be implausible where another band has no data.

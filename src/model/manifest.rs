@@ -279,13 +279,14 @@ impl Manifest {
         }
     }
 
+    /// Whether a channel is reflectance: by its unit, without one if it is a band of the file.
+    pub fn is_reflectance(&self, band: &Band) -> bool {
+        self.units.get(&band.name).map_or(band.expression.is_none(), |unit| unit == REFLECTANCE)
+    }
+
     /// The range that a channel is clipped to before it is standardised.
     pub fn clip_of(&self, band: &Band) -> Option<[f32; 2]> {
-        let is_reflectance = match self.units.get(&band.name) {
-            Some(unit) => unit == REFLECTANCE,
-            None => band.expression.is_none(),
-        };
-        self.clip.filter(|_| is_reflectance)
+        self.clip.filter(|_| self.is_reflectance(band))
     }
 
     /// For every class whether it is ignored.

@@ -121,7 +121,7 @@ impl Scene {
             )));
         }
         let mut opener = layers::Opener::new(&options.read);
-        let layers::Chosen { stack, bands, header, names, is_other_resolution } =
+        let layers::Chosen { stack, bands, header, names, is_mixed, is_other_resolution } =
             layers::choose(&product, manifest, options.resolution_m, &mut opener)?;
         refuse_mask(&header)?;
         let declared: Vec<Statement> =
@@ -132,7 +132,11 @@ impl Scene {
         }
         let is_other = has_other_pixels(stack.frame().geo.as_ref(), manifest, options.resolution_m)?;
         let mut radiometry = Radiometry::resolve(&header, &bands.indices, &declared, &name, &options.dn, manifest)?;
-        radiometry.add_nodata(&product.special_dn);
+        if is_mixed {
+            radiometry.nodata.clear();
+        } else {
+            radiometry.add_nodata(&product.special_dn);
+        }
         let facts = options.table.as_ref().map(|table| table.facts(path)).unwrap_or_default();
         let stated_by_hand = facts.cloud_cover_percent.or(options.cloud_cover_percent);
         let clouds = match stated_by_hand {
