@@ -7,7 +7,7 @@ use super::logging::TileBar;
 use s2infer::infer::engine::{self, Device, Engine};
 use s2infer::labelled::{Labelled, MapOutcome, Outcome, predict, predict_maps};
 use s2infer::model::Model;
-use s2infer::model::manifest::{Head, Tta};
+use s2infer::model::manifest::Tta;
 use s2infer::output::signal;
 use s2infer::pipeline::{Input, Job, Thresholds};
 use s2infer::scene::SceneOptions;
@@ -90,10 +90,7 @@ impl<'a> Scoring<'a> {
             readers: threads,
             inputs,
             engine,
-            thresholds: match model.manifest.head {
-                Head::Binary => Thresholds::Fixed(0.5),
-                _ => Thresholds::ArgMax,
-            },
+            thresholds: Thresholds::usual(&model.manifest),
             scene: self.scene.clone(),
             clouds: None,
             tta,
