@@ -2,6 +2,7 @@
 //!
 //! Everything here is pure: bytes, dates and numbers in, decisions out.
 
+mod fixed;
 mod profile;
 mod resolve;
 mod shift;
