@@ -4,6 +4,10 @@
 use crate::model::Prefilter;
 use crate::model::manifest::GATE_STATISTICS;
 
+/// What [`statistics`] are of a channel, in their order.
+pub const STATISTICS: [&str; GATE_STATISTICS] =
+    ["mean", "standard deviation", "minimum", "lower quartile", "median", "upper quartile", "maximum"];
+
 /// Seven numbers a channel, channel by channel: mean, standard deviation (with the number of pixels as divisor), minimum,
 /// lower quartile, median, upper quartile and maximum of the valid pixels of `input`, the network's standardised input
 /// `[channels, pixels]`. Quartiles lie between the two nearest pixels in proportion (`numpy.quantile`'s default). NaN where

@@ -60,6 +60,12 @@ fn read(node: &NodeProto) -> Result<Trees> {
         Some(b"LOGISTIC") => true,
         Some(other) => return Err(unknown("post_transform", &String::from_utf8_lossy(other), "NONE or LOGISTIC")),
     };
+    if kind == "target" && is_logistic {
+        return Err(Error::refused(
+            "post_transform is LOGISTIC, which ONNX Runtime leaves out for one target and others do not; export NONE, \
+             or a TreeEnsembleClassifier",
+        ));
+    }
     let is_positive = leaves.values().all(|value| *value >= 0.0);
     if kind == "class" && column == Column::Only && is_logistic && is_positive {
         // ONNX Runtime takes such sums for probabilities, and the operator's description does not.
