@@ -12,25 +12,28 @@ use super::tongue::{self, Footprint};
 use crate::simulate::random::{Span, log_uniform, uniform};
 
 /// How often a patch has one of each, and again one more.
-const OLD_SLIDE: f32 = 0.42;
-const GULLY: f32 = 0.3;
-const REGROWTH: f32 = 0.08;
-const CLEAR_CUT: f32 = 0.2;
-const ROAD: f32 = 0.15;
-const RIVER_MOVED: f32 = 0.35;
-/// Length of slides in pixels, and their width for a length: `factor × length^0.7`.
+const OLD_SLIDE: f32 = 0.16;
+const GULLY: f32 = 0.08;
+const REGROWTH: f32 = 0.04;
+const CLEAR_CUT: f32 = 0.1;
+const ROAD: f32 = 0.08;
+const RIVER_MOVED: f32 = 0.25;
+/// Length of slides in pixels, uniform in the logarithm to this power, so that large ones are more; and their width for a
+/// length: `factor × length^0.75`.
 const LENGTH_PX: Span = [3.0, 40.0];
-const WIDTH_FACTOR: Span = [0.35, 0.8];
-const WIDTH_EXPONENT: f32 = 0.7;
+const LENGTH_POWER: f32 = 0.6;
+const WIDTH_FACTOR: Span = [0.45, 0.95];
+const WIDTH_EXPONENT: f32 = 0.75;
 /// Side of clear-cuts in pixels.
 const CLEAR_CUT_PX: Span = [4.0, 18.0];
 /// Share of the ground that a slide lays bare, and an old one still does.
-const BARE: Span = [0.55, 1.0];
+const BARE: Span = [0.65, 1.0];
 const STILL_BARE: Span = [0.25, 1.0];
 
 /// Where a slide comes down, or would.
 pub fn slide(terrain: &Terrain, land: &Land, rng: &mut impl RngExt) -> Footprint {
-    let length_px = log_uniform(LENGTH_PX, rng);
+    let [shortest, longest] = LENGTH_PX;
+    let length_px = shortest * (longest / shortest).powf(rng.random::<f32>().powf(LENGTH_POWER));
     let line = tongue::fall_line(terrain, land, length_px, rng);
     tongue::footprint(&line, log_uniform(WIDTH_FACTOR, rng) * length_px.powf(WIDTH_EXPONENT), rng)
 }
@@ -44,7 +47,7 @@ pub fn lay_slide(land: &mut Land, footprint: &Footprint, matter: &Matter, rng: &
 /// The rubble of one slide: lighter or darker, rougher or smoother than others.
 pub fn rubble(region: &Region, palette: &Palette, rng: &mut impl RngExt) -> Matter {
     let typical = palette.matter(Cover::Debris);
-    let [vv, vh] = [uniform([-1.5, 1.5], rng), uniform([-1.0, 1.0], rng)];
+    let [vv, vh] = [uniform([-2.0, 2.5], rng), uniform([-1.5, 1.0], rng)];
     let gain = [vv, vv + vh].map(|db| 10f32.powf(db / 10.0));
     Matter {
         colour: debris(region, uniform([0.0, 0.6], rng), rng),
@@ -73,7 +76,7 @@ pub fn lay_others(land: &mut Land, terrain: &Terrain, region: &Region, palette: 
     while rng.random::<f32>() < ROAD {
         road(land, terrain, palette, rng);
     }
-    if terrain.floor_px >= 3.0 && rng.random::<f32>() < RIVER_MOVED {
+    if terrain.has_river() && rng.random::<f32>() < RIVER_MOVED {
         river_moved(land, terrain, palette, rng);
     }
 }

@@ -61,14 +61,14 @@ const GAMMA_NOUGHT_DB: [[f32; 3]; COVERS] = [
     [-12.5, -20.5, 1.5],
     [-19.0, -27.0, 0.0],
     [-11.5, -18.5, 0.0],
-    [-9.5, -17.5, 1.5],
+    [-10.0, -18.5, 1.5],
 ];
 /// What wet snow is below dry, and leafless trees below green ones, in dB.
 const WET_SNOW_DB: f32 = -4.5;
 const LEAFLESS_DB: f32 = -0.8;
 /// Deviations of a site's covers from the usual, and of a date's from the site's, in dB.
 const SITE_SPREAD_DB: f32 = 1.0;
-const DATE_SPREAD_DB: f32 = 0.45;
+const DATE_SPREAD_DB: f32 = 0.3;
 /// Share by which wet soil is darker.
 const WETNESS: f32 = 0.4;
 

@@ -22,6 +22,8 @@ const SLOPE: f32 = 4.4;
 const AXIS_PX: [f32; 2] = [-24.0, 70.0];
 const FLOOR_PX: [f32; 2] = [1.5, 10.0];
 const BEND_PX: f32 = 5.0;
+/// Half the width of floors that have a river, in pixels.
+const RIVER_FLOOR_PX: f32 = 5.5;
 /// Pixels that a shadow is followed for.
 const SHADOW_PX: usize = 32;
 
@@ -62,6 +64,11 @@ impl Terrain {
             from_axis.iter().zip(&hills.values).map(|(d, hill)| flank(*d) + scale * rough(*d) * hill).collect();
         let from_axis_px = (0..SIDE * SIDE).map(|pixel| from_axis[wide(pixel)].abs()).collect();
         Self { height, from_axis_px, floor_px }
+    }
+
+    /// Whether a river runs along the axis.
+    pub fn has_river(&self) -> bool {
+        self.floor_px > RIVER_FLOOR_PX
     }
 
     /// Height at a pixel of the patch in pixels.
