@@ -201,7 +201,7 @@ fn an_array_cut_anywhere_or_with_any_byte_of_its_header_changed_is_an_error_or_p
         assert!(open(&path).is_err(), "{length} bytes were read");
     }
     let mut read = 0;
-    for (at, value) in (0..128).flat_map(|at| (0..=255u8).step_by(5).map(move |value| (at, value))) {
+    for (at, value) in (0..128).flat_map(|at| (0..=255u8).step_by(17).map(move |value| (at, value))) {
         let mut bytes = whole.clone();
         bytes[at] = value;
         std::fs::write(&path, &bytes).unwrap();
@@ -212,5 +212,5 @@ fn an_array_cut_anywhere_or_with_any_byte_of_its_header_changed_is_an_error_or_p
             read += 1;
         }
     }
-    assert!(read < 2000, "{read} of 6,656 damaged headers were read");
+    assert!(read < 600, "{read} of 2,048 damaged headers were read");
 }
