@@ -95,7 +95,8 @@ impl Seal {
     }
 }
 
-/// Noise as the network is fed it, of reflectance or within two standard deviations of a channel of another unit, and what the engine makes of it: the same in a batch as row by row.
+/// Noise as the network is fed it, of reflectance or within two standard deviations of a channel of another unit, and what
+/// the engine makes of it: the same in a batch as row by row.
 fn golden(engine: &dyn Engine, model: &Model) -> Result<Golden> {
     let manifest = &model.manifest;
     let (bands, side) = (manifest.bands.len(), manifest.tile_px as usize);

@@ -61,7 +61,7 @@ impl PixelCensus {
         if !self.unmeasured.is_empty() {
             return Err(Error::unsupported(format!(
                 "band {} holds no number in this window (all NaN), and the other bands do: a measurement is missing, not \
-                 hidden by a cloud; give the file its band, or leave it out",
+                 hidden by a cloud; put it into the file, or leave the file out",
                 self.unmeasured.join(", ")
             )));
         }

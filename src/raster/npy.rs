@@ -189,7 +189,13 @@ impl<'a> Parser<'a> {
 
     /// A text in quotes of either kind; a list, which a structured dtype has in its place, is none.
     fn quoted(&mut self) -> Result<&'a str, String> {
-        let quote = if self.take("'") { '\'' } else if self.take("\"") { '"' } else { '\0' };
+        let quote = if self.take("'") {
+            '\''
+        } else if self.take("\"") {
+            '"'
+        } else {
+            '\0'
+        };
         let Some((text, rest)) = self.rest.split_once(quote).filter(|_| quote != '\0') else {
             return Err(format!("expected a text in quotes{}", self.place()));
         };

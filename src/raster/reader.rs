@@ -50,7 +50,10 @@ impl Raster {
         let magic_bytes = (MAGIC_BYTES as u64).min(source.length()) as usize;
         let start = source.bytes(0, magic_bytes, &mut scratch)?;
         let format = magic::format_of(start).ok_or_else(|| {
-            Error::malformed(format!("neither TIFF nor JPEG nor PNG nor JPEG 2000 nor NPY, but {}", magic::describe(start)))
+            Error::malformed(format!(
+                "neither TIFF nor JPEG nor PNG nor JPEG 2000 nor NPY, but {}",
+                magic::describe(start)
+            ))
         })?;
         let (mut header, grid, pixels) = match format {
             Format::Tiff | Format::BigTiff => {

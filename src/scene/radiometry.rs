@@ -73,8 +73,8 @@ impl Statement {
 
 impl Radiometry {
     /// Resolves scale and offset of each band that the model reads. One of another unit than reflectance is worth what the
-    /// file says of it, else its samples as they are: DN flags, baselines and defaults are about reflectance. `declared` is what a product's metadata says of them, one
-    /// entry for each of `indices`, or nothing for a single file.
+    /// file says of it, else its samples as they are: DN flags, baselines and defaults are about reflectance. `declared` is
+    /// what a product's metadata says of them, one entry for each of `indices`, or nothing for a single file.
     ///
     /// # Errors
     /// [`crate::Kind::Unsupported`] where two sources contradict each other, or nothing states a scale for the
