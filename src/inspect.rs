@@ -133,6 +133,7 @@ fn format_name(format: Format) -> &'static str {
         Format::Tiff => "TIFF",
         Format::BigTiff => "BigTIFF",
         Format::Jpeg => "JPEG",
+        Format::Npy => "NPY",
         Format::Png => "PNG",
         Format::Jpeg2000 => "JPEG 2000",
     }

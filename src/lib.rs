@@ -11,11 +11,11 @@
 //!
 //! | room | what it does |
 //! | --- | --- |
-//! | [`raster`] | TIFF, JPEG 2000, JPEG and PNG, here or at an address: validated headers, windows of raw samples, geo keys, the memory map; files on one grid |
+//! | [`raster`] | TIFF, JPEG 2000, JPEG, PNG and NPY, here or at an address: validated headers, windows of raw samples, geo keys, the memory map; files on one grid |
 //! | [`scene`] | tiles and products: bands by name, reflectance, validity, date, season, the clouds of every window |
 //! | [`model`] | model folders: manifest, hashes, graph scan, golden batch, the built-in model; other people's models |
 //! | [`onnx`] | writing ONNX graphs and changing them |
-//! | [`infer`] | windows, preprocessing, test-time augmentation, engines, heads, blending |
+//! | [`infer`] | windows, preprocessing, derived channels, test-time augmentation, engines, heads, blending |
 //! | [`decide`] | threshold profiles, shift selection, the rule, sites |
 //! | [`output`] | one file per format, maps, pictures, atomic writes, the resume journal, the run record |
 //! | [`pipeline`] | the only room where all the others meet; it sequences and computes nothing |

@@ -102,6 +102,8 @@ pub const JP2_DECODE_CPU_S_MAX: u64 = 60;
 pub const JP2_ANSWER_WAIT_S_MAX: u64 = 300;
 /// Seconds until a process that decodes JPEG 2000 has to be ready: it needs 0.01.
 pub const JP2_GREETING_WAIT_S_MAX: u64 = 30;
+/// Bytes of the header of an NPY file: NumPy itself writes 118 and reads 10,000.
+pub const NPY_HEADER_BYTES_MAX: u64 = 10_000;
 /// Bytes of one window of pixels: 1 GiB.
 pub const WINDOW_BYTES_MAX: u64 = 1 << 30;
 /// Bytes of an ONNX file: protobuf itself ends at 2 GiB.
@@ -144,6 +146,12 @@ pub const TRAINING_BYTES_MAX: u64 = 32 << 30;
 pub const MODEL_TILE_PX_MAX: u32 = 1 << 13;
 /// Bands of a model's input.
 pub const MODEL_BANDS_MAX: usize = 256;
+/// Bytes of the expression of a derived channel.
+pub const EXPRESSION_BYTES_MAX: usize = 1024;
+/// Depth of its parentheses, signs and functions.
+pub const EXPRESSION_DEPTH_MAX: usize = 32;
+/// Its numbers, bands and operators together: each costs a pass over the pixels.
+pub const EXPRESSION_STEPS_MAX: usize = 128;
 /// Classes of a model.
 pub const MODEL_CLASSES_MAX: usize = 4096;
 /// Files a manifest may list.

@@ -55,12 +55,14 @@ fn manifest_of(name: &str, head: Head, classes: &[&str]) -> Manifest {
         standard_deviation: 0.02,
         training: None,
         substitutes: Vec::new(),
+        expression: None,
     };
     Manifest {
         name: name.into(),
         head,
         classes: classes.iter().map(|class| (*class).to_owned()).collect(),
         bands: ["B04", "B03", "B02"].map(band).into(),
+        units: Default::default(),
         tile_px: SIDE as u32,
         tta: Tta::D4,
         ..manifest()

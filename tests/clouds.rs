@@ -29,6 +29,7 @@ fn write_sky_model(folder: &Path, side: usize, classes: [&str; 2]) {
         standard_deviation: 0.1,
         training: None,
         substitutes: Vec::new(),
+        expression: None,
     });
     let manifest = Manifest {
         name: "skies".into(),

@@ -489,6 +489,8 @@ def seeds(path):
     colour.convert("L").save(os.path.join(path, "d.jpg"))
     for name, mode in (("e.png", "RGB"), ("f.png", "L"), ("g.png", "RGBA"), ("h.png", "P")):
         colour.convert(mode).save(os.path.join(path, name))
+    for number, dtype in enumerate(("u1", "<i2", ">f4", "<f8")):
+        np.save(os.path.join(path, f"i{number}.npy"), pixels("uint8", 3, 19, 23, 1).astype(dtype))
     folder.close()
 
 

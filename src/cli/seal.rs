@@ -95,7 +95,8 @@ impl Seal {
     }
 }
 
-/// Noise of reflectance as the network is fed it, and what the engine makes of it: the same in a batch as row by row.
+/// Noise as the network is fed it, of reflectance or within two standard deviations of a channel of another unit, and what
+/// the engine makes of it: the same in a batch as row by row.
 fn golden(engine: &dyn Engine, model: &Model) -> Result<Golden> {
     let manifest = &model.manifest;
     let (bands, side) = (manifest.bands.len(), manifest.tile_px as usize);
@@ -103,7 +104,11 @@ fn golden(engine: &dyn Engine, model: &Model) -> Result<Golden> {
     let mut input = Array4::zeros((WINDOWS, bands, side, side));
     for (band, mut plane) in manifest.bands.iter().cycle().zip(input.exact_chunks_mut((1, 1, side, side))) {
         plane.map_inplace(|value| {
-            *value = (REFLECTANCE_MAX * random.random::<f32>() - band.mean) / band.standard_deviation;
+            let noise = random.random::<f32>();
+            *value = match manifest.is_reflectance(band) {
+                true => (REFLECTANCE_MAX * noise - band.mean) / band.standard_deviation,
+                false => 4.0 * noise - 2.0,
+            };
         });
     }
     let run = |input: Array4<f32>| -> Result<ArrayD<f32>> {

@@ -2,6 +2,8 @@
 
 pub mod augment;
 pub mod blend;
+pub mod census;
+mod derive;
 pub mod engine;
 pub mod head;
 pub mod preprocess;

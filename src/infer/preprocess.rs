@@ -1,18 +1,28 @@
 //! Samples to network input: reflectance, clipping, standardisation and the validity mask, in one pass a band.
 
+use super::census::{PLAUSIBLE_REFLECTANCE, PixelCensus, count_below, unmeasured};
+use super::derive::{Derivation, Deriver};
 use crate::model::Manifest;
+use crate::model::manifest::{Band, REFLECTANCE, Source};
 use crate::raster::{Planes, SampleType};
 use crate::scene::{BandRadiometry, Radiometry};
-use crate::{Error, Result};
 
 /// The version of this file's arithmetic, which a manifest must ask for.
 pub const PREPROCESSING_VERSION: &str = "1";
 
-/// What a threshold profile is bound to: the version, and a hash of every number between a sample and a score.
+/// What a threshold profile is bound to: the version, and a hash of everything between a sample and a score.
 pub fn preprocessing_id(manifest: &Manifest) -> String {
     let bands: Vec<_> = manifest.bands.iter().map(|band| (&band.name, band.mean, band.standard_deviation)).collect();
-    let numbers =
+    let mut numbers =
         serde_json::json!([bands, manifest.clip, manifest.temperature, manifest.tile_px, manifest.dn_defaults]);
+    let expressions: Vec<_> =
+        manifest.bands.iter().map(|band| band.expression.as_ref().map(ToString::to_string)).collect();
+    // Of a manifest that states neither, the id is that of the versions that knew neither.
+    if let Some(list) = numbers.as_array_mut()
+        && (expressions.iter().any(Option::is_some) || !manifest.units.is_empty())
+    {
+        list.push(serde_json::json!([expressions, manifest.units]));
+    }
     let hash = crate::model::sha256(numbers.to_string().as_bytes());
     format!("{}-{}", manifest.preprocessing_version, &hash[..12])
 }
@@ -20,109 +30,79 @@ pub fn preprocessing_id(manifest: &Manifest) -> String {
 /// What preprocessing needs of a manifest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preprocessing {
-    /// Mean and standard deviation of reflectance per band.
-    scaling: Vec<(f64, f64)>,
-    clip: Option<(f64, f64)>,
+    /// The network's channels.
+    channels: Vec<Channel>,
+    /// For every band that is read whether its samples are held against plausible reflectance.
+    is_checked: Vec<bool>,
+    /// Bands that are read and are no channel themselves.
+    unfed: Vec<usize>,
+    /// Names of the bands that are read.
+    names: Vec<String>,
+    /// Valid pixels without which a window abstains.
+    pixels_min: usize,
     tile_px: usize,
 }
 
-/// What the pixels of a window looked like.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct PixelCensus {
-    /// Pixels in the window.
-    pub pixels: usize,
-    /// Pixels valid in every band.
-    pub valid: usize,
-    /// Samples of the first band below each of [`OFFSET_CHECK_DN`], among the valid.
-    below: [usize; 3],
-    /// Share of the valid samples, over all bands, that lie outside of [`PLAUSIBLE_REFLECTANCE`].
-    implausible_share: f64,
+/// One channel: what it is made of and how it is standardised.
+#[derive(Debug, Clone, PartialEq)]
+struct Channel {
+    origin: Origin,
+    scaling: Scaling,
 }
 
-/// Reflectance before any clipping that a scene can have. Sentinel-2's clouds, snow and glint end at about 1.6, and its
-/// products store nothing below -0.1: beyond these lie DN that were taken for reflectance, wrong scales and offsets, and
-/// nodata values that nothing states.
-pub const PLAUSIBLE_REFLECTANCE: [f64; 2] = [-0.2, 2.0];
-/// A window with a larger share of implausible samples is an error; a smaller one may be glint or damaged pixels.
-const IMPLAUSIBLE_SHARE_MAX: f64 = 0.1;
-
-/// A 1st percentile between the last two is where an unremoved offset of +1000 puts dark ground. With the offset still in
-/// them, few samples lie below the first: reflectance is seldom under -0.01.
-const OFFSET_CHECK_DN: [f64; 3] = [900.0, 950.0, 1300.0];
-/// Fewer valid pixels than this say nothing about a 1st percentile.
-const OFFSET_CHECK_PIXELS_MIN: usize = 400;
-
-/// How the pixels of a window go with the offset that is stated or assumed of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OffsetHint {
-    /// Nothing speaks against it.
-    Fits,
-    /// The 1st percentile of the first band sits just above 1,000 DN, as it does where the offset of baseline 04.00 is still
-    /// in the samples, and none is to be removed.
-    NotRemoved,
-    /// Most of the ground would reflect less than nothing once the offset is removed.
-    RemovedBefore,
+#[derive(Debug, Clone, PartialEq)]
+enum Origin {
+    /// A band that is read, by its place.
+    Source(usize),
+    /// Arithmetic over such bands.
+    Derived(Derivation),
 }
 
-impl PixelCensus {
-    /// Share of valid pixels of a window that should have `expected` pixels.
-    pub fn valid_share(&self, expected: usize) -> f64 {
-        self.valid as f64 / expected.max(1) as f64
-    }
+/// network input = (clip(value) − mean) / deviation
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scaling {
+    pub(super) mean: f64,
+    pub(super) deviation: f64,
+    pub(super) clip: Option<(f64, f64)>,
+}
 
-    /// Why the pixels cannot be what they were taken for, if they cannot.
-    ///
-    /// # Errors
-    /// [`crate::Kind::Unsupported`] naming the scale, the offset and the remedy.
-    pub fn check_plausible(&self, radiometry: &Radiometry) -> Result<()> {
-        let ([low, high], Some(band)) = (PLAUSIBLE_REFLECTANCE, radiometry.bands.first()) else { return Ok(()) };
-        if self.implausible_share <= IMPLAUSIBLE_SHARE_MAX {
-            return Ok(());
-        }
-        Err(Error::unsupported(format!(
-            "{:.0} % of the samples lie outside of {low} to {high}, and no reflectance does: scale {} and offset {} DN \
-             ({}) do not fit these pixels; give --dn-scale and --dn-offset (and --dn-force where the file states them), \
-             or state the file's nodata value in the file",
-            100.0 * self.implausible_share,
-            band.dn_scale,
-            band.dn_offset,
-            radiometry.source
-        )))
-    }
-
-    /// What the pixels say of the offset that was added to them; nothing where there are too few, or none of dark ground.
-    pub fn offset_hint(&self, radiometry: &Radiometry) -> Option<OffsetHint> {
-        let [negative, dark, dim] = self.below;
-        let hundredth = self.valid / 100;
-        if !radiometry.is_offset_checked || self.valid < OFFSET_CHECK_PIXELS_MIN || dim <= hundredth {
-            return None;
-        }
-        let is_added = radiometry.bands.first()?.dn_offset < 0.0;
-        Some(match is_added {
-            false if dark <= hundredth => OffsetHint::NotRemoved,
-            true if negative > self.valid / 2 => OffsetHint::RemovedBefore,
-            _ => OffsetHint::Fits,
-        })
-    }
+impl Scaling {
+    /// The value as it is.
+    const NONE: Self = Self { mean: 0.0, deviation: 1.0, clip: None };
 }
 
 impl Preprocessing {
     /// Takes what it needs from a manifest.
     pub fn new(manifest: &Manifest) -> Self {
+        let sources = manifest.sources();
+        let place = |name: &str| sources.iter().position(|source| source.name == name).unwrap_or_default();
+        let channel = |band: &Band| Channel {
+            origin: match &band.expression {
+                None => Origin::Source(place(&band.name)),
+                Some(expression) => Origin::Derived(Derivation::new(expression, place)),
+            },
+            scaling: Scaling {
+                mean: f64::from(band.mean),
+                deviation: f64::from(band.standard_deviation),
+                clip: manifest.clip_of(band).map(|[low, high]| (f64::from(low), f64::from(high))),
+            },
+        };
+        let channels: Vec<Channel> = manifest.bands.iter().map(channel).collect();
+        let is_fed = |place: &usize| channels.iter().any(|channel| channel.origin == Origin::Source(*place));
         Self {
-            scaling: manifest
-                .bands
-                .iter()
-                .map(|band| (f64::from(band.mean), f64::from(band.standard_deviation)))
-                .collect(),
-            clip: manifest.clip.map(|[low, high]| (f64::from(low), f64::from(high))),
+            is_checked: sources.iter().map(|source| is_checked(source, manifest)).collect(),
+            unfed: (0..sources.len()).filter(|place| !is_fed(place)).collect(),
+            channels,
+            pixels_min: (manifest.minimum_valid_share * f64::from(manifest.tile_px).powi(2)).ceil() as usize,
+            names: sources.into_iter().map(|source| source.name).collect(),
             tile_px: manifest.tile_px as usize,
         }
     }
 
-    /// Fills `input`, `[bands, tile_px, tile_px]`, and `valid`, `[tile_px, tile_px]`, from the samples of a window
-    /// that is at most that large; what lies beyond the window is invalid. An invalid pixel is 0 in every band of
-    /// `input`, which is the band's mean reflectance.
+    /// Fills `input`, `[channels, tile_px, tile_px]`, and `valid`, `[tile_px, tile_px]`, from the samples of a window
+    /// that is at most that large; what lies beyond the window is invalid. A pixel is valid where every band that is read
+    /// holds a number that is not nodata, and every derived channel comes out finite. An invalid pixel is 0 in every
+    /// channel of `input`, which is the channel's mean.
     pub fn apply(
         &self,
         planes: &Planes,
@@ -138,14 +118,23 @@ impl Preprocessing {
             self.mask_beyond(planes, valid);
         }
         let mut implausible = 0;
-        for (band, target) in input.chunks_exact_mut(area).enumerate() {
-            implausible += self.band(planes, band, radiometry, target, valid);
+        for (channel, target) in self.channels.iter().zip(input.chunks_exact_mut(area)) {
+            if let Origin::Source(place) = channel.origin {
+                implausible += self.band(planes, place, channel.scaling, radiometry, target, valid);
+            }
         }
-        let mut census = PixelCensus { pixels: planes.width * planes.height, ..PixelCensus::default() };
+        implausible += self.derive(planes, radiometry, input, valid);
+        let reference = self.is_checked.iter().position(|is_checked| *is_checked);
+        let mut census = PixelCensus { pixels: planes.width * planes.height, reference, ..PixelCensus::default() };
         census.valid = valid.iter().filter(|&&is_valid| is_valid).count();
-        if census.valid > 0 {
+        if census.valid == 0 {
+            let bands = unmeasured(planes, &radiometry.nodata, self.pixels_min);
+            census.unmeasured = bands.into_iter().filter_map(|band| self.names.get(band).cloned()).collect();
+        }
+        let checked = self.is_checked.iter().filter(|is_checked| **is_checked).count();
+        if census.valid > 0 && checked > 0 {
             // A sample may be implausible where another band has no data.
-            census.implausible_share = (implausible as f64 / (planes.bands * census.valid) as f64).min(1.0);
+            census.implausible_share = (implausible as f64 / (checked * census.valid) as f64).min(1.0);
         }
         if census.valid < area {
             for target in input.chunks_exact_mut(area) {
@@ -155,10 +144,27 @@ impl Preprocessing {
                     .for_each(|(value, &is_valid)| *value = if is_valid { *value } else { 0.0 });
             }
         }
-        if radiometry.is_offset_checked {
-            census.below = self.count_below(planes, valid);
+        if let Some(reference) = reference.filter(|_| radiometry.is_offset_checked) {
+            census.below = count_below(planes, reference, valid, self.tile_px);
         }
         census
+    }
+
+    /// Fills the derived channels, and looks at the bands that only they take; gives the number of implausible samples.
+    fn derive(&self, planes: &Planes, radiometry: &Radiometry, input: &mut [f32], valid: &mut [bool]) -> usize {
+        let derived = self.channels.iter().enumerate().filter_map(|(place, channel)| match &channel.origin {
+            Origin::Derived(derivation) => Some((place, derivation, channel.scaling)),
+            Origin::Source(_) => None,
+        });
+        let derived: Vec<_> = derived.collect();
+        if derived.is_empty() {
+            return 0;
+        }
+        let mut unfed = vec![0.0; self.tile_px * self.tile_px];
+        let look = |place: &usize| self.band(planes, *place, Scaling::NONE, radiometry, &mut unfed, valid);
+        let implausible = self.unfed.iter().map(look).sum();
+        Deriver::new(planes, radiometry, self.tile_px).fill(&derived, input, valid);
+        implausible
     }
 
     fn mask_beyond(&self, planes: &Planes, valid: &mut [bool]) {
@@ -168,30 +174,29 @@ impl Preprocessing {
         }
     }
 
-    /// Fills one band and gives the number of its implausible samples.
+    /// Fills one channel from a band and gives the number of the band's implausible samples.
     fn band(
         &self,
         planes: &Planes,
-        band: usize,
+        place: usize,
+        scaling: Scaling,
         radiometry: &Radiometry,
         target: &mut [f32],
         valid: &mut [bool],
     ) -> usize {
-        let samples = planes.band(band);
-        let (mean, deviation) = self.scaling[band];
-        let BandRadiometry { dn_scale, dn_offset } = radiometry.bands[band];
+        let samples = planes.band(place);
+        let Scaling { mean, deviation, clip } = scaling;
+        let BandRadiometry { dn_scale, dn_offset } = radiometry.bands[place];
         // ((DN + offset)·scale − mean) / deviation, as one multiplication and one addition.
         let [least, most] = PLAUSIBLE_REFLECTANCE;
         let standardised = |reflectance: f64| ((reflectance - mean) / deviation) as f32;
-        // A model whose own mean is no reflectance takes something else, decibels for one.
-        let is_reflectance = (least..=most).contains(&mean);
         let line = Line {
             gain: dn_scale / deviation,
             bias: (dn_offset * dn_scale - mean) / deviation,
-            least: if is_reflectance { standardised(least) } else { f32::NEG_INFINITY },
-            most: if is_reflectance { standardised(most) } else { f32::INFINITY },
-            low: self.clip.map_or(f64::NEG_INFINITY, |(low, _)| (low - mean) / deviation) as f32,
-            high: self.clip.map_or(f64::INFINITY, |(_, high)| (high - mean) / deviation) as f32,
+            least: if self.is_checked[place] { standardised(least) } else { f32::NEG_INFINITY },
+            most: if self.is_checked[place] { standardised(most) } else { f32::INFINITY },
+            low: clip.map_or(f64::NEG_INFINITY, |(low, _)| (low - mean) / deviation) as f32,
+            high: clip.map_or(f64::INFINITY, |(_, high)| (high - mean) / deviation) as f32,
         };
         let convert = |samples: &[u8], target: &mut [f32], valid: &mut [bool]| match planes.sample_type {
             SampleType::U8 => line.fast(samples, target, valid, &radiometry.nodata, |[byte]: [u8; 1]| f32::from(byte)),
@@ -220,29 +225,17 @@ impl Preprocessing {
         };
         samples.chunks_exact(row_bytes).zip(rows).map(convert_row).sum()
     }
+}
 
-    /// Valid samples of the first band below each of [`OFFSET_CHECK_DN`].
-    fn count_below(&self, planes: &Planes, valid: &[bool]) -> [usize; 3] {
-        let count = |size: usize, read: fn(&[u8]) -> f64| {
-            let mut below = [0; 3];
-            let rows = planes.band(0).chunks_exact((planes.width * size).max(1)).zip(valid.chunks_exact(self.tile_px));
-            for (samples, valid) in rows {
-                for (bytes, _) in samples.chunks_exact(size).zip(valid).filter(|(_, is_valid)| **is_valid) {
-                    let dn = read(bytes);
-                    below.iter_mut().zip(OFFSET_CHECK_DN).for_each(|(below, bound)| *below += usize::from(dn < bound));
-                }
-            }
-            below
-        };
-        match planes.sample_type {
-            SampleType::U16 => count(2, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(u16::from_le_bytes(b)))),
-            SampleType::I16 => count(2, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(i16::from_le_bytes(b)))),
-            SampleType::U32 => count(4, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(u32::from_le_bytes(b)))),
-            SampleType::I32 => count(4, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(i32::from_le_bytes(b)))),
-            SampleType::F32 => count(4, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(f32::from_le_bytes(b)))),
-            SampleType::U8 | SampleType::F64 => [0; 3],
-        }
+/// Whether the samples of a band are held against plausible reflectance: its unit says so, where it is stated. Where none
+/// is, a model whose own mean of the band is no reflectance takes something else, decibels for one.
+fn is_checked(source: &Source, manifest: &Manifest) -> bool {
+    if let Some(unit) = manifest.units.get(&source.name) {
+        return unit == REFLECTANCE;
     }
+    let [least, most] = PLAUSIBLE_REFLECTANCE;
+    let channel = manifest.bands.iter().find(|band| band.name == source.name);
+    channel.is_none_or(|band| (least..=most).contains(&f64::from(band.mean)))
 }
 
 /// network input = DN · gain + bias, clipped to low ..= high; plausible from least to most.
@@ -308,126 +301,4 @@ impl Line {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::manifest::tests_support::one_band;
-
-    fn radiometry(dn_offset: f64, nodata: &[f64]) -> Radiometry {
-        Radiometry {
-            bands: vec![BandRadiometry { dn_scale: 1e-4, dn_offset }],
-            nodata: nodata.to_vec(),
-            source: "file".into(),
-            is_offset_assumed: true,
-            is_offset_checked: true,
-        }
-    }
-
-    fn run(samples: &[f64], sample_type: SampleType, clip: Option<[f32; 2]>, nodata: &[f64]) -> (Vec<f32>, Vec<bool>) {
-        let bytes = samples
-            .iter()
-            .flat_map(|&value| match sample_type {
-                SampleType::U16 => (value as u16).to_le_bytes().to_vec(),
-                SampleType::I32 => (value as i32).to_le_bytes().to_vec(),
-                SampleType::F32 => (value as f32).to_le_bytes().to_vec(),
-                _ => value.to_le_bytes().to_vec(),
-            })
-            .collect();
-        let planes = Planes { sample_type, bands: 1, width: samples.len(), height: 1, bytes };
-        let manifest = Manifest { tile_px: samples.len() as u32, clip, ..one_band() };
-        let side = samples.len();
-        let (mut input, mut valid) = (vec![9.0; side * side], vec![true; side * side]);
-        Preprocessing::new(&manifest).apply(&planes, &radiometry(-1000.0, nodata), &mut input, &mut valid);
-        (input[..side].to_vec(), valid[..side].to_vec())
-    }
-
-    #[test]
-    fn reflectance_is_standardised_after_the_offset_and_nodata_before_it() {
-        for sample_type in [SampleType::U16, SampleType::I32, SampleType::F32, SampleType::F64] {
-            let (input, valid) = run(&[0.0, 1000.0, 2000.0, 2500.0], sample_type, None, &[0.0]);
-            assert_eq!(valid, [false, true, true, true]);
-            for (value, expected) in input.iter().zip([0.0, -2.0, 0.0, 1.0]) {
-                assert!((value - expected).abs() < 1e-5, "{sample_type:?}: {input:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn reflectance_is_clipped_before_it_is_standardised() {
-        let (input, _) = run(&[500.0, 9000.0], SampleType::U16, Some([0.0, 0.275]), &[0.0]);
-        assert!((input[0] + 2.0).abs() < 1e-5 && (input[1] - 3.5).abs() < 1e-5, "{input:?}");
-    }
-
-    #[test]
-    fn nan_and_infinity_are_invalid_never_a_number() {
-        for sample_type in [SampleType::F32, SampleType::F64] {
-            let samples = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 2000.0];
-            let (input, valid) = run(&samples, sample_type, Some([0.0, 0.275]), &[]);
-            assert_eq!(valid, [false, false, false, true]);
-            assert_eq!(input[..3], [0.0; 3]);
-        }
-    }
-
-    #[test]
-    fn what_lies_beyond_a_small_window_is_invalid() {
-        let planes =
-            Planes { sample_type: SampleType::U16, bands: 1, width: 2, height: 1, bytes: vec![0xd0, 7, 0xd0, 7] };
-        let manifest = Manifest { tile_px: 3, ..one_band() };
-        let (mut input, mut valid) = (vec![9.0; 9], vec![false; 9]);
-        let census = Preprocessing::new(&manifest).apply(&planes, &radiometry(0.0, &[0.0]), &mut input, &mut valid);
-        assert_eq!(valid, [true, true, false, false, false, false, false, false, false]);
-        assert!((input[0] - 2.0).abs() < 1e-5 && input[2..].iter().all(|&value| value == 0.0));
-        assert_eq!((census.pixels, census.valid), (2, 2));
-    }
-
-    #[test]
-    fn dn_taken_for_reflectance_and_unstated_nodata_are_implausible_and_saturated_clouds_are_not() {
-        let check = |samples: [f32; 10], nodata: &[f64]| {
-            let bytes = samples.iter().flat_map(|value| value.to_le_bytes()).collect();
-            let planes = Planes { sample_type: SampleType::F32, bands: 1, width: 10, height: 1, bytes };
-            let reflectance = BandRadiometry { dn_scale: 1.0, dn_offset: 0.0 };
-            let radiometry = Radiometry { bands: vec![reflectance], ..radiometry(0.0, nodata) };
-            // Clipped at 0.275, so that nothing of it is left in the network's input.
-            let manifest = Manifest { tile_px: 10, clip: Some([0.0, 0.275]), ..one_band() };
-            let (mut input, mut valid) = (vec![0.0; 100], vec![true; 100]);
-            Preprocessing::new(&manifest)
-                .apply(&planes, &radiometry, &mut input, &mut valid)
-                .check_plausible(&radiometry)
-        };
-        assert!(check([1200.0; 10], &[]).unwrap_err().to_string().contains("--dn-scale"));
-        assert!(check([1.6; 10], &[]).is_ok() && check([-0.1; 10], &[]).is_ok());
-        let with_border = |width: usize| std::array::from_fn(|index| if index < width { -9999.0 } else { 0.1 });
-        assert!(check(with_border(1), &[]).is_ok());
-        assert!(check(with_border(3), &[]).unwrap_err().to_string().contains("30 %"));
-        assert!(check(with_border(3), &[-9999.0]).is_ok(), "a stated nodata value is nothing to wonder at");
-    }
-
-    #[test]
-    fn models_of_other_quantities_are_not_held_to_reflectance() {
-        let band = crate::model::manifest::Band { mean: -12.0, standard_deviation: 5.0, ..one_band().bands[0].clone() };
-        let manifest = Manifest { tile_px: 1, clip: None, bands: vec![band], ..one_band() };
-        let decibels =
-            Radiometry { bands: vec![BandRadiometry { dn_scale: 1.0, dn_offset: 0.0 }], ..radiometry(0.0, &[]) };
-        let bytes = (-17.0f32).to_le_bytes().to_vec();
-        let planes = Planes { sample_type: SampleType::F32, bands: 1, width: 1, height: 1, bytes };
-        let (mut input, mut valid) = (vec![0.0], vec![true]);
-        let census = Preprocessing::new(&manifest).apply(&planes, &decibels, &mut input, &mut valid);
-        assert_eq!(input, [-1.0]);
-        assert!(census.check_plausible(&decibels).is_ok());
-    }
-
-    #[test]
-    fn dark_ground_speaks_for_or_against_the_offset_that_is_stated() {
-        let hint = |low: u16, dn_offset: f64| {
-            let bytes = (0..64 * 64u32).flat_map(|pixel| (low + (pixel % 500) as u16).to_le_bytes()).collect();
-            let planes = Planes { sample_type: SampleType::U16, bands: 1, width: 64, height: 64, bytes };
-            let (mut input, mut valid) = (vec![0.0; 4096], vec![true; 4096]);
-            let radiometry = radiometry(dn_offset, &[0.0]);
-            Preprocessing::new(&one_band()).apply(&planes, &radiometry, &mut input, &mut valid).offset_hint(&radiometry)
-        };
-        assert_eq!(hint(1010, 0.0), Some(OffsetHint::NotRemoved));
-        assert_eq!(hint(200, 0.0), Some(OffsetHint::Fits));
-        assert_eq!(hint(1800, 0.0), None, "bright ground says nothing");
-        assert_eq!(hint(1010, -1000.0), Some(OffsetHint::Fits));
-        assert_eq!(hint(200, -1000.0), Some(OffsetHint::RemovedBefore));
-    }
-}
+mod tests;

@@ -39,14 +39,16 @@ pub struct Thumbnail {
     pub sums: Vec<[f32; 4]>,
 }
 
-/// The model's bands that make a picture: true colour where it has them, else its first band in grey.
+/// The bands that make a picture, among those that the model reads: true colour where it has them, else the first in
+/// grey.
 pub fn picture_bands(manifest: &Manifest) -> [usize; 3] {
     true_colour(manifest).unwrap_or([0; 3])
 }
 
-/// The model's red, green and blue band.
+/// Red, green and blue among the bands that the model reads.
 pub fn true_colour(manifest: &Manifest) -> Option<[usize; 3]> {
-    let place = |name| manifest.bands.iter().position(|band| band.name == name);
+    let sources = manifest.sources();
+    let place = |name| sources.iter().position(|source| source.name == name);
     let [red, green, blue] = TRUE_COLOUR.map(place);
     Some([red?, green?, blue?])
 }

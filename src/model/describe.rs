@@ -11,14 +11,21 @@ pub fn describe(model: &Model) -> Value {
         .bands
         .iter()
         .map(|band| {
-            json!({
+            let mut described = json!({
                 "name": band.name,
                 "mean": decimal(band.mean),
                 "standard_deviation": decimal(band.standard_deviation),
                 "training": band.training.map(|t| {
                     json!({"p02": decimal(t.p02), "median": decimal(t.median), "p98": decimal(t.p98)})
                 }),
-            })
+            });
+            if let Some(expression) = &band.expression {
+                described["expression"] = json!(expression.to_string());
+            }
+            if let Some(unit) = m.units.get(&band.name) {
+                described["unit"] = json!(unit);
+            }
+            described
         })
         .collect();
     let size = m.assets.iter().find(|asset| asset.role == Role::Model).map(|asset| asset.size);

@@ -9,6 +9,7 @@ pub(super) use item::ItemAsset;
 pub(super) use validate::canonical_band;
 
 use super::assets::Asset;
+use super::expression::Expression;
 
 /// What a model's output tensor means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -68,12 +69,12 @@ pub struct TrainingStatistics {
     pub p98: f32,
 }
 
-/// One input band: its name and how its reflectance is standardised.
+/// One channel of the network's input: a band of the file, or derived from bands, and how it is standardised.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Band {
-    /// `B04`
+    /// `B04`; of a derived channel its own name, `NDVI`.
     pub name: String,
-    /// Mean reflectance: network input = (clip(reflectance) − mean) / standard_deviation.
+    /// Mean reflectance (or of what else the channel holds): network input = (clip(reflectance) − mean) / standard_deviation.
     pub mean: f32,
     /// Standard deviation of reflectance, > 0.
     pub standard_deviation: f32,
@@ -81,6 +82,23 @@ pub struct Band {
     pub training: Option<TrainingStatistics>,
     /// Bands that stand in for this one, best first, where a product lacks it.
     pub substitutes: Vec<String>,
+    /// How a derived channel follows from the file's bands; `None`: the channel is one of them.
+    pub expression: Option<Expression>,
+}
+
+/// The unit of what a manifest says nothing else of.
+pub const REFLECTANCE: &str = "reflectance";
+
+/// A band that is read from a file: a channel of the network, or a name in the expression of one, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// `B04`
+    pub name: String,
+    /// Bands that stand in for this one, best first, where a product lacks it.
+    pub substitutes: Vec<String>,
+    /// Whether its samples become reflectance by scale and offset. Those of another unit are taken as they are, unless
+    /// the file itself states a scale of the band.
+    pub is_reflectance: bool,
 }
 
 /// What a network is computed in. Scores differ from precision to precision, so a threshold profile is bound to one.
@@ -161,8 +179,11 @@ pub struct Manifest {
     pub name: String,
     /// Architecture (`mlm:architecture`).
     pub architecture: String,
-    /// Input bands in channel order; never empty.
+    /// The network's channels in order; never empty. The file's bands that they need are [`Manifest::sources`].
     pub bands: Vec<Band>,
+    /// Units of channels and sources by name, where stated: `dB`, `1`. A band of the file without one is reflectance; a
+    /// derived channel without one is a plain number.
+    pub units: std::collections::BTreeMap<String, String>,
     /// Input height and width in pixels (equal).
     pub tile_px: u32,
     /// Precision that is computed in. Part of what a profile is bound to.
@@ -180,7 +201,7 @@ pub struct Manifest {
     pub tta: Tta,
     /// Logits are divided by this before the score; 1 where the model was not temperature-scaled.
     pub temperature: f32,
-    /// Reflectance is clipped to this range before it is standardised.
+    /// Reflectance is clipped to this range before it is standardised; channels of other units are not.
     /// An invalid pixel becomes the band's mean: network input 0.
     pub clip: Option<[f32; 2]>,
     /// Below this share of valid pixels a window abstains.
@@ -212,6 +233,40 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// The file's bands that are read, in reading order: as the channels name them first, a derived one by its expression.
+    /// Without derived channels these are the channels.
+    pub fn sources(&self) -> Vec<Source> {
+        let mut sources: Vec<Source> = Vec::new();
+        for band in &self.bands {
+            let own = std::slice::from_ref(&band.name);
+            for name in band.expression.as_ref().map_or(own, Expression::names) {
+                if sources.iter().all(|source| source.name != *name) {
+                    sources.push(self.source(name));
+                }
+            }
+        }
+        sources
+    }
+
+    fn source(&self, name: &str) -> Source {
+        let channel = self.bands.iter().find(|band| band.name == name);
+        Source {
+            name: name.to_owned(),
+            substitutes: channel.map(|band| band.substitutes.clone()).unwrap_or_default(),
+            is_reflectance: self.units.get(name).is_none_or(|unit| unit == REFLECTANCE),
+        }
+    }
+
+    /// Whether a channel is reflectance: by its unit, without one if it is a band of the file.
+    pub fn is_reflectance(&self, band: &Band) -> bool {
+        self.units.get(&band.name).map_or(band.expression.is_none(), |unit| unit == REFLECTANCE)
+    }
+
+    /// The range that a channel is clipped to before it is standardised.
+    pub fn clip_of(&self, band: &Band) -> Option<[f32; 2]> {
+        self.clip.filter(|_| self.is_reflectance(band))
+    }
+
     /// For every class whether it is ignored.
     pub fn ignored(&self) -> Vec<bool> {
         self.classes.iter().map(|class| self.ignored_classes.contains(class)).collect()
@@ -234,7 +289,9 @@ pub(crate) mod tests_support {
                 standard_deviation: 0.05,
                 training: None,
                 substitutes: Vec::new(),
+                expression: None,
             }],
+            units: Default::default(),
             tile_px: 64,
             precision: Precision::Fp32,
             classes: vec!["negative".into(), "positive".into()],

@@ -4,6 +4,7 @@
 mod assets;
 mod built_in;
 mod describe;
+pub mod expression;
 mod files;
 pub mod foreign;
 mod golden;
@@ -14,6 +15,7 @@ mod seal;
 
 pub use assets::{Asset, Role, sha256};
 pub use describe::describe;
+pub use expression::Expression;
 pub use golden::{check_golden, write_golden};
 pub use graph::Facts;
 pub use manifest::Manifest;

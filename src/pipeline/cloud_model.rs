@@ -111,7 +111,7 @@ impl CloudStage {
         let mut options = job.scene.clone();
         if scene.bands.source == BandSource::ModelOrder {
             // Nothing names the file's bands: what the run takes them for holds here too.
-            options.bands = Some(job.model.manifest.bands.iter().map(|band| band.name.clone()).collect());
+            options.bands = Some(job.model.manifest.sources().into_iter().map(|source| source.name).collect());
         }
         let named = |error: Error| {
             let error = error.without_context(path.display());

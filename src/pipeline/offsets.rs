@@ -1,6 +1,6 @@
 //! Tiles whose pixels contradict the offset that is stated or assumed of them.
 
-use crate::infer::preprocess::OffsetHint;
+use crate::infer::census::OffsetHint;
 use crate::scene::Radiometry;
 
 /// What windows say of the tile at hand, and the tiles of which most windows spoke against the offset.

@@ -7,7 +7,7 @@ use super::timers::Watch;
 use super::{Shared, Stage, feed};
 use crate::Result;
 use crate::decide::Resolution;
-use crate::infer::preprocess::PixelCensus;
+use crate::infer::census::PixelCensus;
 use crate::infer::summary::WindowSummary;
 use crate::infer::thumbnail::Thumbnail;
 use crate::output::shrink;

@@ -17,6 +17,7 @@ pub(super) fn format_of(magic: &[u8]) -> Option<Format> {
         [0xff, 0xd8, 0xff, ..] => Some(Format::Jpeg),
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Format::Png),
         [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => Some(Format::Jpeg2000),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => Some(Format::Npy),
         _ => None,
     }
 }
@@ -32,7 +33,7 @@ pub(super) fn describe(magic: &[u8]) -> &'static str {
     }
 }
 
-/// Whether `path` is a regular file that begins like a TIFF, BigTIFF, JPEG, PNG or JPEG 2000; for walks through folders.
+/// Whether `path` is a regular file that begins like a TIFF, BigTIFF, JPEG, PNG, JPEG 2000 or NPY; for walks through folders.
 /// What cannot be opened does not look like a raster. Never blocks.
 pub fn looks_like_raster(path: &Path) -> bool {
     let mut magic = [0; MAGIC_BYTES];

@@ -15,6 +15,7 @@ mod jp2;
 mod jpeg;
 mod magic;
 mod map;
+mod npy;
 mod patch;
 mod png;
 mod reader;

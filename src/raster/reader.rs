@@ -6,6 +6,7 @@ use super::cache::ChunkCache;
 use super::grid::{Grid, Part, Rows, Take};
 use super::jp2::{self, Jp2};
 use super::magic::{self, MAGIC_BYTES};
+use super::npy;
 use super::patch::Patch;
 use super::remote;
 use super::source::{ReadOptions, Source};
@@ -25,7 +26,7 @@ pub struct Raster {
 }
 
 enum Pixels {
-    Tiff(Chunks),
+    Chunks(Chunks),
     Patch(Patch),
     Jp2(Jp2),
 }
@@ -49,12 +50,19 @@ impl Raster {
         let magic_bytes = (MAGIC_BYTES as u64).min(source.length()) as usize;
         let start = source.bytes(0, magic_bytes, &mut scratch)?;
         let format = magic::format_of(start).ok_or_else(|| {
-            Error::malformed(format!("neither TIFF nor JPEG nor PNG nor JPEG 2000, but {}", magic::describe(start)))
+            Error::malformed(format!(
+                "neither TIFF nor JPEG nor PNG nor JPEG 2000 nor NPY, but {}",
+                magic::describe(start)
+            ))
         })?;
         let (mut header, grid, pixels) = match format {
             Format::Tiff | Format::BigTiff => {
                 let (header, grid, chunks) = tiff::open(&source, format)?;
-                (header, grid, Pixels::Tiff(chunks))
+                (header, grid, Pixels::Chunks(chunks))
+            }
+            Format::Npy => {
+                let (header, grid, chunks) = npy::open(&source)?;
+                (header, grid, Pixels::Chunks(chunks))
             }
             Format::Jpeg | Format::Png => {
                 let (header, grid, patch) = Patch::open(&source, format)?;
@@ -101,11 +109,11 @@ impl Raster {
     /// Hands the rows of one part of a chunk to `take`, from the cache if `keep` says that it is in use.
     fn with_rows(&self, part: Part, keep: bool, take: &mut Take<'_>) -> Result<()> {
         let decode = || match &self.pixels {
-            Pixels::Tiff(chunks) => chunks.decode(&self.source, &self.grid, part.chunk),
+            Pixels::Chunks(chunks) => chunks.decode(&self.source, &self.grid, part.chunk),
             Pixels::Patch(patch) => patch.decode(&self.source),
             Pixels::Jp2(jp2) => jp2.decode(&self.source, &self.grid, part.chunk),
         };
-        if let Pixels::Tiff(chunks) = &self.pixels
+        if let Pixels::Chunks(chunks) = &self.pixels
             && chunks.are_stored_raw()
         {
             return chunks.with_raw_rows(&self.source, &self.grid, part, take);

@@ -175,7 +175,25 @@ pub struct Stack {
     frame: Frame,
     layers: Vec<Layer>,
     sample_type: SampleType,
-    nodata: Vec<f64>,
+    nodata: Nodata,
+}
+
+/// Samples that mean "no data".
+#[derive(Debug)]
+enum Nodata {
+    /// The same in every layer; they stay as they are.
+    Common(Vec<f64>),
+    /// By layer; they become NaN.
+    Own(Vec<Vec<f64>>),
+}
+
+impl Nodata {
+    fn of(&self, layer: usize) -> &[f64] {
+        match self {
+            Self::Common(values) => values,
+            Self::Own(lists) => lists.get(layer).map_or(&[], Vec::as_slice),
+        }
+    }
 }
 
 impl Stack {
@@ -189,7 +207,20 @@ impl Stack {
         let native = first.raster.header().sample_type;
         let is_native = |layer: &Layer| layer.is_native() && layer.raster.header().sample_type == native;
         let sample_type = if layers.iter().all(is_native) { native } else { SampleType::F32 };
-        Ok(Self { frame, layers, sample_type, nodata })
+        Ok(Self { frame, layers, sample_type, nodata: Nodata::Common(nodata) })
+    }
+
+    /// Puts layers of different quantities together, each with the samples that mean "no data" in it: 0 is none in
+    /// reflectance and a number in decibels. All samples are `float32`, and what means "no data" is NaN.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`] without layers.
+    pub fn mixed(frame: Frame, layers: Vec<(Layer, Vec<f64>)>) -> Result<Self> {
+        let (layers, nodata): (Vec<_>, Vec<_>) = layers.into_iter().unzip();
+        if layers.is_empty() {
+            return Err(Error::usage("a scene without bands"));
+        }
+        Ok(Self { frame, layers, sample_type: SampleType::F32, nodata: Nodata::Own(nodata) })
     }
 
     /// The grid.
@@ -214,9 +245,14 @@ impl Stack {
         for (&band, plane) in bands.iter().zip(planes.bytes.chunks_exact_mut(plane_bytes)) {
             let layer =
                 self.layers.get(band).ok_or_else(|| Error::usage(format!("band index {band} of a scene of fewer")))?;
-            if self.sample_type == SampleType::F32 && !(layer.is_native() && self.is_float(layer)) {
+            let (nodata, is_blanked) = (self.nodata.of(band), matches!(self.nodata, Nodata::Own(_)));
+            if self.sample_type == SampleType::F32 && (is_blanked || !(layer.is_native() && self.is_float(layer))) {
                 samples.resize(pixels, 0.0);
-                layer.read(window, &self.nodata, &mut scratch, &mut samples)?;
+                layer.read(window, nodata, &mut scratch, &mut samples)?;
+                if is_blanked {
+                    let blank = samples.iter_mut().filter(|sample| nodata.contains(&f64::from(**sample)));
+                    blank.for_each(|sample| *sample = f32::NAN);
+                }
                 let bytes = plane.as_chunks_mut::<4>().0.iter_mut();
                 bytes.zip(&samples).for_each(|(bytes, sample)| *bytes = sample.to_le_bytes());
             } else {

@@ -16,6 +16,8 @@ pub enum Format {
     Png,
     /// JPEG 2000: a JP2 file or a bare codestream.
     Jpeg2000,
+    /// An array as NumPy saves it.
+    Npy,
 }
 
 /// The type of one sample.

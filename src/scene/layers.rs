@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::product::{Entry, Product, Role};
 use super::{BandSource, Bands, canonical_band};
 use crate::model::Manifest;
-use crate::raster::{BandInfo, Frame, Header, Kernel, Layer, Raster, ReadOptions, Stack};
+use crate::raster::{BandInfo, Frame, Header, Kernel, Layer, Raster, ReadOptions, SampleType, Stack};
 use crate::{Error, Result};
 
 /// Metres of a pixel of Sentinel-2's bands as they are measured.
@@ -52,6 +52,8 @@ pub(super) struct Chosen {
     pub(super) header: Header,
     /// The names under which the product knows the bands, in the model's order.
     pub(super) names: Vec<String>,
+    /// Whether samples that mean "no data" are NaN already, since those of one band are numbers in another.
+    pub(super) is_mixed: bool,
     /// Whether the grid is coarser or finer than the finest of the bands is measured.
     pub(super) is_other_resolution: bool,
 }
@@ -67,12 +69,13 @@ pub(super) fn choose(
     resolution_m: Option<u32>,
     opener: &mut Opener<'_>,
 ) -> Result<Chosen> {
-    let needed: Vec<String> = manifest.bands.iter().map(|band| canonical_band(&band.name)).collect();
+    let sources = manifest.sources();
+    let needed: Vec<String> = sources.iter().map(|source| canonical_band(&source.name)).collect();
     let finest = needed.iter().filter_map(|band| native_m(band)).min();
     let grid_m = resolution_m.or(finest);
     let mut chosen: Vec<&Entry> = Vec::new();
     let mut missing = Vec::new();
-    for (band, spec) in needed.iter().zip(&manifest.bands) {
+    for (band, spec) in needed.iter().zip(&sources) {
         let names = std::iter::once(band.as_str()).chain(spec.substitutes.iter().map(String::as_str));
         match names.filter_map(|name| file_of(product, name, grid_m)).next() {
             Some(entry) => chosen.push(entry),
@@ -96,7 +99,7 @@ pub(super) fn choose(
     }
     let frame = frame(product, &chosen, &rasters, grid_m, resolution_m)?;
     let is_other_resolution = finest.is_some() && grid_m != finest;
-    stack(product, &chosen, rasters, frame).map(|chosen| Chosen { is_other_resolution, ..chosen })
+    stack(product, manifest, &chosen, rasters, frame).map(|chosen| Chosen { is_other_resolution, ..chosen })
 }
 
 /// The file of a band that gives the grid's pixels best: of its own size, else the coarsest of the finer ones, else the
@@ -204,19 +207,34 @@ fn geocoding(product: &Product, entry: &Entry) -> Option<crate::raster::Geo> {
     product.geocoding.iter().find(|(metres, _)| *metres == size).map(|(_, geo)| geo.clone())
 }
 
-fn stack(product: &Product, chosen: &[&Entry], rasters: Vec<Arc<Raster>>, frame: Frame) -> Result<Chosen> {
-    let Some(first) = rasters.first().cloned() else { return Err(Error::usage("a scene without bands")) };
+fn stack(
+    product: &Product,
+    manifest: &Manifest,
+    chosen: &[&Entry],
+    rasters: Vec<Arc<Raster>>,
+    frame: Frame,
+) -> Result<Chosen> {
+    let is_reflectance: Vec<bool> = manifest.sources().iter().map(|source| source.is_reflectance).collect();
+    let is_mixed = is_reflectance.contains(&false);
+    let first = rasters.iter().zip(&is_reflectance).find(|(_, is_reflectance)| **is_reflectance);
+    let Some(first) = first.map(|(raster, _)| raster).or(rasters.first()).cloned() else {
+        return Err(Error::usage("a scene without bands"));
+    };
     let nodata: Vec<f64> = match &product.special_dn[..] {
         [] => first.header().nodata.into_iter().collect(),
         special => special.to_vec(),
     };
     let (mut layers, mut infos, mut names) = (Vec::new(), Vec::new(), Vec::new());
-    for (entry, raster) in chosen.iter().zip(rasters) {
+    for ((entry, raster), is_reflectance) in chosen.iter().zip(rasters).zip(is_reflectance) {
         let name = entry.role.band().unwrap_or_default().to_owned();
         let own = raster.header();
-        if own.sample_type != first.header().sample_type {
+        if is_mixed {
+            check_mixable(entry, own.sample_type)?;
+        }
+        if is_reflectance && own.sample_type != first.header().sample_type {
             return Err(Error::unsupported(format!(
-                "{} holds {} samples, the first band {}",
+                "{} holds {} samples, the first band {}; a band that is no reflectance needs its unit in the model's \
+                 manifest (s2infer:inference.units)",
                 entry.location.text(),
                 own.sample_type.name(),
                 first.header().sample_type.name()
@@ -236,15 +254,42 @@ fn stack(product: &Product, chosen: &[&Entry], rasters: Vec<Arc<Raster>>, frame:
                 stated.transform
             )));
         }
+        let own_nodata = match is_reflectance {
+            true => reflectance_nodata(&nodata, own, manifest),
+            false => own.nodata.into_iter().collect(),
+        };
         let layer = Layer::fit(raster, 0, geo.as_ref(), &frame, Kernel::Linear);
-        layers.push(layer.map_err(|error| error.context(entry.location.text()))?);
+        layers.push((layer.map_err(|error| error.context(entry.location.text()))?, own_nodata));
     }
     let mut header = first.header().clone();
     (header.width, header.height, header.geo) = (frame.width, frame.height, frame.geo.clone());
     header.bands = infos;
-    header.nodata = nodata.first().copied();
+    header.nodata = nodata.first().copied().filter(|_| !is_mixed);
     let bands = Bands { indices: (0..layers.len()).collect(), source: BandSource::FileNames };
-    Ok(Chosen { stack: Stack::new(frame, layers, nodata)?, bands, header, names, is_other_resolution: false })
+    let stack = match is_mixed {
+        true => Stack::mixed(frame, layers)?,
+        false => Stack::new(frame, layers.into_iter().map(|(layer, _)| layer).collect(), nodata)?,
+    };
+    Ok(Chosen { stack, bands, header, names, is_mixed, is_other_resolution: false })
+}
+
+/// What means "no data" in a band of reflectance that is stacked with other quantities: what it would be without them.
+fn reflectance_nodata(common: &[f64], own: &Header, manifest: &Manifest) -> Vec<f64> {
+    let default = manifest.dn_defaults.get(own.sample_type.name()).and_then(|default| default.nodata);
+    common.iter().copied().chain(default).collect()
+}
+
+/// Bands of several quantities meet as float32, which must hold every sample.
+fn check_mixable(entry: &Entry, sample_type: SampleType) -> Result<()> {
+    match sample_type {
+        SampleType::U8 | SampleType::U16 | SampleType::I16 | SampleType::F32 => Ok(()),
+        SampleType::U32 | SampleType::I32 | SampleType::F64 => Err(Error::unsupported(format!(
+            "{} holds {} samples, and bands of reflectance and other units are put together as float32; convert it: \
+             gdal_translate -ot Float32",
+            entry.location.text(),
+            sample_type.name()
+        ))),
+    }
 }
 
 /// The finest file of a role, as a layer of classes on a grid.

@@ -50,9 +50,9 @@ pub struct SceneOptions {
 pub struct Scene {
     /// The pixels.
     pub image: Image,
-    /// The model's bands in the image.
+    /// The bands that the model reads, in the image.
     pub bands: Bands,
-    /// What a sample of each of the model's bands is worth.
+    /// What a sample of each of these bands is worth.
     pub radiometry: Radiometry,
     /// Acquisition date, if anything states it.
     pub date: Option<Date>,
@@ -85,7 +85,8 @@ impl Scene {
         let raster = Raster::open(path, &options.read)?;
         let header = raster.header();
         refuse_mask(header)?;
-        let names: Vec<&str> = manifest.bands.iter().map(|band| band.name.as_str()).collect();
+        let sources = manifest.sources();
+        let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
         let bands = Bands::resolve(header, options.bands.as_deref(), &names)?;
         let name = ProductName::of(path);
         let radiometry = Radiometry::resolve(header, &bands.indices, &[], &name, &options.dn, manifest)?;
@@ -120,7 +121,7 @@ impl Scene {
             )));
         }
         let mut opener = layers::Opener::new(&options.read);
-        let layers::Chosen { stack, bands, header, names, is_other_resolution } =
+        let layers::Chosen { stack, bands, header, names, is_mixed, is_other_resolution } =
             layers::choose(&product, manifest, options.resolution_m, &mut opener)?;
         refuse_mask(&header)?;
         let declared: Vec<Statement> =
@@ -131,7 +132,11 @@ impl Scene {
         }
         let is_other = has_other_pixels(stack.frame().geo.as_ref(), manifest, options.resolution_m)?;
         let mut radiometry = Radiometry::resolve(&header, &bands.indices, &declared, &name, &options.dn, manifest)?;
-        radiometry.add_nodata(&product.special_dn);
+        if is_mixed {
+            radiometry.nodata.clear();
+        } else {
+            radiometry.add_nodata(&product.special_dn);
+        }
         let facts = options.table.as_ref().map(|table| table.facts(path)).unwrap_or_default();
         let stated_by_hand = facts.cloud_cover_percent.or(options.cloud_cover_percent);
         let clouds = match stated_by_hand {

@@ -30,7 +30,7 @@ pub struct DnFlags {
     pub force: bool,
 }
 
-/// What a sample of one band is worth: reflectance = (DN + `dn_offset`) × `dn_scale`.
+/// What a sample of one band is worth: reflectance (or what else the band holds) = (DN + `dn_offset`) × `dn_scale`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BandRadiometry {
     /// Reflectance of one DN.
@@ -39,10 +39,10 @@ pub struct BandRadiometry {
     pub dn_offset: f64,
 }
 
-/// The radiometry of the model's bands, in the model's order.
+/// The radiometry of the bands that a model reads, in the order of [`Manifest::sources`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Radiometry {
-    /// One entry per band of the model.
+    /// One entry a band.
     pub bands: Vec<BandRadiometry>,
     /// DN that mean "no data", before the offset; at most the file's own and the data type's.
     pub nodata: Vec<f64>,
@@ -72,8 +72,9 @@ impl Statement {
 }
 
 impl Radiometry {
-    /// Resolves scale and offset of each of the model's bands. `declared` is what a product's metadata says of them, one
-    /// entry for each of `indices`, or nothing for a single file.
+    /// Resolves scale and offset of each band that the model reads. One of another unit than reflectance is worth what the
+    /// file says of it, else its samples as they are: DN flags, baselines and defaults are about reflectance. `declared` is
+    /// what a product's metadata says of them, one entry for each of `indices`, or nothing for a single file.
     ///
     /// # Errors
     /// [`crate::Kind::Unsupported`] where two sources contradict each other, or nothing states a scale for the
@@ -97,12 +98,18 @@ impl Radiometry {
         let mut bands = Vec::with_capacity(indices.len());
         let mut sources = (None, None);
         let silent = Statement { source: "metadata", scale: None, offset: None };
+        let sources_read = manifest.sources();
         for (place, &index) in indices.iter().enumerate() {
             let metadata_says = declared.get(place).copied().unwrap_or(silent);
             let Some(info) = header.bands.get(index) else {
                 return Err(Error::unsupported(format!("band {} is not in the file", index + 1)));
             };
             let file_says = by_file(header.sample_type, info.scale, info.offset)?;
+            if !sources_read.get(place).is_none_or(|source| source.is_reflectance) {
+                let (dn_scale, dn_offset) = (file_says.scale.unwrap_or(1.0), file_says.offset.unwrap_or(0.0));
+                bands.push(BandRadiometry { dn_scale, dn_offset });
+                continue;
+            }
             let mut stated = [metadata_says, file_says, name_says, flags_say];
             if flags.force {
                 stated.rotate_right(1);
@@ -123,7 +130,7 @@ impl Radiometry {
             bands.push(BandRadiometry { dn_scale, dn_offset });
             sources = (Some(scale_source), Some(offset_source));
         }
-        let (scale_source, offset_source) = (sources.0.unwrap_or(""), sources.1.unwrap_or(""));
+        let (scale_source, offset_source) = (sources.0.unwrap_or("units"), sources.1.unwrap_or("units"));
         let source =
             if scale_source == offset_source { scale_source.into() } else { format!("{scale_source}+{offset_source}") };
         Ok(Self {

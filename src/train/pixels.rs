@@ -75,8 +75,14 @@ mod tests {
 
     #[test]
     fn statistics_are_those_of_the_values() {
-        let band =
-            Band { name: "B04".into(), mean: 0.0, standard_deviation: 1.0, training: None, substitutes: Vec::new() };
+        let band = Band {
+            name: "B04".into(),
+            mean: 0.0,
+            standard_deviation: 1.0,
+            training: None,
+            substitutes: Vec::new(),
+            expression: None,
+        };
         let values: Vec<f32> = (1..=8).map(|v| v as f32).collect();
         let of = statistics(&band, || values.iter().copied()).unwrap();
         assert_eq!(of.mean, 4.5);

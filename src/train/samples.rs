@@ -110,23 +110,22 @@ pub fn group(of: &Circumstances) -> String {
 /// The last step of preprocessing, as [`crate::infer::preprocess`] does it: clip, standardise, 0 for no data.
 #[derive(Debug, Clone)]
 pub struct Scaling {
-    clip: Option<[f32; 2]>,
-    bands: Vec<(f32, f32)>,
+    bands: Vec<(Option<[f32; 2]>, f32, f32)>,
 }
 
 impl Scaling {
     /// As the manifest says.
     pub fn of(manifest: &Manifest) -> Self {
-        let band = |band: &Band| (band.mean, 1.0 / band.standard_deviation);
-        Self { clip: manifest.clip, bands: manifest.bands.iter().map(band).collect() }
+        let band = |band: &Band| (manifest.clip_of(band), band.mean, 1.0 / band.standard_deviation);
+        Self { bands: manifest.bands.iter().map(band).collect() }
     }
 
     /// From reflectance to the network's input, in place: one patch `[bands, side, side]`.
     pub fn apply(&self, patch: &mut [f32]) {
         let plane = patch.len() / self.bands.len();
-        for (values, (mean, per_deviation)) in patch.chunks_mut(plane).zip(&self.bands) {
+        for (values, (clip, mean, per_deviation)) in patch.chunks_mut(plane).zip(&self.bands) {
             for value in values {
-                let clipped = self.clip.map_or(*value, |[low, high]| value.clamp(low, high));
+                let clipped = clip.map_or(*value, |[low, high]| value.clamp(low, high));
                 *value = if clipped.is_nan() { 0.0 } else { (clipped - mean) * per_deviation };
             }
         }

@@ -28,8 +28,10 @@ pub fn manifest() -> Manifest {
                 standard_deviation: 0.05,
                 training: None,
                 substitutes: Vec::new(),
+                expression: None,
             })
             .collect(),
+        units: Default::default(),
         tile_px: SIDE as u32,
         precision: Precision::Fp32,
         weights_storage: WeightsStorage::Fp32,

@@ -76,12 +76,14 @@ impl ModelArguments {
             standard_deviation: 1.0,
             training: None,
             substitutes: Vec::new(),
+            expression: None,
         };
         Manifest {
             item: serde_json::Value::Null,
             name: self.name.clone().unwrap_or(name),
             architecture: purpose.architecture.to_string(),
             bands: self.bands.iter().map(band).collect(),
+            units: Default::default(),
             tile_px: purpose.tile_px,
             precision: Precision::Fp32,
             weights_storage: self.weights,

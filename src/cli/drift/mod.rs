@@ -210,7 +210,7 @@ fn level(reference: &Reference, asked: Option<f64>) -> Result<f64> {
 }
 
 fn bands(model: &Model) -> Vec<String> {
-    model.manifest.bands.iter().map(|band| band.name.clone()).collect()
+    model.manifest.sources().into_iter().map(|source| source.name).collect()
 }
 
 /// Says in the log what drifted.

@@ -73,6 +73,7 @@ pub fn complete(description: Description, outline: &Outline, stated: &Stated, pa
         name: model_name(description.name.as_deref().or(path.file_stem().and_then(|stem| stem.to_str()))),
         architecture: description.architecture.clone().unwrap_or_else(|| "unknown".into()),
         bands: folded(bands, &description, scale)?,
+        units: Default::default(),
         tile_px,
         precision: outline.precision,
         weights_storage: outline.weights_storage,
@@ -127,6 +128,7 @@ fn folded(names: &[String], description: &Description, scale: &Scale) -> Result<
             standard_deviation: spread as f32,
             training: None,
             substitutes: Vec::new(),
+            expression: None,
         })
     };
     names.iter().enumerate().map(fold).collect()

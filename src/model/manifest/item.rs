@@ -16,6 +16,9 @@ pub const FILE_SCHEMA: &str = "https://stac-extensions.github.io/file/v2.1.0/sch
 /// Schema of the classification extension.
 pub const CLASSIFICATION_SCHEMA: &str = "https://stac-extensions.github.io/classification/v2.0.0/schema.json";
 
+/// What the arithmetic of [`crate::model::Expression`] is called in a band object.
+pub const EXPRESSION_FORMAT: &str = "arithmetic";
+
 /// A STAC item; what is not named here belongs to others and is left alone.
 #[derive(Debug, Deserialize)]
 pub struct Item {
@@ -71,7 +74,7 @@ pub struct Input {
 #[serde(untagged)]
 pub enum BandReference {
     Name(String),
-    Object { name: String, expression: Option<Value> },
+    Object { name: String, format: Option<String>, expression: Option<Value> },
 }
 
 #[derive(Debug, Deserialize)]
@@ -141,6 +144,8 @@ pub struct Inference {
     pub resolution_m: Option<f64>,
     #[serde(default)]
     pub pixel_threshold: Option<f32>,
+    #[serde(default)]
+    pub units: BTreeMap<String, String>,
     #[serde(default)]
     pub band_substitutes: BTreeMap<String, Vec<String>>,
     #[serde(default)]

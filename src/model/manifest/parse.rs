@@ -1,8 +1,11 @@
 //! `model.json` to [`Manifest`].
 
-use super::item::{BLOCK_SCHEMA, BandReference, Class, Input, Item, MLM_SCHEMA, Output, Scaling};
+use serde_json::Value;
+
+use super::item::{BLOCK_SCHEMA, BandReference, Class, EXPRESSION_FORMAT, Input, Item, MLM_SCHEMA, Output, Scaling};
 use super::{About, Band, Head, Manifest};
 use crate::model::assets::Asset;
+use crate::model::expression::Expression;
 use crate::{Error, Result};
 
 impl Manifest {
@@ -54,6 +57,7 @@ impl Manifest {
             name: p.name,
             architecture: p.architecture,
             bands,
+            units: block.units,
             tile_px,
             precision: block.precision,
             weights_storage: block.weights_storage,
@@ -187,18 +191,28 @@ fn bands(input: Input) -> Result<Vec<Band>> {
     for (index, reference) in input.bands.into_iter().enumerate() {
         let (name, expression) = match reference {
             BandReference::Name(name) => (name, None),
-            BandReference::Object { name, expression } => (name, expression),
+            BandReference::Object { name, format, expression } => {
+                let expression = expression.map(|value| derived(&name, format.as_deref(), &value)).transpose()?;
+                (name, expression)
+            }
         };
-        if expression.is_some() {
-            return Err(Error::refused(format!(
-                "model.json: band {name:?} is an expression, which is not supported; put it into the graph"
-            )));
-        }
         let entry = scaling.get(index).or(scaling.first()).and_then(Option::as_ref);
         let (mean, standard_deviation) = z_score(&name, entry)?;
-        bands.push(Band { name, mean, standard_deviation, training: None, substitutes: Vec::new() });
+        bands.push(Band { name, mean, standard_deviation, training: None, substitutes: Vec::new(), expression });
     }
     Ok(bands)
+}
+
+fn derived(name: &str, format: Option<&str>, value: &Value) -> Result<Expression> {
+    let text = value.as_str().filter(|_| format == Some(EXPRESSION_FORMAT)).ok_or_else(|| {
+        Error::refused(format!(
+            "model.json: band {name:?} has an expression of the format {:?}, expected {EXPRESSION_FORMAT:?} and a text \
+             such as \"(B08 - B04) / (B08 + B04)\"",
+            format.unwrap_or("null")
+        ))
+    })?;
+    Expression::parse(text)
+        .map_err(|what| Error::refused(format!("model.json: the expression {text:?} of band {name:?} {what}")))
 }
 
 fn z_score(band: &str, scaling: Option<&Scaling>) -> Result<(f32, f32)> {

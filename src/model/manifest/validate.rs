@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 
-use super::{Band, DnDefault, Head, Manifest};
+use super::{Band, DnDefault, Head, Manifest, Source};
 use crate::limits::{MODEL_ASSETS_MAX, MODEL_BANDS_MAX, MODEL_CLASSES_MAX, MODEL_TILE_PX_MAX};
 use crate::{Error, Result};
 
@@ -52,6 +52,38 @@ impl Manifest {
         for band in &self.bands {
             validate_band(band)?;
             require(seen.insert(&band.name), || format!("band {:?} is listed twice", band.name))?;
+        }
+        self.validate_sources()
+    }
+
+    fn validate_sources(&self) -> Result<()> {
+        let sources = self.sources();
+        require(sources.len() <= MODEL_BANDS_MAX, || {
+            format!("{} bands are read, at most {MODEL_BANDS_MAX} can be", sources.len())
+        })?;
+        for band in self.bands.iter().filter(|band| band.expression.is_some()) {
+            let name = &band.name;
+            require(sources.iter().all(|source| source.name != *name), || {
+                format!("an expression names {name:?}, which is derived itself; expressions name bands of the file")
+            })?;
+            require(band.substitutes.is_empty(), || format!("band_substitutes name {name:?}, which is derived"))?;
+        }
+        for Source { name, .. } in &sources {
+            validate_band_name(name)?;
+            let is_channel = self.bands.iter().any(|band| band.name == *name);
+            let is_known = is_channel || self.units.contains_key(name) || canonical_band(name).is_some();
+            require(is_known, || {
+                format!(
+                    "an expression names {name:?}, which is no band of Sentinel-2: state its unit in units, as {{{name:?}: \
+                     \"dB\"}}"
+                )
+            })?;
+        }
+        for (name, unit) in &self.units {
+            let is_used = self.bands.iter().any(|band| band.name == *name) || sources.iter().any(|s| s.name == *name);
+            require(is_used, || format!("units name {name:?}, which is neither an input nor in an expression"))?;
+            let is_plain = (1..=NAME_BYTES_MAX).contains(&unit.len()) && !unit.chars().any(char::is_control);
+            require(is_plain, || format!("the unit {unit:?} of {name:?} must be a short text"))?;
         }
         Ok(())
     }
@@ -132,8 +164,7 @@ fn is_model_name(name: &str) -> bool {
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(b))
 }
 
-fn validate_band(band: &Band) -> Result<()> {
-    let name = &band.name;
+fn validate_band_name(name: &str) -> Result<()> {
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:+".contains(&b));
     require(plain && (1..=NAME_BYTES_MAX).contains(&name.len()), || {
         format!("band name {name:?} must hold letters, digits, '-', '_', '.', ':' and '+' only")
@@ -143,6 +174,12 @@ fn validate_band(band: &Band) -> Result<()> {
     {
         return Err(refusal(format!("band {name:?} is written {canonical:?}")));
     }
+    Ok(())
+}
+
+fn validate_band(band: &Band) -> Result<()> {
+    let name = &band.name;
+    validate_band_name(name)?;
     require(band.mean.is_finite(), || format!("mean of band {name} is not finite"))?;
     require(band.standard_deviation.is_finite() && band.standard_deviation > 0.0, || {
         format!("stddev of band {name} is {}, must be above 0", band.standard_deviation)

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Number, Value, json};
 
-use super::item::{BLOCK_SCHEMA, CLASSIFICATION_SCHEMA, FILE_SCHEMA, MLM_SCHEMA};
-use super::{Head, Manifest};
+use super::item::{BLOCK_SCHEMA, CLASSIFICATION_SCHEMA, EXPRESSION_FORMAT, FILE_SCHEMA, MLM_SCHEMA};
+use super::{Band, Head, Manifest};
 use crate::model::assets::Role;
 use crate::{Error, Result};
 
@@ -88,7 +88,13 @@ impl Manifest {
     }
 
     fn input(&self) -> Result<Value> {
-        let names: Vec<&str> = self.bands.iter().map(|b| b.name.as_str()).collect();
+        let band = |band: &Band| match &band.expression {
+            None => json!(band.name),
+            Some(expression) => {
+                json!({"name": band.name, "format": EXPRESSION_FORMAT, "expression": expression.to_string()})
+            }
+        };
+        let bands: Vec<Value> = self.bands.iter().map(band).collect();
         let scaling = self
             .bands
             .iter()
@@ -96,9 +102,9 @@ impl Manifest {
             .collect::<Result<Vec<_>>>()?;
         Ok(json!({
             "name": "reflectance",
-            "bands": names,
+            "bands": bands,
             "input": {
-                "shape": [-1, names.len(), self.tile_px, self.tile_px],
+                "shape": [-1, bands.len(), self.tile_px, self.tile_px],
                 "dim_order": ["batch", "bands", "height", "width"],
                 "data_type": "float32",
             },
@@ -170,6 +176,9 @@ impl Manifest {
         }
         if let Some(threshold) = self.pixel_threshold {
             block["pixel_threshold"] = json!(short(threshold)?);
+        }
+        if !self.units.is_empty() {
+            block["units"] = json!(self.units);
         }
         let substituted = self.bands.iter().filter(|band| !band.substitutes.is_empty());
         let substitutes: BTreeMap<_, _> = substituted.map(|band| (&band.name, &band.substitutes)).collect();

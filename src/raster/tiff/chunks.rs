@@ -62,6 +62,20 @@ impl Chunks {
         })
     }
 
+    /// Chunks of `bytes` each at these offsets, stored as they are.
+    pub(in crate::raster) fn raw(offsets: Vec<u64>, bytes: u64, sample_type: SampleType, big_endian: bool) -> Self {
+        Self {
+            counts: vec![bytes; offsets.len()],
+            offsets,
+            compression: Compression::None,
+            predictor: Predictor::None,
+            bits_reversed: false,
+            big_endian,
+            tiled: false,
+            fill: fill_sample(sample_type, None),
+        }
+    }
+
     /// Whether rows can be picked from the file without decoding whole chunks.
     pub(in crate::raster) fn are_stored_raw(&self) -> bool {
         self.compression == Compression::None

@@ -14,7 +14,7 @@ use crate::{Error, Kind, Result};
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Reflectance of one band, `B04`.
+    /// One band: reflectance, `B04`, or backscatter, `VV`.
     Band(String),
     /// Scene classification of Sen2Cor (classes 0 to 11).
     SceneClassification,
@@ -172,8 +172,27 @@ pub(super) fn role_of(stem: &str) -> Option<Role> {
         return Some(Role::CloudClasses);
     }
     let of_token = |token: &&str| is_band_token(token).then(|| canonical_band(token));
-    let name = tokens.iter().rev().find_map(of_token).or_else(|| common_name(stem).map(String::from))?;
-    Some(Role::Band(name))
+    let name = tokens.iter().rev().find_map(of_token).or_else(|| common_name(stem).map(String::from));
+    name.or_else(|| radar_band(&tokens)).map(Role::Band)
+}
+
+/// Polarisations of a radar.
+const POLARISATIONS: [&str; 4] = ["VV", "VH", "HH", "HV"];
+/// What may follow one: the direction of the orbit, and that it is the change between two dates.
+const RADAR_QUALIFIERS: [&str; 3] = ["ASC", "DESC", "DIFF"];
+
+/// `VV`, or `VV_DESC_DIFF`, where a name ends so.
+fn radar_band(tokens: &[&str]) -> Option<String> {
+    let start = tokens.iter().rposition(|token| POLARISATIONS.contains(token))?;
+    let rest = tokens.get(start + 1..)?;
+    let rest = rest.split_last().filter(|(last, _)| metres(last).is_some()).map_or(rest, |(_, before)| before);
+    let is_name = rest.iter().all(|token| RADAR_QUALIFIERS.contains(token));
+    is_name.then(|| [&[tokens[start]], rest].concat().join("_"))
+}
+
+/// Whether a band of this name is a radar's.
+pub(super) fn is_radar(band: &str) -> bool {
+    band.split('_').next().is_some_and(|first| POLARISATIONS.contains(&first))
 }
 
 /// `B04`, `B8A`, `B08A`; never a bare number, nor `B4`, which numbers pieces of other things too.
@@ -223,6 +242,9 @@ mod tests {
         assert_eq!(of("IMG_DATA/S2A_OPER_MSI_L1C_T32TQR_B12.jp2"), band("B12", None));
         assert_eq!(of("R20m/B8A.jp2"), band("B8A", Some(20)));
         assert_eq!(of("swir16.tif"), band("B11", None));
+        assert_eq!(of("S1A_IW_GRDH_1SDV_20171221T064238_29SND_56_35_VV.tif"), band("VV", None));
+        assert_eq!(of("patch_vh_desc_diff_10m.tif"), band("VH_DESC_DIFF", Some(10)));
+        assert_eq!(of("VV_20200101_quicklook.tif"), None);
         assert_eq!(of("IMG_DATA/S2A_USER_SCL_L2A_T32TQR_60m.jp2"), Some((Role::SceneClassification, Some(60))));
         assert_eq!(of("QI_DATA/MSK_CLDPRB_20m.jp2"), Some((Role::CloudProbability, Some(20))));
         assert_eq!(of("QI_DATA/L2A_T34VFJ_20170823T094031_CLD_20m.jp2"), Some((Role::CloudProbability, Some(20))));

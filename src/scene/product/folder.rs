@@ -13,7 +13,8 @@ use crate::scene::parse_date;
 /// Folders that hold the bands of one resolution.
 const RESOLUTIONS: [&str; 3] = ["R10m", "R20m", "R60m"];
 
-/// Whether the files of a folder are the bands of one scene: at least two bands, all names alike but for the band.
+/// Whether the files of a folder are the bands of one scene: at least two bands, all names alike but for the band. The
+/// files of a radar scene may lie beside those of an optical one, each with names of their own.
 pub(super) fn is_scene(path: &Path) -> bool {
     let bands: BTreeSet<String> =
         entries(path).iter().filter_map(|entry| entry.role.band().map(String::from)).collect();
@@ -23,16 +24,16 @@ pub(super) fn is_scene(path: &Path) -> bool {
 /// The bands of the scene in a folder; none where its files are of several. A folder of a hundred thousand tiles is told
 /// by the names of two.
 fn entries(path: &Path) -> Vec<Entry> {
-    let mut prefixes = BTreeSet::new();
+    let mut prefixes = [BTreeSet::new(), BTreeSet::new()];
     let mut found = Vec::new();
     let folders = std::iter::once(path.to_owned()).chain(RESOLUTIONS.iter().map(|name| path.join(name)));
     for file in folders.flat_map(|folder| list(&folder)) {
         let Ok(within) = file.strip_prefix(path) else { continue };
         let Some(entry) = files::entry(within, || Location::File(file.clone())) else { continue };
-        if entry.role.band().is_some() {
-            prefixes.insert(prefix(&file));
+        if let Some(band) = entry.role.band() {
+            prefixes[usize::from(files::is_radar(band))].insert(prefix(&file));
         }
-        if prefixes.len() > 1 || !file.is_file() {
+        if prefixes.iter().any(|names| names.len() > 1) || !file.is_file() {
             return Vec::new();
         }
         found.push(entry);

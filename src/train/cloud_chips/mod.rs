@@ -49,6 +49,7 @@ pub fn reading<S: AsRef<str>>(manifest: &Manifest, bands: &[S]) -> Manifest {
         standard_deviation: 1.0,
         training: None,
         substitutes: Vec::new(),
+        expression: None,
     };
     Manifest {
         bands: bands.iter().map(band).collect(),
