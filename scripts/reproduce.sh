@@ -13,7 +13,7 @@
 #   --force        every stage anew
 #   --small        few tiles and one epoch: shows in minutes that every stage works. All of it, models included, stays
 #                  in target/reproduce-small; its figures mean nothing
-#   --coasts       the stages on simulated coasts alone
+#   --coasts       the stages on simulated coasts and mountains alone
 #   --list         the stages
 # Environment: STAGES (as --stage, separated by spaces), THREADS (default: all cores), ORT_DYLIB_PATH.
 set -euo pipefail
@@ -27,7 +27,8 @@ eurosat_stages=(data prepare render train-incumbent calibrate-incumbent train-eu
 coast_stages=(coasts train-coast-incumbent calibrate-coast-incumbent train-coast calibrate-coast evaluate-coast
     ablate-coast accept-coasts)
 land_stages=(land train-land evaluate-land)
-all_stages=("${eurosat_stages[@]}" "${coast_stages[@]}" "${land_stages[@]}")
+slide_stages=(slides train-slides prefilter-slides examples-slides ablate-slides)
+all_stages=("${eurosat_stages[@]}" "${coast_stages[@]}" "${land_stages[@]}" "${slide_stages[@]}")
 
 small=false
 force=false
@@ -488,11 +489,71 @@ evaluate-land() {
     rm -r "$calibration/landcover/evaluation"/{maps-candidate,report.html}
 }
 
+# ---- the simulated mountains --------------------------------------------------------------------------------------
+
+slides=$work/slides
+slide_patches=4000
+slide_members=()
+if $small; then
+    slide_patches=120
+    slide_members=(--folds 2)
+fi
+
+slides() {
+    rm -rf "${slides:?}"
+    "$s2infer" simulate --task landslides --tiles "$slide_patches" --seed 301 --out "$slides"
+}
+
+# ensemble NAME OUT OPTION…: the members go on from their last checkpoints.
+ensemble() {
+    "$s2train" ensemble --patches "$slides/manifest.csv" --channels scripts/landslides/channels.json --name landslides \
+        --dn-default float32:1:0 --license MIT --weights fp16 --about calibration/landslides/about.md --seed "$seed" \
+        --threads "$threads" --epochs 12 --checkpoints "$work/checkpoints/$1" --resume --out "$2" \
+        --description "Whether a slide came down between two dates, from Sentinel-2 after and Sentinel-1 before and after." \
+        "${@:3}" "${slide_members[@]}" "${epochs[@]}"
+}
+
+train-slides() {
+    mkdir -p "$calibration/landslides"
+    ensemble landslides "$models/landslides" --out-of-fold "$calibration/landslides/out-of-fold.csv"
+    for member in "$work"/checkpoints/landslides/member-*; do
+        cp "$member/metrics.jsonl" "$calibration/landslides/metrics-${member##*/}.jsonl"
+    done
+}
+
+# The trees learn from the patches that trained the network; the cut-off is that of others.
+prefilter-slides() {
+    . "$root/scripts/lib/venv.sh"
+    make_venv "$root/target/landslides-venv" "$root/scripts/requirements/landslides.txt"
+    "$s2train" statistics --model "$models/landslides" --manifest "$slides/manifest.csv" --split train \
+        --out "$work/slides-statistics.csv"
+    "$root/target/landslides-venv/bin/python" scripts/train_prefilter.py "$work/slides-statistics.csv" "$work/prefilter.onnx"
+    "$s2train" gate --model "$models/landslides" --prefilter "$work/prefilter.onnx" --manifest "$slides/manifest.csv"
+}
+
+# Each sensor alone, and each member alone; what is measured on decided nothing.
+ablate-slides() {
+    local member rows=() singles=() all=$models/landslides
+    ensemble landslides-optical "$work/models/landslides-optical" --sensors optical --sensor-dropout 0
+    ensemble landslides-radar "$work/models/landslides-radar" --sensors radar --sensor-dropout 0
+    for member in "$all"/member-*.onnx; do
+        member=${member##*member-}
+        member=$((10#${member%.onnx}))
+        ensemble landslides "$work/models/landslides-$member" --members "$member"
+        singles+=("$work/models/landslides-$member")
+    done
+    rows=("both sensors, all members=$all;--no-prefilter" "the same behind the prefilter=$all"
+        "optical alone=$work/models/landslides-optical" "radar alone=$work/models/landslides-radar"
+        "one member, mean of all=$(IFS=,; echo "${singles[*]}")")
+    OMP_NUM_THREADS=1 "$root/target/landslides-venv/bin/python" scripts/landslides_ablation.py "$slides/manifest.csv" \
+        "${rows[@]}" --s2infer "$s2infer" --out "$calibration/landslides/ablation.md" --scores "$calibration/landslides/scores"
+}
+
 # ---- running them -------------------------------------------------------------------------------------------------
 
 if [ ${#stages[@]} -eq 0 ]; then
     stages=("${all_stages[@]}")
-    $coasts_only && stages=("${coast_stages[@]}")
+    $coasts_only && stages=("${coast_stages[@]}" "${slide_stages[@]}")
     by_name=false
 else
     by_name=true

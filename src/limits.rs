@@ -154,6 +154,10 @@ pub const EXPRESSION_DEPTH_MAX: usize = 32;
 pub const EXPRESSION_STEPS_MAX: usize = 128;
 /// Classes of a model.
 pub const MODEL_CLASSES_MAX: usize = 4096;
+/// Networks that one model is made of: they run one after the other, and the largest ensembles of the field have twenty.
+pub const MODEL_MEMBERS_MAX: usize = 64;
+/// Nodes of a tree ensemble: a thousand trees of depth nine.
+pub const TREE_NODES_MAX: usize = 1 << 20;
 /// Files a manifest may list.
 pub const MODEL_ASSETS_MAX: usize = 4096;
 /// Bytes of a golden batch: 64 windows of 512 × 512 × 4 as f32 are 256 MiB.

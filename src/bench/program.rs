@@ -1,7 +1,7 @@
 //! The whole program: files to a table that nobody keeps.
 
 use super::{Case, Round};
-use crate::model::manifest::Head;
+use crate::model::Model;
 use crate::output::{self, Format, TableOptions, Target};
 use crate::pipeline::{self, Job, Outputs, Thresholds};
 use crate::{Error, Result};
@@ -15,12 +15,10 @@ pub(super) fn round(case: &Case) -> Result<Round> {
     let manifest = &subject.model.manifest;
     let job = Job {
         inputs: subject.inputs.clone(),
-        model: subject.model.clone(),
+        // What is measured is the network.
+        model: Model { gate: None, ..subject.model.clone() },
         engine: case.engine.clone(),
-        thresholds: match manifest.head {
-            Head::Binary => Thresholds::Fixed(0.5),
-            _ => Thresholds::ArgMax,
-        },
+        thresholds: Thresholds::usual(manifest),
         scene: subject.scene.clone(),
         clouds: None,
         tta: case.tta,

@@ -42,6 +42,9 @@ pub struct ModelArgs {
     /// Overlap of neighbouring windows of a tile larger than the model's input, in pixels [default: the model's].
     #[arg(long, value_name = "PX")]
     pub overlap: Option<u32>,
+    /// Let the network look at every window, also at those that the model's prefilter would spare it.
+    #[arg(long)]
+    pub no_prefilter: bool,
     #[command(flatten)]
     foreign: ForeignArgs,
 }
@@ -50,9 +53,13 @@ impl ModelArgs {
     /// The model; what was understood of another's goes to standard error.
     ///
     /// # Errors
-    /// As [`Model::resolve_with`].
+    /// As [`Model::resolve_with`]; [`s2infer::Kind::Usage`] for --no-prefilter of a model without one.
     pub fn resolve(&self) -> Result<Model> {
-        self.foreign.resolve(&self.model)
+        let mut model = self.foreign.resolve(&self.model)?;
+        if self.no_prefilter && model.gate.take().is_none() {
+            return Err(Error::usage(format!("--no-prefilter: {} has no prefilter", self.model)));
+        }
+        Ok(model)
     }
 }
 
@@ -73,6 +80,13 @@ pub struct DecideArgs {
     /// One threshold for all tiles, without any guarantee, instead of a profile.
     #[arg(long, value_name = "SCORE", value_parser = threshold, conflicts_with_all = ["profile", "threshold_profile", "unseen_region"])]
     pub threshold: Option<f32>,
+}
+
+impl DecideArgs {
+    /// Whether nothing is asked of a profile.
+    pub fn is_usual(&self) -> bool {
+        self.threshold_profile == ShiftChoice::Auto && !self.unseen_region
+    }
 }
 
 /// What says how cloudy a window is.

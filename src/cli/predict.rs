@@ -245,6 +245,7 @@ impl Predict {
             "threshold_profile": self.decide.threshold_profile.to_string(),
             "threshold": self.decide.threshold,
             "unseen_region": self.decide.unseen_region,
+            "prefilter": job.model.gate.is_some(),
             "tta": job.tta,
             "overlap_px": job.overlap_px,
             "bands": job.scene.bands,
@@ -366,6 +367,9 @@ impl Predict {
                     .map_err(|error| Error::refused(format!("--profile {error}")))?;
                 (path.display().to_string(), bytes)
             }
+            None if model.profile.is_none() && !model.manifest.members.is_empty() && self.decide.is_usual() => {
+                return Ok((Thresholds::Members, None));
+            }
             None => {
                 let bytes = model.profile.clone().ok_or_else(|| {
                     Error::refused(format!(
@@ -396,7 +400,11 @@ impl Predict {
             model: NamedFile { name: job.model.manifest.name.clone(), sha256: job.model.sha256.clone() },
             profile: profile.cloned(),
             cloud_model: job.clouds.as_ref().map(clouds::named),
-            shift: profile.map(|_| self.decide.threshold_profile.to_string()),
+            prefilter: job.model.gate.as_ref().map(|prefilter| prefilter.gate.guarantee()),
+            shift: match &job.thresholds {
+                Thresholds::Members => job.thresholds.name().map(str::to_owned),
+                _ => profile.map(|_| self.decide.threshold_profile.to_string()),
+            },
             tta: tta_name(job.tta).into(),
             engine: Some(job.engine.info().clone()),
             counts: Default::default(),

@@ -7,7 +7,7 @@ use super::logging::TileBar;
 use s2infer::infer::engine::{self, Device, Engine};
 use s2infer::labelled::{Labelled, MapOutcome, Outcome, predict, predict_maps};
 use s2infer::model::Model;
-use s2infer::model::manifest::{Head, Tta};
+use s2infer::model::manifest::Tta;
 use s2infer::output::signal;
 use s2infer::pipeline::{Input, Job, Thresholds};
 use s2infer::scene::SceneOptions;
@@ -21,6 +21,7 @@ pub struct Scoring<'a> {
     scene: SceneOptions,
     engine: &'a EngineArgs,
     common: &'a Common,
+    asks_views: bool,
 }
 
 /// A table with the scores of a model, and what is not in it any more.
@@ -34,7 +35,13 @@ pub struct Scored {
 impl<'a> Scoring<'a> {
     /// With these flags.
     pub fn new(scene: SceneOptions, engine: &'a EngineArgs, common: &'a Common) -> Self {
-        Self { scene, engine, common }
+        Self { scene, engine, common, asks_views: false }
+    }
+
+    /// The same, with the abstentions of models whose views must agree and whose members decide by their own thresholds. At
+    /// other thresholds other windows abstain, so that what calibrates or compares thresholds takes the scores of all.
+    pub fn with_agreement(self) -> Self {
+        Self { asks_views: true, ..self }
     }
 
     /// How tiles are read.
@@ -72,6 +79,14 @@ impl<'a> Scoring<'a> {
         }
     }
 
+    fn asked(&self, model: &Model) -> Model {
+        let mut model = model.clone();
+        if !(self.asks_views && model.profile.is_none()) {
+            model.manifest.view_agreement_minimum = None;
+        }
+        model
+    }
+
     fn job(&self, table: &Labelled, model: &Model, tta: Tta) -> Result<(Job, TileBar)> {
         let paths: Vec<PathBuf> = table.rows.iter().map(|row| table.folder.join(&row.tile)).collect();
         all_there(table, &paths)?;
@@ -90,14 +105,11 @@ impl<'a> Scoring<'a> {
             readers: threads,
             inputs,
             engine,
-            thresholds: match model.manifest.head {
-                Head::Binary => Thresholds::Fixed(0.5),
-                _ => Thresholds::ArgMax,
-            },
+            thresholds: Thresholds::usual(&model.manifest),
             scene: self.scene.clone(),
             clouds: None,
             tta,
-            model: model.clone(),
+            model: self.asked(model),
         };
         Ok((job, bar))
     }

@@ -2,6 +2,7 @@
 //!
 //! Everything here is pure: bytes, dates and numbers in, decisions out.
 
+mod fixed;
 mod profile;
 mod resolve;
 mod shift;
@@ -61,6 +62,18 @@ pub fn threshold_rule(score: f32, threshold: f32) -> Decision {
     } else {
         Decision::Negative
     }
+}
+
+/// Share of the views whose own scores fall on the side of `decision`, 0 to 1; 1 where there are none.
+///
+/// ```
+/// use s2infer::decide::{Decision, agreement};
+/// assert_eq!(agreement(&[0.9, 0.6, 0.2, 0.5], 0.5, &Decision::Positive), 0.75);
+/// assert_eq!(agreement(&[], 0.5, &Decision::Negative), 1.0);
+/// ```
+pub fn agreement(views: &[f32], threshold: f32, decision: &Decision) -> f64 {
+    let agreeing = views.iter().filter(|score| threshold_rule(**score, threshold) == *decision).count();
+    if views.is_empty() { 1.0 } else { agreeing as f64 / views.len() as f64 }
 }
 
 /// The class of a pixel by the probabilities of its classes: the most likely, the first of equals. With a threshold, the

@@ -9,16 +9,24 @@ use crate::{Error, Result};
 
 /// Scores of one window: finite by construction, each in 0 ..= 1.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Scores(Vec<f32>);
+pub struct Scores {
+    values: Vec<f32>,
+    views: Vec<f32>,
+}
 
 impl Scores {
     /// The values: one for a binary head (the positive class), else one per class, summing to 1.
     pub fn values(&self) -> &[f32] {
-        &self.0
+        &self.values
     }
 
-    fn finite(values: Vec<f32>) -> Option<Self> {
-        values.iter().all(|value| value.is_finite()).then_some(Self(values))
+    /// The score of each view by itself, where a model asks whether they agree; empty elsewhere.
+    pub fn views(&self) -> &[f32] {
+        &self.views
+    }
+
+    fn finite(values: Vec<f32>, views: Vec<f32>) -> Option<Self> {
+        values.iter().chain(&views).all(|value| value.is_finite()).then_some(Self { values, views })
     }
 }
 
@@ -65,6 +73,12 @@ pub enum Prediction {
 pub struct OutputReader {
     head: Head,
     classes: usize,
+    /// Logits of a window, or of each of its pixels.
+    logits: usize,
+    /// For every logit of a binary head its value at the threshold of its member.
+    anchors: Vec<f64>,
+    /// Whether the score of each view is asked for.
+    keeps_views: bool,
     /// For every class whether it is never given.
     ignored: Vec<bool>,
     side_px: usize,
@@ -78,6 +92,9 @@ impl OutputReader {
         Self {
             head: manifest.head,
             classes: manifest.classes.len(),
+            logits: manifest.logits(),
+            anchors: anchors(manifest),
+            keeps_views: manifest.view_agreement_minimum.is_some(),
             ignored: manifest.ignored(),
             side_px: manifest.tile_px as usize,
             temperature: manifest.temperature,
@@ -88,21 +105,20 @@ impl OutputReader {
     /// Logits of one view.
     fn row_len(&self) -> usize {
         match self.head {
-            Head::Binary => 1,
-            Head::Multiclass => self.classes,
-            Head::Segmentation => self.classes * self.side_px * self.side_px,
+            Head::Binary | Head::Multiclass => self.logits,
+            Head::Segmentation => self.logits * self.side_px * self.side_px,
         }
     }
 
-    /// Checks an output's shape against the head: `[batch, 1]`, `[batch, classes]` or `[batch, classes, h, w]`.
+    /// Checks an output's shape against the head: `[batch, members]`, `[batch, classes]` or `[batch, classes, h, w]`.
     ///
     /// # Errors
     /// [`crate::Kind::Refused`] where the graph does not give what the manifest says.
     pub fn check_shape(&self, shape: &[usize], batch: usize) -> Result<()> {
         let side = self.side_px;
         let fits = match (self.head, shape) {
-            (Head::Binary, [rows]) | (Head::Binary, [rows, 1]) => *rows == batch,
-            (Head::Multiclass, [rows, classes]) => (*rows, *classes) == (batch, self.classes),
+            (Head::Binary, [rows]) => (*rows, 1) == (batch, self.logits),
+            (Head::Binary | Head::Multiclass, [rows, logits]) => (*rows, *logits) == (batch, self.logits),
             (Head::Segmentation, [rows, classes, height, width]) => {
                 (*rows, *classes, *height, *width) == (batch, self.classes, side, side)
             }
@@ -112,22 +128,22 @@ impl OutputReader {
             return Ok(());
         }
         Err(Error::refused(format!(
-            "the model's output is {shape:?} for a batch of {batch}; its manifest says head {:?} with {} classes",
-            self.head, self.classes
+            "the model's output is {shape:?} for a batch of {batch}; its manifest says head {:?} with {} logits",
+            self.head, self.logits
         )))
     }
 
-    /// Reads the window whose first view is row `first_row`: the mean logit over its views, maps turned back first.
-    /// `None` where any of it is not finite.
+    /// Reads the window whose first view is row `first_row`: the mean logit over its views, maps turned back first; of
+    /// several members the mean of their scores, each anchored at its threshold. `None` where any of it is not finite.
     ///
     /// # Panics
     /// Never on an output that [`OutputReader::check_shape`] passed.
     pub fn read(&self, output: &ArrayD<f32>, first_row: usize) -> Option<Prediction> {
         let output = output.as_slice()?;
         let len = self.row_len();
+        let rows = output.get(first_row * len..(first_row + self.views.len()) * len)?;
         let mut logits = vec![0.0f32; len];
-        for (index, view) in self.views.iter().enumerate() {
-            let row = output.get((first_row + index) * len..(first_row + index + 1) * len)?;
+        for (view, row) in self.views.iter().zip(rows.chunks_exact(len)) {
             match self.head {
                 Head::Segmentation => view.add_inverse(row, &mut logits, self.side_px),
                 Head::Binary | Head::Multiclass => logits.iter_mut().zip(row).for_each(|(sum, value)| *sum += value),
@@ -136,15 +152,15 @@ impl OutputReader {
         let divisor = self.views.len() as f32 * self.temperature;
         logits.iter_mut().for_each(|logit| *logit /= divisor);
         match self.head {
-            // A logit of ±∞ would pass through the logistic function as 0 or 1.
-            Head::Binary => logits[0]
-                .is_finite()
-                .then(|| vec![logistic(logits[0])])
-                .and_then(Scores::finite)
-                .map(Prediction::Scores),
+            Head::Binary => {
+                let views = rows.chunks_exact(len).filter(|_| self.keeps_views);
+                let views = views.map(|row| self.anchored(row.iter().map(|logit| logit / self.temperature)));
+                let score = self.anchored(logits.iter().copied())?;
+                Scores::finite(vec![score], views.collect::<Option<_>>()?).map(Prediction::Scores)
+            }
             Head::Multiclass => {
                 softmax(&mut logits, &self.ignored, 1);
-                Scores::finite(logits).map(Prediction::Scores)
+                Scores::finite(logits, Vec::new()).map(Prediction::Scores)
             }
             Head::Segmentation => {
                 softmax(&mut logits, &self.ignored, self.side_px * self.side_px);
@@ -157,11 +173,33 @@ impl OutputReader {
             }
         }
     }
+
+    /// The mean of the members' scores, each shifted so that it is one half where its member turns positive.
+    fn anchored(&self, logits: impl Iterator<Item = f32>) -> Option<f32> {
+        let mut sum = 0.0;
+        for (logit, anchor) in logits.zip(&self.anchors) {
+            // A logit of ±∞ would pass through the logistic function as 0 or 1.
+            if !logit.is_finite() {
+                return None;
+            }
+            sum += logistic(f64::from(logit) - anchor);
+        }
+        Some((sum / self.anchors.len() as f64) as f32)
+    }
+}
+
+/// The logits at which the members of a binary head turn positive: one of 0 where it is one network.
+fn anchors(manifest: &Manifest) -> Vec<f64> {
+    let logit = |threshold: f64| (threshold / (1.0 - threshold)).ln();
+    match manifest.members[..] {
+        [] => vec![0.0],
+        _ => manifest.members.iter().map(|member| logit(f64::from(member.threshold))).collect(),
+    }
 }
 
 /// 1 / (1 + e^−x), in f64 so that large logits keep their order in f32 as far as f32 can.
-fn logistic(logit: f32) -> f32 {
-    (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32
+fn logistic(logit: f64) -> f64 {
+    1.0 / (1.0 + (-logit).exp())
 }
 
 /// Soft-max over the first axis of `[classes, pixels]`, over the classes that are not `ignored`; those get 0. A logit that
@@ -191,8 +229,8 @@ fn softmax(values: &mut [f32], ignored: &[bool], pixels: usize) {
 mod tests {
     use super::*;
     use crate::infer::augment::views;
-    use crate::model::manifest::Tta;
     use crate::model::manifest::tests_support::one_band;
+    use crate::model::manifest::{Member, Tta};
     use ndarray::IxDyn;
 
     fn reader(head: Head, classes: usize, tta: Tta) -> OutputReader {
@@ -209,6 +247,41 @@ mod tests {
         let output = tensor(&[4, 1], &[1.0, 2.0, 3.0, 6.0]);
         let Some(Prediction::Scores(scores)) = reader(Head::Binary, 2, Tta::Flips).read(&output, 0) else { panic!() };
         assert!((scores.values()[0] - 1.0 / (1.0 + (-1.5f32).exp())).abs() < 1e-7);
+    }
+
+    fn ensemble(tta: Tta) -> OutputReader {
+        let member = |threshold| Member { model: String::new(), threshold };
+        let members = [0.2, 0.5, 0.9].map(member).to_vec();
+        let manifest = Manifest { members, view_agreement_minimum: Some(0.5), temperature: 2.0, ..one_band() };
+        OutputReader::new(&manifest, views(tta))
+    }
+
+    #[test]
+    fn members_are_anchored_at_their_thresholds_and_averaged() {
+        let output = tensor(&[4, 3], &[1.0, 2.0, 3.0, -1.0, 0.0, 5.0, 1.0, 2.0, 3.0, -1.0, 0.0, 5.0]);
+        let Some(Prediction::Scores(scores)) = ensemble(Tta::Flips).read(&output, 0) else { panic!() };
+        let of = |logits: [f64; 3]| {
+            let odds = [0.2f64 / 0.8, 1.0, 0.9 / 0.1];
+            logits.iter().zip(odds).map(|(logit, odds)| logit.exp() / (logit.exp() + odds)).sum::<f64>() / 3.0
+        };
+        assert!((f64::from(scores.values()[0]) - of([0.0, 0.5, 2.0])).abs() < 1e-6);
+        let views = [of([0.5, 1.0, 1.5]), of([-0.5, 0.0, 2.5])];
+        assert_eq!(scores.views().len(), 4);
+        assert!(scores.views().iter().zip(views.iter().cycle()).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-6));
+    }
+
+    #[test]
+    fn a_member_at_its_threshold_says_one_half_and_one_that_is_not_finite_nothing() {
+        let at = |threshold: f32| 2.0 * (threshold / (1.0 - threshold)).ln();
+        let output = tensor(&[1, 3], &[at(0.2), at(0.5), at(0.9)]);
+        let Some(Prediction::Scores(scores)) = ensemble(Tta::None).read(&output, 0) else { panic!() };
+        assert!((scores.values()[0] - 0.5).abs() < 1e-6);
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(ensemble(Tta::None).read(&tensor(&[1, 3], &[0.0, bad, 0.0]), 0), None);
+        }
+        assert!(
+            ensemble(Tta::None).check_shape(&[8, 1], 8).is_err() && ensemble(Tta::None).check_shape(&[8], 8).is_err()
+        );
     }
 
     #[test]

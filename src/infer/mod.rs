@@ -5,6 +5,7 @@ pub mod blend;
 pub mod census;
 mod derive;
 pub mod engine;
+pub mod gate;
 pub mod head;
 pub mod preprocess;
 pub mod summary;

@@ -10,8 +10,10 @@ use crate::{Error, Result};
 /// What a file of the folder is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// The ONNX file.
+    /// The ONNX file, or that of a member.
     Model,
+    /// The trees before the network.
+    Gate,
     /// The golden batch.
     Golden,
     /// The threshold profile.
@@ -27,8 +29,9 @@ pub enum Role {
 }
 
 /// Role, STAC roles (the first one identifies it), media type and title.
-const ROLES: [(Role, &[&str], &str, &str); 6] = [
+const ROLES: [(Role, &[&str], &str, &str); 7] = [
     (Role::Model, &["mlm:model", "mlm:weights"], "application/onnx", "ONNX graph"),
+    (Role::Gate, &["s2infer:gate"], "application/onnx", "Prefilter (ONNX tree ensemble)"),
     (Role::Golden, &["s2infer:golden"], "application/octet-stream", "Golden batch (safetensors)"),
     (Role::Profile, &["s2infer:profile"], "application/json", "Threshold profile"),
     (Role::Reference, &["s2infer:reference"], "application/json", "Drift reference"),

@@ -28,8 +28,9 @@ pub fn describe(model: &Model) -> Value {
             described
         })
         .collect();
-    let size = m.assets.iter().find(|asset| asset.role == Role::Model).map(|asset| asset.size);
-    json!({
+    let sizes = m.assets.iter().filter(|asset| asset.role == Role::Model).map(|asset| asset.size);
+    let size = sizes.reduce(|sum, size| sum + size);
+    let mut facts = json!({
         "name": m.name,
         "description": m.about.description,
         "architecture": m.architecture,
@@ -65,7 +66,29 @@ pub fn describe(model: &Model) -> Value {
         }),
         "profile": model.profile.as_deref().map(summarise_profile),
         "reference": model.reference.as_deref().map(summarise_reference),
-    })
+    });
+    // What most models have not.
+    let mut set = |key: &str, value: Value| facts.as_object_mut().map(|facts| facts.insert(key.to_owned(), value));
+    if !m.members.is_empty() {
+        let thresholds = m.members.iter().map(|member| (member.model.clone(), decimal(member.threshold).into()));
+        set("members", Value::Object(thresholds.collect()));
+    }
+    if let Some(share) = m.view_agreement_minimum {
+        set("view_agreement_minimum", share.into());
+    }
+    if let Some(gate) = &m.gate {
+        set(
+            "prefilter",
+            json!({
+                "cutoff": decimal(gate.cutoff),
+                "calibration_positives": gate.calibration_positives,
+                "lost_share_max": gate.lost_share_max,
+                "confidence": gate.confidence,
+                "guarantee": gate.guarantee(),
+            }),
+        );
+    }
+    facts
 }
 
 /// Its hash and the threshold of each of its groups, as far as it has any.

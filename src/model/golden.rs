@@ -40,12 +40,10 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Golden> {
 pub(super) fn check_shapes(golden: &Golden, manifest: &Manifest) -> Result<()> {
     let side = manifest.tile_px as usize;
     let windows = golden.input.shape().first().copied().unwrap_or(0);
-    let classes = manifest.classes.len();
     let input = [windows, manifest.bands.len(), side, side];
     let output = match manifest.head {
-        Head::Binary => vec![windows, 1],
-        Head::Multiclass => vec![windows, classes],
-        Head::Segmentation => vec![windows, classes, side, side],
+        Head::Binary | Head::Multiclass => vec![windows, manifest.logits()],
+        Head::Segmentation => vec![windows, manifest.logits(), side, side],
     };
     let fits =
         (1..=GOLDEN_WINDOWS_MAX).contains(&windows) && golden.input.shape() == input && golden.output.shape() == output;

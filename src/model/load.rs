@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::assets::{Asset, Role, describe_accident};
 use super::files::Files;
 use super::foreign::{self, Stated};
-use super::{Manifest, Model, built_in, golden, graph};
+use super::{Manifest, Model, built_in, ensemble, golden, graph};
 use crate::limits::{CARD_BYTES_MAX, CONFIG_BYTES_MAX, GOLDEN_BYTES_MAX, MODEL_BYTES_MAX, REFERENCE_BYTES_MAX};
 use crate::{Error, Kind, Result};
 
@@ -115,27 +115,36 @@ fn check_all(files: &Files) -> Result<Model> {
     golden::check_shapes(&golden, &manifest)?;
     let profile = optional(files, &manifest, Role::Profile, CONFIG_BYTES_MAX)?;
     let reference = optional(files, &manifest, Role::Reference, REFERENCE_BYTES_MAX)?;
-    let asset = one(&manifest, Role::Model)?;
-    let bytes = files.read(&asset.href, MODEL_BYTES_MAX)?;
-    // Hashing and scanning take about as long as each other, and either may refuse.
-    let (verified, scanned) = std::thread::scope(|scope| {
-        let hashing = scope.spawn(|| asset.verify(&bytes));
-        let scanned = graph::scan(&bytes, &manifest);
-        (hashing.join(), scanned)
-    });
-    verified.unwrap_or_else(|_| Err(Error::refused(format!("{}: hashing panicked", asset.href))))?;
-    let scanned = scanned.map_err(|error| error.context(&asset.href))?;
-    let sha256 = asset.sha256.clone();
+    let gate = ensemble::gate(files, &manifest)?;
+    let scanned = match manifest.members[..] {
+        [] => scan(files, one(&manifest, Role::Model)?, &manifest)?,
+        _ => ensemble::members(files, &manifest)?,
+    };
+    let sha256 = ensemble::sha256(&manifest)?;
     Ok(Model {
         manifest,
         sha256,
         graph: scanned.graph,
         facts: scanned.facts,
+        gate,
         golden: Some(golden),
         profile,
         reference,
         unsealed: None,
     })
+}
+
+/// The graph in one file, which is held against its hash and the manifest.
+pub(super) fn scan(files: &Files, asset: &Asset, manifest: &Manifest) -> Result<graph::Scanned> {
+    let bytes = files.read(&asset.href, MODEL_BYTES_MAX)?;
+    // Hashing and scanning take about as long as each other, and either may refuse.
+    let (verified, scanned) = std::thread::scope(|scope| {
+        let hashing = scope.spawn(|| asset.verify(&bytes));
+        let scanned = graph::scan(&bytes, manifest);
+        (hashing.join(), scanned)
+    });
+    verified.unwrap_or_else(|_| Err(Error::refused(format!("{}: hashing panicked", asset.href))))?;
+    scanned.map_err(|error| error.context(&asset.href))
 }
 
 /// Hash and size of the files that are listed but not used here.
@@ -155,7 +164,7 @@ fn optional(files: &Files, manifest: &Manifest, role: Role, bytes_max: u64) -> R
     Ok(Some(bytes.into_owned()))
 }
 
-fn at_most_one(manifest: &Manifest, role: Role) -> Result<Option<&Asset>> {
+pub(super) fn at_most_one(manifest: &Manifest, role: Role) -> Result<Option<&Asset>> {
     let mut found = manifest.assets.iter().filter(|asset| asset.role == role);
     match (found.next(), found.next()) {
         (_, Some(second)) => Err(Error::refused(format!(
@@ -167,7 +176,7 @@ fn at_most_one(manifest: &Manifest, role: Role) -> Result<Option<&Asset>> {
     }
 }
 
-fn one(manifest: &Manifest, role: Role) -> Result<&Asset> {
+pub(super) fn one(manifest: &Manifest, role: Role) -> Result<&Asset> {
     at_most_one(manifest, role)?.ok_or_else(|| {
         let role = role.stac_roles().first().unwrap_or(&"");
         Error::refused(format!("{MANIFEST}: no asset has the role {role:?}"))

@@ -1,10 +1,12 @@
 //! The manifest as the rest of the house sees it: what `model.json` says, validated.
 
+mod ensemble;
 mod item;
 mod parse;
 mod validate;
 mod write;
 
+pub use ensemble::{GATE_STATISTICS, Gate, Member, lost_share_max};
 pub(super) use item::ItemAsset;
 pub(super) use validate::canonical_band;
 
@@ -99,6 +101,20 @@ pub struct Source {
     /// Whether its samples become reflectance by scale and offset. Those of another unit are taken as they are, unless
     /// the file itself states a scale of the band.
     pub is_reflectance: bool,
+}
+
+impl Band {
+    /// A band of the file, not standardised.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            mean: 0.0,
+            standard_deviation: 1.0,
+            training: None,
+            substitutes: Vec::new(),
+            expression: None,
+        }
+    }
 }
 
 /// What a network is computed in. Scores differ from precision to precision, so a threshold profile is bound to one.
@@ -220,6 +236,12 @@ pub struct Manifest {
     /// Least probability of a class after the first for a pixel to be of it (segmentation); without one a pixel is of its
     /// most likely class.
     pub pixel_threshold: Option<f32>,
+    /// The networks that the model is made of, in the order of its outputs; none where it is one network, `model.onnx`.
+    pub members: Vec<Member>,
+    /// Least share of the views that must fall on the decision's side, each by its own score; below it a window abstains.
+    pub view_agreement_minimum: Option<f64>,
+    /// The trees that decide what the network need not look at.
+    pub gate: Option<Gate>,
     /// `L1C` or `L2A`: what the model was trained on, if stated. Reflectance at the top of the atmosphere is another quantity
     /// than that at its bottom.
     pub processing_level: Option<String>,
@@ -309,6 +331,9 @@ pub(crate) mod tests_support {
             processing_level: None,
             resolution_m: None,
             pixel_threshold: None,
+            members: Vec::new(),
+            view_agreement_minimum: None,
+            gate: None,
             golden_tolerance: 1e-4,
             weights_storage: WeightsStorage::Fp32,
             assets: Vec::new(),

@@ -4,6 +4,7 @@
 mod assets;
 mod built_in;
 mod describe;
+mod ensemble;
 pub mod expression;
 mod files;
 pub mod foreign;
@@ -15,6 +16,7 @@ mod seal;
 
 pub use assets::{Asset, Role, sha256};
 pub use describe::describe;
+pub use ensemble::{MEMBER_FILES, Prefilter, read_trees};
 pub use expression::Expression;
 pub use golden::{check_golden, write_golden};
 pub use graph::Facts;
@@ -26,12 +28,15 @@ pub use seal::{REFERENCE, seal};
 pub struct Model {
     /// The manifest.
     pub manifest: Manifest,
-    /// SHA-256 of the ONNX file as it lies in the folder, in lower-case hexadecimal.
+    /// SHA-256 of the ONNX file as it lies in the folder, in lower-case hexadecimal. Of a model of several files it is that
+    /// of a list with the hash of each and the threshold or cut-off that stands in the manifest.
     pub sha256: String,
     /// The ONNX graph the engines get: fp32, no external data, dynamic first axis.
     pub graph: Vec<u8>,
     /// What the scan counted.
     pub facts: Facts,
+    /// The trees before the network, if it has any and they are to be asked.
+    pub gate: Option<Prefilter>,
     /// Input and expected output that the engine must reproduce; none of a model that is unsealed.
     pub golden: Option<Golden>,
     /// The model's own threshold profile (`profile.json`), if it has one.

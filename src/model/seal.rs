@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::assets::{Asset, Role};
 use super::files::Files;
-use super::{Manifest, Model};
+use super::{Manifest, Model, ensemble};
 use crate::limits::{
     CARD_BYTES_MAX, CONFIG_BYTES_MAX, GOLDEN_BYTES_MAX, MODEL_ASSETS_MAX, MODEL_BYTES_MAX, REFERENCE_BYTES_MAX,
 };
@@ -14,16 +14,15 @@ use crate::{Error, Result};
 /// What the drift reference of a model folder is called.
 pub const REFERENCE: &str = "reference.json";
 /// Key, file name, role, size limit, and whether a model can do without it.
-const KNOWN: [(&str, &str, Role, u64, bool); 5] = [
-    ("model", "model.onnx", Role::Model, MODEL_BYTES_MAX, false),
+const KNOWN: [(&str, &str, Role, u64, bool); 4] = [
     ("golden", "golden.safetensors", Role::Golden, GOLDEN_BYTES_MAX, false),
     ("card", "card.md", Role::Card, CARD_BYTES_MAX, false),
     ("profile", "profile.json", Role::Profile, CONFIG_BYTES_MAX, true),
     ("reference", REFERENCE, Role::Reference, REFERENCE_BYTES_MAX, true),
 ];
 
-/// Hashes what lies in `folder` (`model.onnx`, `golden.safetensors`, `card.md`, if there
-/// `profile.json`, `reference.json` and the files in `examples/`) and writes `model.json`, which says what `manifest`
+/// Hashes what lies in `folder` (`model.onnx`, or the members and the prefilter that `manifest` names, a file
+/// `KEY.onnx` each; `golden.safetensors`, `card.md`, if there `profile.json`, `reference.json` and the files in `examples/`) and writes `model.json`, which says what `manifest`
 /// says; the assets listed in `manifest` are replaced. Called again after a file has changed, it
 /// seals the new state. Returns the model as it then loads.
 ///
@@ -32,7 +31,7 @@ const KNOWN: [(&str, &str, Role, u64, bool); 5] = [
 /// [`crate::Kind::Output`] where `model.json` cannot be written.
 pub fn seal(folder: &Path, manifest: &Manifest) -> Result<Model> {
     let mut manifest = manifest.clone();
-    manifest.assets = assets(folder)?;
+    manifest.assets = assets(folder, &manifest)?;
     let item = manifest.to_item()?;
     let mut json = serde_json::to_vec_pretty(&item).map_err(Error::output)?;
     json.push(b'\n');
@@ -40,7 +39,7 @@ pub fn seal(folder: &Path, manifest: &Manifest) -> Result<Model> {
     Model::load(folder)
 }
 
-fn assets(folder: &Path) -> Result<Vec<Asset>> {
+fn assets(folder: &Path, manifest: &Manifest) -> Result<Vec<Asset>> {
     let files = Files::Folder(folder.to_owned());
     let mut assets = Vec::new();
     for (key, name, role, bytes_max, optional) in KNOWN {
@@ -50,12 +49,23 @@ fn assets(folder: &Path) -> Result<Vec<Asset>> {
         let bytes = files.read(name, bytes_max).map_err(|e| e.context(folder.display()))?;
         assets.push(Asset::of(key, name, role, &bytes));
     }
+    for (key, role) in ensemble::keys(folder, manifest)? {
+        let name = format!("{key}.onnx");
+        let bytes = files.read(&name, MODEL_BYTES_MAX).map_err(|e| e.context(folder.display()))?;
+        assets.push(Asset::of(key, name, role, &bytes));
+    }
     for name in examples(folder)? {
         let href = format!("examples/{name}");
         let bytes = files.read(&href, MODEL_BYTES_MAX)?;
         assets.push(Asset::of(format!("example-{name}"), href, Role::Example, &bytes));
     }
     assets.sort_by(|a, b| a.key.cmp(&b.key));
+    if let Some(pair) = assets.windows(2).find(|pair| pair[0].key == pair[1].key) {
+        return Err(Error::refused(format!(
+            "{:?} is the key of two files; call the member or gate otherwise",
+            pair[0].key
+        )));
+    }
     Ok(assets)
 }
 

@@ -1,4 +1,5 @@
-//! Writing ONNX graphs and changing them: what the trainer exports, small generated models for tests, other precisions.
+//! Writing ONNX graphs and changing them: what the trainer exports, small generated models for tests, other precisions,
+//! ensembles; and running tree ensembles, which not every engine can.
 //!
 //! Opset 17, nodes in topological order, weights inside the file. Tensors are `[n, channels, height, width]`.
 //!
@@ -19,11 +20,14 @@
 mod builder;
 mod composites;
 pub(crate) mod graph;
+pub(crate) mod merge;
 mod operators;
 mod precision;
 pub(crate) mod tensor;
+mod trees;
 
 pub(crate) use builder::int;
 pub use builder::{GraphBuilder, OPSET, Value};
 pub use operators::{Conv, Resampling};
 pub use tensor::Weights;
+pub use trees::Trees;

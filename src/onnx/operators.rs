@@ -1,5 +1,7 @@
 //! The operators that small convolutional networks are made of.
 
+use std::ops::Range;
+
 use super::builder::{GraphBuilder, Value, int, ints, text};
 use super::tensor;
 
@@ -75,6 +77,14 @@ impl GraphBuilder {
     /// Element-wise sum.
     pub fn add(&mut self, a: &Value, b: &Value) -> Value {
         self.node("Add", &[Some(a), Some(b)], None, vec![])
+    }
+
+    /// Some of the channels, which lie side by side.
+    pub fn channels(&mut self, x: &Value, which: Range<usize>) -> Value {
+        let of = self.constant_name("channels");
+        let [start, end, axis] = [("start", which.start), ("end", which.end), ("axis", 1)]
+            .map(|(what, value)| self.constant(tensor::int64(&format!("{of}.{what}"), &[1], &[value as i64])));
+        self.node("Slice", &[Some(x), Some(&start), Some(&end), Some(&axis)], None, vec![])
     }
 
     /// Joins along the channels.

@@ -45,6 +45,11 @@ pub fn int32(name: &str, dims: &[usize], values: &[i32]) -> TensorProto {
     tensor(name, dims, DataType::Int32, values.iter().flat_map(|v| v.to_le_bytes()).collect())
 }
 
+/// A tensor of 64-bit integers.
+pub fn int64(name: &str, dims: &[usize], values: &[i64]) -> TensorProto {
+    tensor(name, dims, DataType::Int64, values.iter().flat_map(|v| v.to_le_bytes()).collect())
+}
+
 fn tensor(name: &str, dims: &[usize], data_type: DataType, raw_data: Vec<u8>) -> TensorProto {
     TensorProto {
         name: name.to_owned(),

@@ -63,6 +63,10 @@ impl Metrics {
         ];
         let decisions = decisions.map(|(decision, count)| (vec![("decision", decision)], count as f64));
         self.gauge("s2infer_run_windows", "Windows by decision.", decisions);
+        if record.prefilter.is_some() {
+            let spared = counts.spared as f64;
+            self.single("s2infer_run_windows_spared", "Windows that the prefilter spared the network.", spared);
+        }
         let without = counts.without_guarantee as f64;
         self.single("s2infer_run_windows_without_guarantee", "Decisions that no guarantee holds for.", without);
         self.single("s2infer_run_warnings", "What the run found doubtful.", record.warnings.total as f64);

@@ -32,7 +32,10 @@ pub struct RunRecord {
     /// `--cloud-model`
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cloud_model: Option<NamedFile>,
-    /// `--threshold-profile`
+    /// What the prefilter promises, of a model that has one and where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefilter: Option<String>,
+    /// `--threshold-profile`; `members` where the thresholds of an ensemble's members decide.
     pub shift: Option<String>,
     /// `--tta`
     pub tta: String,
@@ -79,6 +82,8 @@ pub struct Counts {
     pub negative: u64,
     /// Windows given a class.
     pub class: u64,
+    /// Windows among the negative that the prefilter spared the network.
+    pub spared: u64,
     /// Windows without a decision.
     pub abstain: u64,
     /// Windows that failed.

@@ -58,6 +58,8 @@ pub(super) enum State {
         prediction: Prediction,
         valid: Option<Vec<bool>>,
     },
+    /// Negative by the trees before the network; their score.
+    Spared(f32),
     Abstains(String),
     Failed(Error),
 }
@@ -82,8 +84,9 @@ pub(super) struct Batch {
     pub infer_ms: Option<f32>,
 }
 
-/// A batch with its tensor, `[rows, bands, height, width]`; `None` where no window needs the engine.
+/// A batch with its tensor, of which the first `rows` rows are to run; `None` where no window needs the engine.
 pub(super) struct Prepared {
     pub batch: Batch,
     pub input: Option<Vec<f32>>,
+    pub rows: usize,
 }

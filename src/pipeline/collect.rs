@@ -10,7 +10,7 @@ use super::maps::TileMaps;
 use super::observe::{group, resumed};
 use super::offsets::OffsetDoubts;
 use super::{Observer, Rows, Shared, Stage, StageTime, Thresholds};
-use crate::decide::{Decision, threshold_rule};
+use crate::decide::{Decision, agreement, threshold_rule};
 use crate::drift::{Middle, Observation};
 use crate::infer::head::{ClassMap, Prediction};
 use crate::model::manifest::Head;
@@ -274,6 +274,16 @@ impl<'a> Collector<'a> {
         match slot.state {
             State::Failed(error) => (row.decision, row.reason) = (Decision::Error, Some(error.to_string())),
             State::Abstains(reason) => row.reason = Some(reason),
+            State::Spared(score) => {
+                self.summary.counts.spared += 1;
+                (row.decision, row.score) = (Decision::Negative, Some(0.0));
+                row.reason = self.shared.job.model.gate.as_ref().map(|prefilter| {
+                    format!(
+                        "spared by the prefilter, whose score {score} is below its cut-off {}",
+                        prefilter.gate.cutoff
+                    )
+                });
+            }
             State::Predicted { prediction, valid } => {
                 row.reason = None;
                 self.decide(&mut row, &tile, index, prediction, valid)?;
@@ -292,8 +302,12 @@ impl<'a> Collector<'a> {
         prediction: Prediction,
         valid: Option<Vec<bool>>,
     ) -> Result<()> {
+        let (mut views, manifest) = (Vec::new(), &self.shared.job.model.manifest);
         let scores = match prediction {
-            Prediction::Scores(scores) => scores.values().to_vec(),
+            Prediction::Scores(scores) => {
+                views = scores.views().to_vec();
+                scores.values().to_vec()
+            }
             Prediction::Map(map) => match self.map(tile, index, &map, valid.as_deref())? {
                 Some(shares) => shares,
                 None => {
@@ -302,10 +316,19 @@ impl<'a> Collector<'a> {
                 }
             },
         };
-        let manifest = &self.shared.job.model.manifest;
         if let (Head::Binary, Some(threshold), [score]) = (manifest.head, row.threshold, scores.as_slice()) {
-            row.score = Some(*score);
-            row.decision = threshold_rule(*score, threshold);
+            (row.score, row.decision) = (Some(*score), threshold_rule(*score, threshold));
+            let agreeing = agreement(&views, threshold, &row.decision);
+            if let Some(least) = manifest.view_agreement_minimum.filter(|least| agreeing < *least) {
+                let (count, word) = ((agreeing * views.len() as f64).round(), row.decision.text());
+                row.reason = Some(format!(
+                    "the views disagree: {count} of {} by themselves say {word}, as they do together, and the model needs \
+                     {:.0} % of them",
+                    views.len(),
+                    100.0 * least
+                ));
+                row.decision = Decision::Abstain;
+            }
             return Ok(());
         }
         if let (Thresholds::Profile(profile, _), Some(threshold)) = (&self.shared.job.thresholds, row.threshold)

@@ -7,7 +7,7 @@ use crossbeam_channel::Sender;
 use super::batch::{Batch, Slot, State, Tile, WindowSlot};
 use super::cloud_model::{CloudStage, SOURCE, TileClouds};
 use super::timers::Watch;
-use super::{Input, Job, Shared, Stage, Thresholds};
+use super::{Input, Job, MEMBERS_THRESHOLD, Shared, Stage, Thresholds};
 use crate::decide::{Observation, Resolution};
 use crate::infer::windows::Windows;
 use crate::model::Manifest;
@@ -195,11 +195,14 @@ pub(super) fn observe(
 pub(super) fn resolve(job: &Job, observed: &Observation) -> Result<Option<Resolution>> {
     match &job.thresholds {
         Thresholds::Profile(profile, choice) => profile.resolve(choice, observed).map(Some),
-        Thresholds::Fixed(threshold) => {
-            Ok(Some(Resolution::Threshold { shift: "fixed".into(), threshold: *threshold, guaranteed: false }))
-        }
+        Thresholds::Fixed(threshold) => Ok(Some(unguaranteed(&job.thresholds, *threshold))),
+        Thresholds::Members => Ok(Some(unguaranteed(&job.thresholds, MEMBERS_THRESHOLD))),
         Thresholds::ArgMax => Ok(None),
     }
+}
+
+fn unguaranteed(rule: &Thresholds, threshold: f32) -> Resolution {
+    Resolution::Threshold { shift: rule.name().unwrap_or_default().into(), threshold, guaranteed: false }
 }
 
 /// What a run would do with one input: its observation and threshold, without reading a pixel.

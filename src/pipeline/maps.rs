@@ -139,7 +139,7 @@ impl Codes {
         }
         let class = match &job.thresholds {
             Thresholds::Profile(profile, _) => profile.class_index(manifest.head, &manifest.classes)?,
-            Thresholds::Fixed(_) | Thresholds::ArgMax => None,
+            Thresholds::Fixed(_) | Thresholds::Members | Thresholds::ArgMax => None,
         };
         Ok(match class.and_then(|class| manifest.classes.get(class)) {
             Some(class) => Self { names: vec![format!("not {class}"), class.clone()], are_classes: false },

@@ -66,8 +66,33 @@ pub enum Thresholds {
     Profile(Box<Profile>, ShiftChoice),
     /// One threshold for everything, without a guarantee.
     Fixed(f32),
+    /// Those of the members of an ensemble, at which each of them says one half.
+    Members,
     /// The most likely class: for models with more than two outcomes.
     ArgMax,
+}
+
+/// The score at which anchored members say positive together.
+pub const MEMBERS_THRESHOLD: f32 = 0.5;
+
+impl Thresholds {
+    /// What decides where nobody states a threshold or profile: the members' own, the most likely class, else one half.
+    pub fn usual(manifest: &Manifest) -> Self {
+        match manifest.head {
+            Head::Binary if !manifest.members.is_empty() => Self::Members,
+            Head::Binary => Self::Fixed(0.5),
+            Head::Multiclass | Head::Segmentation => Self::ArgMax,
+        }
+    }
+
+    /// What rows and records call a rule that is no profile's.
+    pub fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Fixed(_) => Some("fixed"),
+            Self::Members => Some("members"),
+            Self::Profile(..) | Self::ArgMax => None,
+        }
+    }
 }
 
 /// A segmentation model that says where clouds are.
@@ -108,6 +133,9 @@ pub struct Job {
     /// Threads that read and preprocess.
     pub readers: usize,
 }
+
+/// Least rows of a session behind a prefilter, where batches have so many: a row by itself costs more.
+const GATED_ROWS: usize = 8;
 
 /// Takes a tile's name and what was seen of it.
 pub type Observer<'a> = &'a mut dyn FnMut(&str, Observation);
@@ -156,6 +184,13 @@ impl Shared {
         self.windows_per_batch * self.views.len()
     }
 
+    /// Rows that a session is made for. Behind a prefilter it is a window at a time, so that those that are spared cost
+    /// nothing, or a few where a window has few views.
+    fn rows_per_session(&self) -> usize {
+        let rows = self.rows_per_batch();
+        if self.job.model.gate.is_some() { rows.min(self.views.len().max(GATED_ROWS)) } else { rows }
+    }
+
     /// `[bands, height, width]`
     fn input_shape(&self) -> [usize; 3] {
         input_shape(&self.job.model.manifest)
@@ -167,7 +202,7 @@ impl Shared {
             graph: &self.graph,
             model: &self.job.model,
             reader: &self.reader,
-            rows: self.rows_per_batch(),
+            rows: self.rows_per_session(),
         }
     }
 
@@ -207,7 +242,7 @@ pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
         timers: Timers::default(),
         job,
     });
-    let safe = SafeBatch::new(shared.rows_per_batch());
+    let safe = SafeBatch::new(shared.rows_per_session());
     let first_session = shared.timers.time(Stage::Start, || score::verified_session(&shared.network(), &safe))?;
     let running = Running::since_now(&shared.timers);
 

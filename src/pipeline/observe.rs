@@ -13,7 +13,7 @@ pub(super) fn group(job: &Job, slot: &WindowSlot) -> Option<String> {
     let bounds = match &job.thresholds {
         // The profile has had its say.
         Thresholds::Profile(..) => return None,
-        Thresholds::Fixed(_) | Thresholds::ArgMax => Bounds::default(),
+        Thresholds::Fixed(_) | Thresholds::Members | Thresholds::ArgMax => Bounds::default(),
     };
     season_sky(&bounds, &slot.observed)
 }
@@ -31,7 +31,7 @@ pub(super) fn resumed(job: &Job, rows: &Rows) -> Option<Observation> {
 fn named(job: &Job, shift: Option<&str>) -> Option<String> {
     let groups = match &job.thresholds {
         Thresholds::Profile(profile, _) => profile.groups.as_slice(),
-        Thresholds::Fixed(_) | Thresholds::ArgMax => &[],
+        Thresholds::Fixed(_) | Thresholds::Members | Thresholds::ArgMax => &[],
     };
     let groups = groups.iter().map(|group| group.group.as_str());
     shift.filter(|shift| is_group(shift, groups)).map(str::to_owned)

@@ -8,6 +8,7 @@ use super::{Shared, Stage, feed};
 use crate::Result;
 use crate::decide::Resolution;
 use crate::infer::census::PixelCensus;
+use crate::infer::gate;
 use crate::infer::summary::WindowSummary;
 use crate::infer::thumbnail::Thumbnail;
 use crate::output::shrink;
@@ -66,7 +67,8 @@ impl<'a> Preparer<'a> {
         // Rows that no window took are zeros, so that a batch holds nothing of an earlier one.
         input[row * self.row_len..].fill(0.0);
         watch.lap(Stage::Copy);
-        Prepared { batch, input: (row > 0).then_some(input) }
+        let rows = if self.shared.job.model.gate.is_some() { row } else { self.shared.rows_per_batch() };
+        Prepared { batch, input: (row > 0).then_some(input), rows }
     }
 
     /// Fills the rows of one window's views.
@@ -116,6 +118,11 @@ impl<'a> Preparer<'a> {
                 100.0 * share,
                 100.0 * needed
             ));
+        }
+        if let Some(prefilter) = &self.shared.job.model.gate
+            && let Some(score) = gate::spared(prefilter, first, &self.valid)
+        {
+            return State::Spared(score);
         }
         for (view, target) in self.shared.views[1..].iter().zip(others.chunks_exact_mut(self.row_len)) {
             view.apply(first, target, self.side_px);

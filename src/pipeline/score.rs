@@ -83,13 +83,13 @@ pub(super) fn score(
             return;
         }
     };
-    for Prepared { mut batch, input } in batches {
+    for Prepared { mut batch, input, rows } in batches {
         if shared.is_stopping() {
             return;
         }
         let mut result = Ok(());
         if let Some(input) = input {
-            result = infer(shared, &mut scorer, &mut batch, &input);
+            result = infer(shared, &mut scorer, &mut batch, &input, rows);
             // A full pool of buffers drops this one.
             let _ = buffers.try_send(input);
         }
@@ -100,9 +100,10 @@ pub(super) fn score(
     }
 }
 
-fn infer(shared: &Shared, session: &mut dyn Session, batch: &mut Batch, input: &[f32]) -> Result<()> {
-    let rows = shared.rows_per_batch();
+/// Runs the first `rows` rows of `input`.
+fn infer(shared: &Shared, session: &mut dyn Session, batch: &mut Batch, input: &[f32], rows: usize) -> Result<()> {
     let [bands, height, width] = shared.input_shape();
+    let input = input.get(..rows * bands * height * width).unwrap_or_default();
     let input = ArrayView4::from_shape((rows, bands, height, width), input)
         .map_err(|error| Error::engine(format!("a batch of the wrong size: {error}")))?;
     let mut watch = shared.timers.watch();

@@ -8,19 +8,22 @@
 //! | instrument | [`bands`], [`sensor`], [`tile`] |
 //! | what surfaces reflect | [`spectra`] |
 //! | chance | [`random`], [`field`], [`severity`] |
-//! | files | [`folder`], [`plain`] |
+//! | files | [`folder`], [`plain`], [`float_tile`] |
 //! | real patches under another season and sky | [`shift`] |
 //! | clouds of every kind over real ground, with their masks | [`skies`] |
 //! | coasts | [`coast`] |
 //! | land cover | [`landcover`] |
+//! | landslides | [`landslides`] |
 
 pub mod atmosphere;
 pub mod bands;
 pub mod cloud;
 pub mod coast;
 pub mod field;
+pub mod float_tile;
 pub mod folder;
 pub mod landcover;
+pub mod landslides;
 pub mod plain;
 pub mod random;
 pub mod season;

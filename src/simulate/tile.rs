@@ -162,6 +162,6 @@ pub fn utm((longitude, latitude): (f64, f64)) -> Result<(u16, f64, f64)> {
 }
 
 /// GeoKeyDirectory: version 1.1.0 and three keys, projected coordinates, pixels as areas, the code.
-fn geo_keys(epsg: u16) -> [u16; 16] {
+pub(super) fn geo_keys(epsg: u16) -> [u16; 16] {
     [1, 1, 0, 3, 1024, 0, 1, 1, 1025, 0, 1, 1, 3072, 0, 1, epsg]
 }

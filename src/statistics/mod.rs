@@ -4,6 +4,7 @@
 //! | module | what it does |
 //! | --- | --- |
 //! | [`binomial`], [`beta`], [`interval`] | probabilities of counts, the interval of a share |
+//! | [`f1`] | the threshold of highest F1 |
 //! | [`ranking`] | average precision, AUROC, operating points; weighed per cluster for the bootstrap |
 //! | [`classes`] | how often classes are taken for one another |
 //! | [`probability`], [`calibrator`] | how honest scores are as probabilities, maps that make them so |
@@ -21,6 +22,7 @@ pub mod classes;
 pub mod correlation;
 pub mod delong;
 pub mod e_process;
+pub mod f1;
 #[cfg(test)]
 mod fixture;
 pub mod interval;

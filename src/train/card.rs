@@ -65,8 +65,11 @@ pub fn render(manifest: &Manifest, story: &Story) -> String {
     text + &epochs(story)
 }
 
-/// All epochs with the measures on the patches that choose one.
+/// All epochs with the measures on the patches that choose one, where there is one training.
 fn epochs(story: &Story) -> String {
+    if story.history.is_empty() {
+        return String::new();
+    }
     let names: Vec<&String> = story.history.first().map_or_else(Vec::new, |epoch| epoch.select.keys().collect());
     let mut text = "On `select`:\n\n| epoch | training loss |".to_owned();
     names.iter().for_each(|name| text += &format!(" {} |", name.replace('_', " ").replace('/', ", ")));

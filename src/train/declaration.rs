@@ -1,6 +1,7 @@
 //! The interpreter that creates what a network description asks for.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
@@ -73,6 +74,8 @@ impl Network for Declaration {
     fn max_pool(&mut self, _: &(), _: usize, _: usize, _: usize) {}
 
     fn double(&mut self, _: &()) {}
+
+    fn channels(&mut self, _: &(), _: Range<usize>) {}
 
     fn concat(&mut self, _: &(), _: &()) {}
 

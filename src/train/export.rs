@@ -1,5 +1,7 @@
 //! Writes a network description as ONNX.
 
+use std::ops::Range;
+
 use super::forward::{BATCH_NORM_EPSILON, LAYER_NORM_EPSILON};
 use super::network::{self, GEM_FLOOR, Network, Pooling};
 use super::parameters::Parameters;
@@ -79,6 +81,10 @@ impl Network for Export<'_> {
 
     fn double(&mut self, x: &Value) -> Value {
         self.graph.resize(x, 2, Resampling::Nearest)
+    }
+
+    fn channels(&mut self, x: &Value, which: Range<usize>) -> Value {
+        self.graph.channels(x, which)
     }
 
     fn concat(&mut self, a: &Value, b: &Value) -> Value {

@@ -1,5 +1,7 @@
 //! Runs a network description with libtorch.
 
+use std::ops::Range;
+
 use tch::{Kind, Tensor};
 
 use super::network::{Conv, GEM_EXPONENT, GEM_FLOOR, Network, Pooling};
@@ -125,6 +127,10 @@ impl Network for Forward<'_> {
     fn double(&mut self, x: &Tensor) -> Tensor {
         let size = x.size();
         x.upsample_nearest2d([2 * size[2], 2 * size[3]], None, None)
+    }
+
+    fn channels(&mut self, x: &Tensor, which: Range<usize>) -> Tensor {
+        channels_last(&x.narrow(1, which.start as i64, which.len() as i64))
     }
 
     fn concat(&mut self, a: &Tensor, b: &Tensor) -> Tensor {

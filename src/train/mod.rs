@@ -9,7 +9,7 @@
 //! | data | [`patches`] (the manifest), [`table`], [`eurosat`], [`eurosat_folder`], [`places`], [`pixels`], [`samples`] (in memory), [`render`] (simulated seasons and skies), [`cloud_chips`] (chips with cloud masks), [`suspects`] (masks that the pixels contradict) |
 //! | batches | [`sampling`], [`augment`], [`loader`], [`ahead`] |
 //! | network | [`network`] (one description), [`parameters`], [`pretrained`], [`forward`] (runs it), [`export`] (writes it as ONNX) |
-//! | tasks | [`task`] (what the loop asks of one), [`classify`] (a label a patch), [`segment`] (a label a pixel) |
+//! | tasks | [`task`] (what the loop asks of one), [`classify`] (a label a patch), [`segment`] (a label a pixel), [`ensemble`] (a label a patch, by several networks) |
 //! | training | [`recipe`], [`fit`], [`loss`], [`groups`] (group-DRO), [`optimiser`], [`refit`], [`checkpoints`], [`mlflow`] |
 //! | measures | [`evaluate`], [`outcome`], [`ladder`] |
 //! | reports | [`scored`] (scores with labels), [`report`], [`class_report`] |
@@ -24,6 +24,7 @@ pub mod class_report;
 pub mod classify;
 pub mod cloud_chips;
 mod declaration;
+pub mod ensemble;
 pub mod eurosat;
 pub mod eurosat_folder;
 pub mod evaluate;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::augment::Augmentation;
 use super::augment::Mixing;
 use super::loss::Loss;
-use super::segment;
+use super::{ensemble, segment};
 
 /// The recipe; it stands whole, as one flat list, in `metrics.jsonl` and in the checkpoints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,8 @@ pub enum Method {
     Patches(Patches),
     /// A label for every pixel.
     Masks(segment::Method),
+    /// A label for every patch, by several networks.
+    Members(ensemble::Method),
 }
 
 /// Learning a label for every patch.
@@ -78,7 +80,7 @@ impl Method {
     pub(super) fn group_dro(&self) -> f64 {
         match self {
             Self::Patches(of) => of.group_dro,
-            Self::Masks(_) => 0.0,
+            Self::Masks(_) | Self::Members(_) => 0.0,
         }
     }
 }

@@ -110,6 +110,7 @@ pub fn group(of: &Circumstances) -> String {
 /// The last step of preprocessing, as [`crate::infer::preprocess`] does it: clip, standardise, 0 for no data.
 #[derive(Debug, Clone)]
 pub struct Scaling {
+    /// Clip, mean and 1 / standard deviation of each channel.
     bands: Vec<(Option<[f32; 2]>, f32, f32)>,
 }
 

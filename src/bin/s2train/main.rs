@@ -1,10 +1,12 @@
 //! `s2train`: from labelled patches to a model folder that `s2infer` runs.
 
 mod clean_masks;
+mod ensemble;
 mod ladder;
 mod machine;
 mod model;
 mod patch_model;
+mod prefilter;
 mod prepare;
 mod progress;
 mod recipe;
@@ -50,6 +52,9 @@ enum Command {
     PrepareEurosat(prepare::Arguments),
     Train(train::Train),
     Segment(segment::Segment),
+    Ensemble(ensemble::Ensemble),
+    Statistics(prefilter::Statistics),
+    Gate(prefilter::Gate),
     Export(train::Export),
     Render(render::Arguments),
     RenderClouds(render_clouds::Arguments),
@@ -90,6 +95,9 @@ fn main() -> ExitCode {
         Command::PrepareEurosat(arguments) => prepare::run(&arguments),
         Command::Train(arguments) => arguments.run(),
         Command::Segment(arguments) => arguments.run(),
+        Command::Ensemble(arguments) => arguments.run(),
+        Command::Statistics(arguments) => arguments.run(),
+        Command::Gate(arguments) => arguments.run(),
         Command::Export(arguments) => arguments.run(),
         Command::Render(arguments) => render::run(&arguments),
         Command::RenderClouds(arguments) => render_clouds::run(&arguments),

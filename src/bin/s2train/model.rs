@@ -29,9 +29,6 @@ pub struct ModelArguments {
     /// SPDX identifier of the weights' licence
     #[arg(long, value_name = "SPDX")]
     license: Option<String>,
-    /// Bands in channel order; patches without band names must have exactly these
-    #[arg(long, value_name = "B04,B03,…", value_delimiter = ',', default_value = "B04,B03,B02")]
-    bands: Vec<String>,
     /// Processing level of the products that the patches were cut from; scenes of another get a warning
     #[arg(long, value_name = "L1C|L2A", value_parser = ["L1C", "L2A"])]
     processing_level: Option<String>,
@@ -47,6 +44,22 @@ pub struct ModelArguments {
     weights: WeightsStorage,
 }
 
+/// Channels that are bands
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "The model")]
+pub struct BandArguments {
+    /// Bands in channel order; patches without band names must have exactly these
+    #[arg(long, value_name = "B04,B03,…", value_delimiter = ',', default_value = "B04,B03,B02")]
+    bands: Vec<String>,
+}
+
+impl BandArguments {
+    /// The bands, without statistics yet.
+    pub fn bands(&self) -> Vec<Band> {
+        self.bands.iter().map(|name| Band::named(name)).collect()
+    }
+}
+
 /// A range of reflectance, or none.
 #[derive(Debug, Clone, Copy)]
 pub struct Clip(Option<[f32; 2]>);
@@ -55,6 +68,7 @@ pub struct Clip(Option<[f32; 2]>);
 pub struct Purpose<'a> {
     pub description: &'static str,
     pub architecture: Architecture,
+    pub bands: Vec<Band>,
     pub classes: Vec<String>,
     pub ignored_classes: Vec<String>,
     pub head: Head,
@@ -68,21 +82,13 @@ pub struct Purpose<'a> {
 }
 
 impl ModelArguments {
-    /// The manifest, with bands that have no statistics yet; `name` is the model's where the flags give none.
+    /// The manifest; `name` is the model's where the flags give none.
     pub fn manifest(&self, name: String, purpose: Purpose) -> Manifest {
-        let band = |name: &String| Band {
-            name: name.clone(),
-            mean: 0.0,
-            standard_deviation: 1.0,
-            training: None,
-            substitutes: Vec::new(),
-            expression: None,
-        };
         Manifest {
             item: serde_json::Value::Null,
             name: self.name.clone().unwrap_or(name),
             architecture: purpose.architecture.to_string(),
-            bands: self.bands.iter().map(band).collect(),
+            bands: purpose.bands,
             units: Default::default(),
             tile_px: purpose.tile_px,
             precision: Precision::Fp32,
@@ -101,6 +107,9 @@ impl ModelArguments {
             processing_level: self.processing_level.clone(),
             resolution_m: None,
             pixel_threshold: None,
+            members: Vec::new(),
+            view_agreement_minimum: None,
+            gate: None,
             golden_tolerance: GOLDEN_TOLERANCE,
             assets: Vec::new(),
             about: About {
@@ -111,11 +120,6 @@ impl ModelArguments {
                 ..About::default()
             },
         }
-    }
-
-    /// Number of bands.
-    pub fn bands(&self) -> usize {
-        self.bands.len()
     }
 
     /// The Markdown of `--about`.

@@ -7,7 +7,7 @@ use s2infer::train::network::{Architecture, Family, Pooling};
 use s2infer::train::patches::{Patch, Split};
 use s2infer::{Error, Result};
 
-use super::model::{ModelArguments, Purpose, tta};
+use super::model::{BandArguments, ModelArguments, Purpose, tta};
 
 /// Windows with fewer valid pixels abstain.
 const MINIMUM_VALID_SHARE: f64 = 0.9;
@@ -18,6 +18,8 @@ const MINIMUM_VALID_SHARE: f64 = 0.9;
 pub struct PatchModelArguments {
     #[command(flatten)]
     pub model: ModelArguments,
+    #[command(flatten)]
+    bands: BandArguments,
     /// Names of the classes in the order of the labels; of two, the first is the negative one
     #[arg(long, value_name = "NAME,NAME,…", value_delimiter = ',', default_value = "other,construction")]
     classes: Vec<String>,
@@ -68,6 +70,7 @@ impl PatchModelArguments {
             ignored_classes: Vec::new(),
             description: "Whether a window shows what the positive patches show.",
             architecture: self.architecture(),
+            bands: self.bands.bands(),
             classes: self.classes.clone(),
             head: if self.classes.len() == 2 { Head::Binary } else { Head::Multiclass },
             tile_px: self.tile_px,
@@ -95,7 +98,7 @@ impl PatchModelArguments {
                 PoolingArgument::Average => Pooling::Average,
                 PoolingArgument::Gem => Pooling::Gem,
             },
-            bands: self.model.bands(),
+            bands: self.bands.bands().len(),
             outputs: if self.classes.len() == 2 { 1 } else { self.classes.len() },
         }
     }

@@ -20,7 +20,7 @@ use s2infer::train::{folder, pixels};
 use s2infer::{Error, Kind, Result};
 
 use super::machine::MachineArguments;
-use super::model::{ModelArguments, Purpose, tta};
+use super::model::{BandArguments, ModelArguments, Purpose, tta};
 use super::schedule::{ScheduleArguments, check_shares};
 use super::session::{Folders, Session};
 use super::words::{command, in_words};
@@ -64,6 +64,8 @@ pub struct Segment {
     shape: ShapeArguments,
     #[command(flatten)]
     model: ModelArguments,
+    #[command(flatten)]
+    bands: BandArguments,
 }
 
 /// The recipe
@@ -264,7 +266,8 @@ impl Segment {
         let what = (plan.architecture, &plan.recipe, plan.machine);
         self.session.run(&self.folders.checkpoints, &plan.manifest, what, &task, |fitted| {
             self.write(&plan, method.choose, fitted)
-        })
+        })?;
+        Ok(())
     }
 
     fn plan(&self) -> Result<Plan> {
@@ -272,7 +275,7 @@ impl Segment {
         let name = self.folders.check()?;
         let (shape, ignored) = (&self.shape, self.shape.ignored()?);
         let recipe = self.method.recipe(shape)?;
-        let architecture = shape.architecture(self.model.bands())?;
+        let architecture = shape.architecture(self.bands.bands().len())?;
         let table = Labelled::read_maps(&self.tiles, &Labels::of(&shape.classes), &Bounds::default())?;
         let of_split = |split: &str| {
             let of = sources(&table, split).map_err(|e| e.context(self.tiles.display()))?;
@@ -286,6 +289,7 @@ impl Segment {
         let purpose = Purpose {
             description: "The class of every pixel.",
             architecture,
+            bands: self.bands.bands(),
             classes: shape.classes.clone(),
             ignored_classes: shape.ignore_class.clone(),
             head: Head::Segmentation,
@@ -339,7 +343,7 @@ impl Segment {
         };
         let tiles = if plan.select.is_empty() { &plan.train } else { &plan.select };
         let golden = tiles.inputs(0..tiles.len().min(GOLDEN_TILES), &scaling);
-        let written = folder::write(&self.folders.out, &manifest, &fitted.parameters, &golden, &story)?;
+        let written = folder::write(&self.folders.out, &manifest, &[&fitted.parameters], &golden, &story)?;
         let (out, temperature) = (self.folders.out.display(), manifest.temperature);
         tracing::info!("wrote {out} ({}, epoch {}, temperature {temperature:.3})", written.sha256, fitted.best);
         Ok(())

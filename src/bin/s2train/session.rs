@@ -54,7 +54,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Trains, and hands the outcome to `write` before the run counts as finished.
+    /// Trains, and hands the outcome to `write` before the run counts as finished, and to the caller after.
     pub fn run<T: Task>(
         &self,
         checkpoints: &Path,
@@ -62,7 +62,7 @@ impl Session {
         (architecture, recipe, machine): (Architecture, &Recipe, Machine),
         task: &T,
         write: impl FnOnce(&Fitted) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<Fitted> {
         let bands: Vec<String> = manifest.bands.iter().map(|band| band.name.clone()).collect();
         let mut progress = Progress::new(&recipe.schedule);
         let settings = in_words(&architecture, recipe, machine);
@@ -82,7 +82,7 @@ impl Session {
         let fitted = training.fit(task, checkpoints, self.resume)?;
         write(&fitted)?;
         tracking.finish();
-        Ok(())
+        Ok(fitted)
     }
 }
 

@@ -160,7 +160,7 @@ impl Plan {
             best: fitted.best,
         };
         let golden = self.golden();
-        let written = folder::write(&files.folders.out, &manifest, &fitted.parameters, &golden, &story)?;
+        let written = folder::write(&files.folders.out, &manifest, &[&fitted.parameters], &golden, &story)?;
         tracing::info!("wrote {} ({}, epoch {})", files.folders.out.display(), written.sha256, fitted.best);
         if manifest.head != Head::Binary {
             return Ok(());
@@ -227,7 +227,8 @@ impl Train {
         self.session.run(checkpoints, &plan.manifest, what, &task, |fitted| {
             plan.write_scores(checkpoints, fitted)?;
             plan.write(&self.files, &self.model, self.machine.threads, fitted)
-        })
+        })?;
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use s2infer::model::manifest::Head;
 use s2infer::{Error, Result};
 
 use super::super::claims::Claims;
+use super::contestants::decides_by_members;
 use super::{Evaluate, REPORTS};
 
 impl Evaluate {
@@ -74,9 +75,12 @@ impl Evaluate {
         let demands = |check: &dyn Fn(&Requirement) -> Result<()>| self.require.iter().try_for_each(check);
         match model.manifest.head {
             Head::Binary => {
-                self.profile_of(model, self.profile.as_deref(), self.tta(model))?;
-                if let Some(model) = baseline {
-                    self.profile_of(model, self.baseline_profile.as_deref(), self.tta(model))?;
+                let baseline_profile = self.baseline_profile.as_deref();
+                let contestants = [Some((model, self.profile.as_deref())), baseline.map(|it| (it, baseline_profile))];
+                for (model, profile) in contestants.into_iter().flatten() {
+                    if !decides_by_members(model, profile) {
+                        self.profile_of(model, profile, self.tta(model))?;
+                    }
                 }
                 demands(&|demand| demand.check_metric::<Evaluation>(baseline.is_some()))
             }

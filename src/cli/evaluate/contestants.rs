@@ -1,5 +1,6 @@
 //! What is evaluated: a model with its thresholds and what it said of the tiles.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use s2infer::calibrate::{CalibrateRequest, Scores, Sites, calibrate};
@@ -9,6 +10,7 @@ use s2infer::labelled::{Labelled, Labels};
 use s2infer::limits::{CONFIG_BYTES_MAX, read_bounded};
 use s2infer::model::Model;
 use s2infer::model::manifest::Tta;
+use s2infer::pipeline::MEMBERS_THRESHOLD;
 use s2infer::{Error, Kind, Result};
 
 use super::super::calibration;
@@ -30,7 +32,10 @@ impl Evaluate {
             _ => (&tables.candidate, &self.profile, &self.calibration),
         };
         let tta = self.tta(model);
-        let profile = self.profile_of(model, profile.as_deref(), tta)?;
+        let profile = match decides_by_members(model, profile.as_deref()) {
+            true => members_profile(model, tta, table)?,
+            false => self.profile_of(model, profile.as_deref(), tta)?,
+        };
         let bounds = Bounds::default();
         let scores = match (calibration, &tables.calibration) {
             (Some(path), _) => {
@@ -106,6 +111,20 @@ impl Evaluate {
         profile.class_index(model.manifest.head, &model.manifest.classes).map_err(|error| error.context(&name))?;
         Ok(profile)
     }
+}
+
+/// Whether the members of a model decide by their own thresholds, as in a run without a profile.
+pub(super) fn decides_by_members(model: &Model, profile: Option<&Path>) -> bool {
+    profile.is_none() && model.profile.is_none() && !model.manifest.members.is_empty()
+}
+
+/// The members' own thresholds for every group of a table.
+fn members_profile(model: &Model, tta: Tta, table: &Labelled) -> Result<Profile> {
+    let groups: BTreeSet<String> = table.rows.iter().map(|row| row.group.to_string()).collect();
+    let groups: Vec<String> = groups.into_iter().collect();
+    let why = "Each member decides by its own threshold; nothing is promised.";
+    let binding = calibration::binding(model, tta);
+    Profile::fixed(&model.manifest.name, binding, &groups, f64::from(MEMBERS_THRESHOLD), why)
 }
 
 pub(super) fn class_contestant(model: &Model, table: &Labelled) -> Result<ClassContestant> {

@@ -12,6 +12,7 @@ use s2infer::{Error, Result};
 
 use super::super::claims::Claims;
 use super::super::scoring::{Scoring, check_model};
+use super::contestants::decides_by_members;
 use super::{CALIBRATION, Evaluate};
 
 /// Splits that are evaluated on where --split does not say.
@@ -102,7 +103,7 @@ impl Evaluate {
 
     /// The table that a binary model's thresholds are from: whose it is, and its hash.
     fn calibrated_on(&self, model: &Model, profile: Option<&Path>) -> Result<Vec<(String, String)>> {
-        if model.manifest.head != Head::Binary {
+        if model.manifest.head != Head::Binary || decides_by_members(model, profile) {
             return Ok(Vec::new());
         }
         let profile = self.profile_of(model, profile, self.tta(model))?;

@@ -207,6 +207,12 @@ impl Quantize {
             )));
         }
         let manifest = &model.manifest;
+        if !manifest.members.is_empty() || manifest.gate.is_some() {
+            return Err(Error::usage(format!(
+                "{} is several files, members or a prefilter beside the network, and only a model of one is quantised",
+                manifest.name
+            )));
+        }
         if manifest.precision != Precision::Fp32 {
             return Err(Error::usage(format!(
                 "{} is computed in {}: give the model in fp32 that it came from",

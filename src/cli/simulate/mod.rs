@@ -2,6 +2,7 @@
 
 mod coast;
 mod landcover;
+mod landslides;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +28,13 @@ The same seed and options give the same bytes. Nothing measured on these tiles i
 with the classes' shares by sample_id, and manifest.csv with path,mask,split,site,region,season,cloud. No region is in two of
 the splits train, select (for the epoch and the temperature) and measurement, which is test.
 
+--task landslides: DIR/train, DIR/calibration and DIR/measurement with GeoTIFFs (or NPY files) of float32, 64×64 px, the bands
+B04 B03 B02 B08 VV_DESC VH_DESC VV_DESC_DIFF VH_DESC_DIFF VV_ASC VH_ASC VV_ASC_DIFF VH_ASC_DIFF: reflectance and sigma nought in dB
+of the later date, and later minus earlier in dB. 17 % have a slide. manifest.csv has path,label,split,site,region and
+  season, cloud, date, date_before, cloud_cover_percent, sun_zenith_deg, snow_percent, snow_before_percent, valid_percent
+  scar_px, visible_share, visible_optical, visible_radar (of the place of the slide, or where it would be)
+No region is in two splits.
+
 Regions of coasts:
   atlantic-dunes, maquis-coves, granite-heath, northern-meadows, baltic-pines, olive-plain, karst-islands,
   arid-island, rias-woods, chalk-estuary, southern-pastures, sandstone-resorts; held out: volcanic-slopes,
@@ -37,6 +45,7 @@ Examples:
   s2infer simulate --profile large --seed 7 --out coasts-large
   s2infer simulate --tiles 500 --bands 13 --regions baltic-pines,skerries --out baltic
   s2infer simulate --task landcover --tiles 1800 --out land
+  s2infer simulate --task landslides --tiles 3000 --out slides
   s2infer simulate --profile small --lookalikes 1.2 --cloud-severity 1.5 --out harder";
 
 /// Writing simulated tiles.
@@ -61,6 +70,8 @@ pub struct Simulate {
     #[command(flatten)]
     coast: coast::CoastArgs,
     #[command(flatten)]
+    landslides: landslides::LandslideArgs,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -70,6 +81,8 @@ enum Task {
     Coast,
     /// Land cover in the layout of the Preligens challenge, 256×256 px of red, green, blue and near infrared, with masks.
     Landcover,
+    /// Mountains with and without a slide between two dates, 64×64 px of Sentinel-2 and Sentinel-1.
+    Landslides,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -119,6 +132,9 @@ impl Simulate {
         if let Some(flag) = self.coast.given().filter(|_| self.task != Task::Coast) {
             return Err(Error::usage(format!("{flag} is for --task coast; leave it out")));
         }
+        if let Some(flag) = self.landslides.given().filter(|_| self.task != Task::Landslides) {
+            return Err(Error::usage(format!("{flag} is for --task landslides; leave it out")));
+        }
         let tiles = self.tiles.unwrap_or(self.profile.tiles());
         let bar = logging::progress(&self.common, tiles);
         let (started, done) = (Instant::now(), AtomicU64::new(0));
@@ -127,6 +143,7 @@ impl Simulate {
         let written = match self.task {
             Task::Coast => self.coast.write(&order),
             Task::Landcover => landcover::write(&order),
+            Task::Landslides => self.landslides.write(&order),
         };
         bar.finish_and_clear();
         let Written { tiles, summary } = written?;

@@ -181,6 +181,7 @@ fn assemble(path: &Path, stated: &Stated) -> Result<Model> {
         sha256,
         graph: scanned.graph,
         facts: scanned.facts,
+        gate: None,
         golden: None,
         profile: None,
         reference: None,

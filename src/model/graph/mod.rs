@@ -25,6 +25,7 @@ use tract_onnx::pb::{GraphProto, ModelProto};
 
 use super::Manifest;
 use crate::limits::GRAPH_NODES_MAX;
+use crate::onnx::Trees;
 use crate::{Error, Result};
 
 /// Operator sets that are understood: 7 is the oldest ONNX Runtime promises to run.
@@ -68,6 +69,12 @@ pub(super) fn scan(bytes: &[u8], manifest: &Manifest) -> Result<Scanned> {
     };
     strip(&mut parts);
     Ok(Scanned { graph: parts.encode(), facts })
+}
+
+/// Decodes and checks the tree ensemble in the ONNX file `bytes`.
+pub(super) fn trees(bytes: &[u8]) -> Result<Trees> {
+    let parts = split::decode(bytes)?;
+    Trees::of(&parts.graph)
 }
 
 /// The operator set of ONNX's own domain.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{DnDefault, Head, Padding, Precision, TrainingStatistics, Tta, WeightsStorage};
+use super::{DnDefault, Gate, Head, Padding, Precision, TrainingStatistics, Tta, WeightsStorage};
 
 /// Version of the `s2infer:inference` block.
 pub const BLOCK_SCHEMA: &str = "1.0";
@@ -147,7 +147,21 @@ pub struct Inference {
     #[serde(default)]
     pub units: BTreeMap<String, String>,
     #[serde(default)]
+    pub members: Vec<MemberEntry>,
+    #[serde(default)]
+    pub view_agreement_minimum: Option<f64>,
+    #[serde(default)]
+    pub gate: Option<Gate>,
+    #[serde(default)]
     pub band_substitutes: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     pub training_statistics: BTreeMap<String, TrainingStatistics>,
+}
+
+/// A member as it is written; one without a threshold is refused by its name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemberEntry {
+    pub model: String,
+    pub threshold: Option<f32>,
 }

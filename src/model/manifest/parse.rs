@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use super::item::{BLOCK_SCHEMA, BandReference, Class, EXPRESSION_FORMAT, Input, Item, MLM_SCHEMA, Output, Scaling};
-use super::{About, Band, Head, Manifest};
+use super::item::{
+    BLOCK_SCHEMA, BandReference, Class, EXPRESSION_FORMAT, Input, Item, MLM_SCHEMA, MemberEntry, Output, Scaling,
+};
+use super::{About, Band, Head, Manifest, Member};
 use crate::model::assets::Asset;
 use crate::model::expression::Expression;
 use crate::{Error, Result};
@@ -75,6 +77,9 @@ impl Manifest {
             processing_level: block.processing_level,
             resolution_m: block.resolution_m,
             pixel_threshold: block.pixel_threshold,
+            members: block.members.into_iter().map(member).collect::<Result<_>>()?,
+            view_agreement_minimum: block.view_agreement_minimum,
+            gate: block.gate,
             golden_tolerance: block.golden_tolerance,
             assets,
             about: About {
@@ -223,6 +228,15 @@ fn z_score(band: &str, scaling: Option<&Scaling>) -> Result<(f32, f32)> {
             other.map_or("null", |s| s.r#type.as_str())
         ))),
     }
+}
+
+fn member(MemberEntry { model, threshold }: MemberEntry) -> Result<Member> {
+    let Some(threshold) = threshold else {
+        return Err(Error::refused(format!(
+            "model.json: member {model:?} has no threshold; give the score from which on it says positive"
+        )));
+    };
+    Ok(Member { model, threshold })
 }
 
 fn classes(classes: Vec<Class>) -> Result<Vec<String>> {

@@ -20,6 +20,7 @@ impl Manifest {
         self.validate_bands()?;
         self.validate_classes()?;
         self.validate_numbers()?;
+        self.validate_ensemble()?;
         for (data_type, default) in &self.dn_defaults {
             validate_dn_default(data_type, default)?;
         }
@@ -220,7 +221,7 @@ fn validate_dn_default(data_type: &str, default: &DnDefault) -> Result<()> {
     })
 }
 
-fn require<D: Display>(holds: bool, message: impl FnOnce() -> D) -> Result<()> {
+pub(super) fn require<D: Display>(holds: bool, message: impl FnOnce() -> D) -> Result<()> {
     if holds { Ok(()) } else { Err(refusal(message())) }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Number, Value, json};
 
 use super::item::{BLOCK_SCHEMA, CLASSIFICATION_SCHEMA, EXPRESSION_FORMAT, FILE_SCHEMA, MLM_SCHEMA};
-use super::{Band, Head, Manifest};
+use super::{Band, Head, Manifest, Member};
 use crate::model::assets::Role;
 use crate::{Error, Result};
 
@@ -179,6 +179,22 @@ impl Manifest {
         }
         if !self.units.is_empty() {
             block["units"] = json!(self.units);
+        }
+        if !self.members.is_empty() {
+            let member = |member: &Member| Ok(json!({"model": member.model, "threshold": short(member.threshold)?}));
+            block["members"] = self.members.iter().map(member).collect::<Result<_>>()?;
+        }
+        if let Some(share) = self.view_agreement_minimum {
+            block["view_agreement_minimum"] = json!(share);
+        }
+        if let Some(gate) = &self.gate {
+            block["gate"] = json!({
+                "asset": gate.asset,
+                "cutoff": short(gate.cutoff)?,
+                "calibration_positives": gate.calibration_positives,
+                "lost_share_max": gate.lost_share_max,
+                "confidence": gate.confidence,
+            });
         }
         let substituted = self.bands.iter().filter(|band| !band.substitutes.is_empty());
         let substitutes: BTreeMap<_, _> = substituted.map(|band| (&band.name, &band.substitutes)).collect();

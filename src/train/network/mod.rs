@@ -1,11 +1,13 @@
 //! The networks, each described once: the trainer runs the description and the exporter writes it, so that what was
 //! trained and what is exported cannot drift apart.
 
+mod branches;
 mod convnext;
 mod resnet;
 mod unet;
 
 use std::fmt::{self, Display};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +65,8 @@ pub trait Network {
     fn max_pool(&mut self, x: &Self::Value, kernel: usize, stride: usize, padding: usize) -> Self::Value;
     /// Height and width twice as large; every pixel becomes four.
     fn double(&mut self, x: &Self::Value) -> Self::Value;
+    /// Some of the channels, which lie side by side.
+    fn channels(&mut self, x: &Self::Value, which: Range<usize>) -> Self::Value;
     /// The channels of `a`, then those of `b`.
     fn concat(&mut self, a: &Self::Value, b: &Self::Value) -> Self::Value;
     /// Sum of two equal shapes.
@@ -91,6 +95,13 @@ pub enum Family {
         /// How often height and width are halved.
         depth: usize,
     },
+    /// A residual encoder for the first channels, another for the rest, and a residual block over what both found: for
+    /// sensors that see the same place in different ways. One encoder alone where either has no channel.
+    #[serde(rename = "two-branch ResNet")]
+    TwoBranch {
+        /// Channels of the first encoder.
+        first: usize,
+    },
 }
 
 impl Family {
@@ -101,15 +112,18 @@ impl Family {
             Self::ResNet50 => "ResNet-50",
             Self::ConvNextAtto => "ConvNeXt-Atto",
             Self::UNet { .. } => "U-Net",
+            Self::TwoBranch { .. } => "two-branch ResNet",
         }
     }
 
-    /// Channels of the first stage in the literature; of a U-Net, a quarter of them.
+    /// Channels of the first stage in the literature; of a U-Net, a quarter of them; of a two-branch network, what ten of
+    /// them with eight views each may cost.
     pub fn width(self) -> usize {
         match self {
             Self::ResNet18 | Self::ResNet50 => 64,
             Self::ConvNextAtto => 40,
             Self::UNet { .. } => 16,
+            Self::TwoBranch { .. } => 12,
         }
     }
 
@@ -119,6 +133,7 @@ impl Family {
             Self::ResNet18 | Self::ResNet50 => ["fc", "conv1"],
             Self::ConvNextAtto => ["head.fc", "stem.0"],
             Self::UNet { .. } => ["head", "encoder.0.conv1"],
+            Self::TwoBranch { .. } => ["head", "first.stem"],
         }
     }
 
@@ -156,6 +171,7 @@ impl Architecture {
             Family::ResNet18 | Family::ResNet50 => resnet::run(self, net, x),
             Family::ConvNextAtto => convnext::run(self, net, x),
             Family::UNet { depth } => unet::run(self, depth, net, x),
+            Family::TwoBranch { first } => branches::run(self, first, net, x),
         }
     }
 
@@ -177,7 +193,9 @@ impl Display for Architecture {
         if let Family::UNet { depth } = self.family {
             return write!(f, ", {depth} levels below the first");
         }
-        if self.stem_stride != 4 {
+        if let Family::TwoBranch { first } = self.family {
+            write!(f, ", {first} and {} channels", self.bands - first)?;
+        } else if self.stem_stride != 4 {
             write!(f, ", stem of stride {}", self.stem_stride)?;
         }
         if self.pooling == Pooling::Gem {

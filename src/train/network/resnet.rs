@@ -35,7 +35,7 @@ fn stem<N: Network>(of: &Architecture, net: &mut N, x: &N::Value) -> N::Value {
     if of.stem_stride > 1 { net.max_pool(&x, 3, 2, 1) } else { x }
 }
 
-fn basic<N: Network>(
+pub(super) fn basic<N: Network>(
     net: &mut N,
     name: &str,
     x: &N::Value,
