@@ -147,13 +147,14 @@ fn a_manifest_says_again_what_it_said_and_what_is_no_channel_is_refused() {
     let again = Manifest::parse(item.to_string().as_bytes()).unwrap();
     assert_eq!((&again.bands, &again.units, again.sources()), (&manifest.bands, &manifest.units, manifest.sources()));
 
-    let refused = |edit: fn(&mut Value)| {
+    type Edit = fn(&mut Value);
+    let refused = |edit: Edit| {
         let mut item: Value = serde_json::from_slice(&bytes).unwrap();
         edit(&mut item["properties"]);
         Manifest::parse(item.to_string().as_bytes()).unwrap_err().to_string()
     };
     const BANDS: &str = "/mlm:input/0/bands";
-    let cases: [(fn(&mut Value), &str); 6] = [
+    let cases: [(Edit, &str); 6] = [
         (|p| p.pointer_mut(BANDS).unwrap()[5]["expression"] = "(B08 - B04".into(), "expected ')', not the end"),
         (|p| p.pointer_mut(BANDS).unwrap()[5]["format"] = "gdal-calc".into(), "expected \"arithmetic\""),
         (|p| p.pointer_mut(BANDS).unwrap()[5]["expression"] = "CLOUD * 2".into(), "which is derived itself"),
