@@ -13,9 +13,9 @@
 //! | --- | --- |
 //! | [`raster`] | TIFF, JPEG 2000, JPEG, PNG and NPY, here or at an address: validated headers, windows of raw samples, geo keys, the memory map; files on one grid |
 //! | [`scene`] | tiles and products: bands by name, reflectance, validity, date, season, the clouds of every window |
-//! | [`model`] | model folders: manifest, hashes, graph scan, golden batch, the built-in model; other people's models |
-//! | [`onnx`] | writing ONNX graphs and changing them |
-//! | [`infer`] | windows, preprocessing, derived channels, test-time augmentation, engines, heads, blending |
+//! | [`model`] | model folders: manifest, hashes, graph scan, members, golden batch, the built-in model; other people's models |
+//! | [`onnx`] | writing ONNX graphs, changing and merging them; running tree ensembles |
+//! | [`infer`] | windows, preprocessing, derived channels, the prefilter, test-time augmentation, engines, heads, blending |
 //! | [`decide`] | threshold profiles, shift selection, the rule, sites |
 //! | [`output`] | one file per format, maps, pictures, atomic writes, the resume journal, the run record |
 //! | [`pipeline`] | the only room where all the others meet; it sequences and computes nothing |

@@ -20,7 +20,7 @@ use tract_onnx::pb;
 
 /// DN of a pixel of tile `tile`: a pattern, brighter from tile to tile, so that the scores differ.
 fn dn(tile: usize, band: usize, row: u32, column: u32) -> u16 {
-    (700 + 120 * tile + 90 * band + (row as usize * 137 + column as usize * (61 + 40 * tile) + tile * 53) % 700) as u16
+    (450 + 100 * tile + 90 * band + (row as usize * 137 + column as usize * (61 + 40 * tile) + tile * 53) % 700) as u16
 }
 
 const TILES: usize = 6;
@@ -397,6 +397,7 @@ fn trees_that_are_none_are_refused_by_the_attribute() {
         (with(floats("base_values", &[0.0, 1.0])), "base_values"),
         (with(list("target_ids", &[0, 1])), "n_targets"),
         (with(int("n_targets", 2)), "n_targets"),
+        (with(word("post_transform", "LOGISTIC")), "leaves out for one target"),
         (with(word("post_transform", "SOFTMAX")), "post_transform is SOFTMAX"),
         (with(word("aggregate_function", "MAX")), "aggregate_function is MAX"),
         (with(modes("BRANCH_GT")), "nodes_modes is BRANCH_GT"),

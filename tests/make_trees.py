@@ -86,8 +86,8 @@ def save(name, seed, operator, transform, mode=None, tracks_nan=True, base=None,
 
 REGRESSOR, CLASSIFIER = "TreeEnsembleRegressor", "TreeEnsembleClassifier"
 save("regressor", 1, REGRESSOR, "NONE", base=0.25)
-save("regressor-logistic", 2, REGRESSOR, "LOGISTIC", mode="BRANCH_LT", base=-0.5)
-save("regressor-without-nan", 3, REGRESSOR, "LOGISTIC", mode="BRANCH_LEQ", tracks_nan=False)
+save("regressor-less", 2, REGRESSOR, "NONE", mode="BRANCH_LT", base=-0.5)
+save("regressor-without-nan", 3, REGRESSOR, "NONE", mode="BRANCH_LEQ", tracks_nan=False)
 save("classifier-logistic", 4, CLASSIFIER, "LOGISTIC", mode="BRANCH_LT", base=0.125)
 save("classifier-forest", 5, CLASSIFIER, "NONE", mode="BRANCH_LEQ", columns=(0, 1), low=0.0)
 save("classifier-one-column", 6, CLASSIFIER, "NONE", low=0.0)

@@ -72,8 +72,12 @@ fn asset<'a>(manifest: &'a Manifest, member: &Member) -> Result<&'a Asset> {
     })
 }
 
-/// One graph of all members, each of which is held against its hash and the manifest.
-pub(super) fn members(files: &Files, manifest: &Manifest) -> Result<Scanned> {
+/// Refuses a manifest of members that lists other files than theirs.
+pub(super) fn check(manifest: &Manifest) -> Result<()> {
+    if manifest.members.is_empty() {
+        return Ok(());
+    }
+    manifest.members.iter().try_for_each(|member| asset(manifest, member).map(drop))?;
     let is_named = |asset: &&Asset| manifest.members.iter().any(|member| member.model == asset.key);
     if let Some(other) = manifest.assets.iter().filter(|asset| asset.role == Role::Model).find(|asset| !is_named(asset))
     {
@@ -83,6 +87,11 @@ pub(super) fn members(files: &Files, manifest: &Manifest) -> Result<Scanned> {
             manifest.members.len()
         )));
     }
+    Ok(())
+}
+
+/// One graph of all members, each of which is held against its hash and the manifest.
+pub(super) fn members(files: &Files, manifest: &Manifest) -> Result<Scanned> {
     let mut scanned = Vec::with_capacity(manifest.members.len());
     for member in &manifest.members {
         scanned.push(scan(files, asset(manifest, member)?, manifest)?);

@@ -107,6 +107,7 @@ fn check_all(files: &Files) -> Result<Model> {
         return Err(Error::refused(format!("{MANIFEST}: {accident}")));
     }
     let manifest = Manifest::parse(&json)?;
+    ensemble::check(&manifest)?;
     check_others(files, &manifest)?;
     let golden_asset = one(&manifest, Role::Golden)?;
     let bytes = files.read(&golden_asset.href, GOLDEN_BYTES_MAX)?;

@@ -17,7 +17,7 @@ pub const THRESHOLDS: [f32; 3] = [0.3, 0.5, 0.8];
 
 /// The weight of a pixel of the network's input, `[4, SIDE, SIDE]`, in member `member`.
 pub fn weight(member: usize, pixel: usize) -> f32 {
-    ((pixel * (7 + 2 * member) + 3 * member) % 13) as f32 / 130.0 - 0.045
+    ((pixel * (7 + 2 * member) + 3 * member) % 13) as f32 / 40.0 - 0.152
 }
 
 /// The logit of a member for a row.
