@@ -28,7 +28,7 @@
 //! | [`quantize`] | a model in half precision or 8 bits, and the gate that it must pass; beside the street |
 //! | [`page`] | documents with tables and plots, as HTML and Markdown |
 //! | [`statistics`] | intervals, tests, ranking and calibration of scores; pure |
-//! | [`simulate`] | simulated seasons, skies with their cloud masks, coasts and land; beside the street |
+//! | [`simulate`] | simulated seasons, skies with their cloud masks, coasts, land and landslides; beside the street |
 //!
 //! ## Invariants
 //!

@@ -21,8 +21,8 @@ const RIVER_MOVED: f32 = 0.25;
 /// Length of slides in pixels, uniform in the logarithm to this power, so that large ones are more; and their width for a
 /// length: `factor × length^0.75`.
 const LENGTH_PX: Span = [3.0, 40.0];
-const LENGTH_POWER: f32 = 0.6;
-const WIDTH_FACTOR: Span = [0.45, 0.95];
+const LENGTH_POWER: f32 = 0.45;
+const WIDTH_FACTOR: Span = [0.6, 1.1];
 const WIDTH_EXPONENT: f32 = 0.75;
 /// Side of clear-cuts in pixels.
 const CLEAR_CUT_PX: Span = [4.0, 18.0];

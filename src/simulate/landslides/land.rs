@@ -144,11 +144,12 @@ fn blend<const N: usize>(from: &[f32; N], to: &[f32; N], share: f32) -> [f32; N]
 fn covers(region: &Region, terrain: &Terrain, fields: [&Field; 3], rng: &mut impl RngExt) -> Vec<Cover> {
     let [wood, kind, texture] = fields.map(|field| &field.values);
     let forest = (region.forest + uniform([-0.3, 0.3], rng)).clamp(0.0, 0.97);
-    let rocky = region.rocky * uniform([0.0, 1.2], rng);
+    // Half of the patches have no rock that is not steep.
+    let rocky = (region.rocky * uniform([-0.8, 0.8], rng)).max(0.0);
     let (wood_edge, conifer_edge) = (upper_quantile(wood, forest), upper_quantile(kind, region.conifers));
-    let rock_edge = upper_quantile(kind, rocky.clamp(0.0, 0.8));
+    let rock_edge = upper_quantile(kind, rocky);
     let is_tilled = rng.random::<f32>() < region.fields;
-    let (shrubs, soil) = (uniform([0.2, 0.8], rng), uniform([0.0, 0.02], rng));
+    let (shrubs, soil) = (uniform([0.2, 0.8], rng), uniform([0.0, 0.004], rng));
     let soil_edge = upper_quantile(texture, soil);
     let cover = |pixel: usize| {
         let steepness = terrain.steepness(pixel);

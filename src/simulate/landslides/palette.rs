@@ -61,14 +61,16 @@ const GAMMA_NOUGHT_DB: [[f32; 3]; COVERS] = [
     [-12.5, -20.5, 1.5],
     [-19.0, -27.0, 0.0],
     [-11.5, -18.5, 0.0],
-    [-10.0, -18.5, 1.5],
+    [-10.0, -20.0, 1.0],
 ];
 /// What wet snow is below dry, and leafless trees below green ones, in dB.
 const WET_SNOW_DB: f32 = -4.5;
 const LEAFLESS_DB: f32 = -0.8;
 /// Deviations of a site's covers from the usual, and of a date's from the site's, in dB.
 const SITE_SPREAD_DB: f32 = 1.0;
-const DATE_SPREAD_DB: f32 = 0.3;
+const DATE_SPREAD_DB: f32 = 0.2;
+/// How far the ground of a date is wetter or drier than the site's usually is.
+const WEATHER: [f32; 2] = [-0.25, 0.25];
 /// Share by which wet soil is darker.
 const WETNESS: f32 = 0.4;
 
@@ -95,15 +97,15 @@ pub struct Time {
 }
 
 impl Time {
-    /// Of a day of the year at a latitude in degrees.
-    pub fn draw(day_of_year: u16, latitude: f32, rng: &mut impl RngExt) -> Self {
+    /// Of a day of the year at a latitude in degrees, where the ground is usually as wet as `wetness`.
+    pub fn draw(day_of_year: u16, latitude: f32, wetness: f32, rng: &mut impl RngExt) -> Self {
         // Warmth follows the sun by a month.
         let year = (std::f32::consts::TAU * (f32::from(day_of_year) - 201.0) / 365.25).cos() * latitude.signum();
         let seasonal = smooth((latitude.abs() - 15.0) / 25.0);
         let warmth = 1.0 - seasonal * (0.5 - 0.5 * year);
         let leaves = smooth((warmth - 0.25) / 0.4) * uniform([0.85, 1.0], rng);
         let is_thawing = rng.random::<f32>() < warmth.max(0.25);
-        Self { leaves, warmth, moisture: rng.random(), is_thawing }
+        Self { leaves, warmth, moisture: (wetness + uniform(WEATHER, rng)).clamp(0.0, 1.0), is_thawing }
     }
 }
 

@@ -17,12 +17,12 @@ use crate::simulate::sensor::blur;
 /// Angles of incidence in the interferometric wide swath (29.1 to 46.0°).
 const INCIDENCE_DEG: Span = [30.0, 45.5];
 /// Ground range products have pixels of 10 m and a resolution of 20 × 22 m at 4.4 looks. Speckle of one look, blurred by
-/// this many pixels (a deviation), has 5 to 10.
-const BLUR_PX: Span = [0.65, 0.9];
+/// this many pixels (a deviation), has 6 to 10.
+const BLUR_PX: Span = [0.7, 0.9];
 /// The noise that the instrument adds, as σ⁰ in dB; better than −22 dB is specified.
 const NOISE_DB: Span = [-27.0, -23.0];
 /// How far calibration and moisture of the whole patch wander from date to date: a deviation in dB.
-const GAIN_DB: f32 = 0.2;
+const GAIN_DB: f32 = 0.15;
 /// σ⁰ below which nothing is told apart, in dB.
 const LEAST_DB: f32 = -40.0;
 /// A facet that spans less than this of a cell, or of which less than this is lit, is not seen.

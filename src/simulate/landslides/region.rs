@@ -67,7 +67,7 @@ pub struct Region {
 
 /// All of them.
 pub const REGIONS: [Region; 13] = [
-    Region { snow: 0.32, rocky: 0.25, ..style("alpine-forest", Part::Train, [7.0, 14.0], [46.0, 47.5], 0.5) },
+    Region { snow: 0.19, rocky: 0.25, ..style("alpine-forest", Part::Train, [7.0, 14.0], [46.0, 47.5], 0.5) },
     Region {
         fields: 0.5,
         cloudy: 0.6,
@@ -93,13 +93,13 @@ pub const REGIONS: [Region; 13] = [
     Region {
         forest: 0.25,
         rocky: 0.3,
-        snow: 0.35,
+        snow: 0.21,
         ..style("high-meadows", Part::Train, [41.0, 47.0], [41.5, 43.5], 0.25)
     },
     Region {
         conifers: 0.5,
         rocky: 0.35,
-        snow: 0.39,
+        snow: 0.23,
         flank_deg: [24.0, 36.0],
         soil: Surface::DarkSoil,
         ..style("fjord-slopes", Part::Train, [6.0, 9.0], [60.0, 62.5], 0.5)
@@ -121,7 +121,7 @@ pub const REGIONS: [Region; 13] = [
     Region {
         conifers: 0.45,
         fields: 0.4,
-        snow: 0.21,
+        snow: 0.13,
         ..style("flysch-hills", Part::Calibration, [19.0, 25.0], [47.5, 49.5], 0.55)
     },
     Region {
@@ -133,13 +133,13 @@ pub const REGIONS: [Region; 13] = [
     Region {
         forest: 0.4,
         rocky: 0.3,
-        snow: 0.21,
+        snow: 0.13,
         rock: Surface::Basalt,
         ..style("young-volcanoes", Part::Calibration, [-72.5, -71.0], [-41.0, -37.5], 0.45)
     },
     Region {
         conifers: 0.6,
-        snow: 0.28,
+        snow: 0.17,
         rocky: 0.25,
         cloudy: 0.5,
         ..style("southern-alps", Part::Measurement, [168.5, 172.0], [-44.5, -42.0], 0.45)

@@ -1,5 +1,7 @@
 //! What the patches of a site share: two dates, their sun, snow and wetness, the covers, the passes of the radar.
 
+use rand::RngExt;
+
 use super::palette::{Palette, Time};
 use super::plan::SitePlan;
 use super::radar::{Orbit, Pass};
@@ -33,7 +35,8 @@ impl Site {
         let mut rng = rng(seed, &format!("landslides/{}", plan.name));
         let latitude = plan.place.1 as f32;
         let days = plan.dates.map(|date| date.day_of_year() as u16);
-        let times = days.map(|day| Time::draw(day, latitude, &mut rng));
+        let wetness = rng.random();
+        let times = days.map(|day| Time::draw(day, latitude, wetness, &mut rng));
         let spread = normal_pair(&mut rng);
         let snow = [0, 1].map(|date| {
             let usual = plan.region.snow * (1.0 - 2.0 * times[date].warmth);

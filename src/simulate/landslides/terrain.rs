@@ -23,7 +23,7 @@ const AXIS_PX: [f32; 2] = [-24.0, 70.0];
 const FLOOR_PX: [f32; 2] = [1.5, 10.0];
 const BEND_PX: f32 = 5.0;
 /// Half the width of floors that have a river, in pixels.
-const RIVER_FLOOR_PX: f32 = 5.5;
+const RIVER_FLOOR_PX: f32 = 8.0;
 /// Pixels that a shadow is followed for.
 const SHADOW_PX: usize = 32;
 
