@@ -212,14 +212,36 @@ fn the_prefilter_spares_the_network_and_changes_nothing_else() {
     }
     let text = String::from_utf8(run(folder.path(), &["inspect", "model"]).stdout).unwrap();
     assert!(text.contains("with a confidence of 95 %"), "{text}");
-    let bench =
-        run(folder.path(), &["bench", "--model", "model", "--engine", "tract", "--tiles", "8", "--max-seconds", "1"]);
+    let bench = run(folder.path(), &["bench", "model", "--engine", "tract", "--tiles", "8", "--max-seconds", "1"]);
     assert!(bench.status.success(), "{}", String::from_utf8_lossy(&bench.stderr));
     let output = run(
         folder.path(),
-        &["quantize", "--model", "model", "--precision", "fp16", "--manifest", "x.csv", "--out", "q"],
+        &["quantize", "model", "--engine", "ort", "--precision", "fp16", "--manifest", "x.csv", "--out", "q"],
     );
     assert!(String::from_utf8_lossy(&output.stderr).contains("members"), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn an_ensemble_is_measured_by_its_members_thresholds_and_can_be_calibrated() {
+    let agreeing = Manifest { gate: Some(gate()), view_agreement_minimum: Some(0.6), ..ensemble_manifest() };
+    let folder = place(&agreeing);
+    let rows: String = (0..TILES).map(|tile| format!("t{tile}.tif,{},s{tile},slopes\n", tile % 2)).collect();
+    std::fs::write(folder.path().join("tiles.csv"), format!("path,label,site,group\n{rows}")).unwrap();
+    let engine = ["--engine", "tract", "--manifest", "tiles.csv"];
+    let evaluate = [&["evaluate", "--model", "model", "--out", "report", "--resamples", "100"][..], &engine].concat();
+    let output = run(folder.path(), &evaluate);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let scores = std::fs::read_to_string(folder.path().join("report/scores-candidate.csv")).unwrap();
+    let undecided = (0..TILES).filter(|tile| input(*tile)[..SIDE * SIDE].iter().sum::<f32>() > 0.0).filter(|tile| {
+        let (score, views) = expected(*tile, 8);
+        views.iter().filter(|view| (**view >= 0.5) == (score >= 0.5)).count() < 5
+    });
+    assert_eq!(scores.lines().count() - 1, TILES - undecided.count(), "{scores}");
+    let calibrate = [&["calibrate", "--model", "model", "--scores-out", "scores.csv", "--rule", "mean"][..], &engine];
+    let output = run(folder.path(), &calibrate.concat());
+    assert!(folder.path().join("scores.csv").exists(), "{}", String::from_utf8_lossy(&output.stderr));
+    let scores = std::fs::read_to_string(folder.path().join("scores.csv")).unwrap();
+    assert_eq!(scores.lines().count() - 1, TILES, "thresholds are found on the scores of all: {scores}");
 }
 
 #[test]

@@ -205,7 +205,7 @@ fn every_task_gives_its_kind_of_result_and_the_same_on_every_engine() {
 /// Runs and gives the exit code and the one line that says why.
 fn refused(arguments: &[&str], folder: &Path) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
-    let output = command.current_dir(folder).args(["--quiet"]).args(arguments).output().unwrap();
+    let output = command.current_dir(folder).args(arguments).arg("--quiet").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     let mut lines = said.lines().filter(|line| line.starts_with("s2infer: "));
     let line = lines.next().unwrap_or_default().to_owned();
