@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Picks the eight example patches of a simulated set: landslide_examples.py SET OUT
 
-SET is what `s2infer simulate --task landslides --tiles 300 --seed 7 --out SET` wrote; OUT gets eight GeoTIFFs of its split
+SET is what `s2infer simulate --task landslides --tiles 300 --seed 2 --out SET` wrote; OUT gets eight GeoTIFFs of its split
 `measurement` and their rows as tiles.csv. Four have a slide: the largest that all sensors see, the median, the smallest, and
 one that clouds hide from the optics. Four have none: three with little cloud, and the cloudiest.
 """

@@ -74,7 +74,8 @@ warnings.simplefilter("error")
 import numpy, rasterio
 folder = pathlib.Path(sys.argv[1])
 names = "B04 B03 B02 B08 VV_DESC VH_DESC VV_DESC_DIFF VH_DESC_DIFF VV_ASC VH_ASC VV_ASC_DIFF VH_ASC_DIFF".split()
-rows, means, gaps = list(csv.DictReader(open(folder / "manifest.csv"))), [], 0
+with open(folder / "manifest.csv") as file:
+    rows, means, gaps = list(csv.DictReader(file)), [], 0
 for row in rows:
     with rasterio.open(folder / row["path"]) as tile:
         assert (tile.count, tile.width, tile.height, set(tile.dtypes)) == (12, 64, 64, {"float32"}), row

@@ -120,11 +120,11 @@ impl Seen {
     fn visible(&self, target: &Footprint) -> Visible {
         let by_radar = |pixel: usize| self.radar.iter().any(|pass| pass.is_seen[pixel]);
         let by_optics = |pixel: usize| self.optics.is_seen[pixel];
-        // No pixels add up to −0, in floating point.
-        let share = |sees: &dyn Fn(usize) -> bool| {
-            let seen: f32 = target.iter().filter(|(pixel, _)| sees(*pixel)).map(|(_, share)| share).sum();
-            (seen / target.iter().map(|(_, share)| share).sum::<f32>()).max(0.0)
+        // Not `sum`: of no pixels it is −0.
+        let area = |sees: &dyn Fn(usize) -> bool| {
+            target.iter().filter(|(pixel, _)| sees(*pixel)).fold(0.0, |sum, (_, share)| sum + share)
         };
+        let share = |sees: &dyn Fn(usize) -> bool| area(sees) / area(&|_| true);
         let either = |pixel: usize| by_radar(pixel) || by_optics(pixel);
         Visible { optical: share(&by_optics), radar: share(&by_radar), either: share(&either) }
     }
