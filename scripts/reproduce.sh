@@ -492,7 +492,7 @@ evaluate-land() {
 # ---- the simulated mountains --------------------------------------------------------------------------------------
 
 slides=$work/slides
-slide_patches=4000
+slide_patches=3000
 slide_members=()
 if $small; then
     slide_patches=120
@@ -501,14 +501,15 @@ fi
 
 slides() {
     rm -rf "${slides:?}"
-    "$s2infer" simulate --task landslides --tiles "$slide_patches" --seed 301 --out "$slides"
+    "$s2infer" simulate --task landslides --tiles "$slide_patches" --seed 1 --out "$slides"
 }
 
 # ensemble NAME OUT OPTION…: the members go on from their last checkpoints.
 ensemble() {
     "$s2train" ensemble --patches "$slides/manifest.csv" --channels scripts/landslides/channels.json --name landslides \
         --dn-default float32:1:0 --license MIT --weights fp16 --about calibration/landslides/about.md --seed "$seed" \
-        --threads "$threads" --epochs 12 --checkpoints "$work/checkpoints/$1" --resume --out "$2" \
+        --threads 1 --width 8 --learning-rate 4e-3 --batch 16 --sensor-dropout 0.05 --epochs 10 \
+        --checkpoints "$work/checkpoints/$1" --resume --out "$2" \
         --description "Whether a slide came down between two dates, from Sentinel-2 after and Sentinel-1 before and after." \
         "${@:3}" "${slide_members[@]}" "${epochs[@]}"
 }
@@ -531,11 +532,13 @@ prefilter-slides() {
     "$s2train" gate --model "$models/landslides" --prefilter "$work/prefilter.onnx" --manifest "$slides/manifest.csv"
 }
 
-# Each sensor alone, and each member alone; what is measured on decided nothing.
+# Each sensor alone, for which three members do, and each member alone; what is measured on decided nothing.
 ablate-slides() {
-    local member rows=() singles=() all=$models/landslides
-    ensemble landslides-optical "$work/models/landslides-optical" --sensors optical --sensor-dropout 0
-    ensemble landslides-radar "$work/models/landslides-radar" --sensors radar --sensor-dropout 0
+    local member rows=() singles=() all=$models/landslides three=(--members "1,2,3")
+    ! $small || three=()
+    ensemble landslides-optical "$work/models/landslides-optical" --sensors optical --sensor-dropout 0 "${three[@]}"
+    ensemble landslides-radar "$work/models/landslides-radar" --sensors radar --sensor-dropout 0 "${three[@]}"
+    ensemble landslides "$work/models/landslides-both" "${three[@]}"
     for member in "$all"/member-*.onnx; do
         member=${member##*member-}
         member=$((10#${member%.onnx}))
@@ -543,7 +546,8 @@ ablate-slides() {
         singles+=("$work/models/landslides-$member")
     done
     rows=("both sensors, all members=$all;--no-prefilter" "the same behind the prefilter=$all"
-        "optical alone=$work/models/landslides-optical" "radar alone=$work/models/landslides-radar"
+        "both sensors, three members=$work/models/landslides-both" "optical alone, three=$work/models/landslides-optical"
+        "radar alone, three=$work/models/landslides-radar"
         "one member, mean of all=$(IFS=,; echo "${singles[*]}")")
     OMP_NUM_THREADS=1 "$root/target/landslides-venv/bin/python" scripts/landslides_ablation.py "$slides/manifest.csv" \
         "${rows[@]}" --s2infer "$s2infer" --out "$calibration/landslides/ablation.md" --scores "$calibration/landslides/scores"
