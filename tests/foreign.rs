@@ -313,7 +313,7 @@ fn an_item_that_says_what_is_not_done_is_refused_by_the_field() {
 #[test]
 fn what_is_not_run_is_refused_in_one_line() {
     let Some(files) = files() else { return };
-    let cases: [(&str, i32, &[&str]); 11] = [
+    let cases: [(&str, i32, &[&str]); 13] = [
         ("cars.onnx", 4, &["Detector", "s2infer runs Segmentor models and classifiers"]),
         ("boxes.onnx", 4, &["output is [?, 3, 4096]", "[batch, classes, height, width]"]),
         ("four-rows.onnx", 4, &["[4, 3, 64, 64]", "free batch"]),
@@ -322,6 +322,8 @@ fn what_is_not_run_is_refused_in_one_line() {
         ("labels.onnx", 4, &["a sigmoid of its own"]),
         ("wrong-axis.onnx", 4, &["soft-max is over axis 3"]),
         ("third.onnx", 2, &["seg_thresh 0.4 for 3 classes", "--model-threshold"]),
+        ("mean-alone.onnx", 4, &["only one of standardization_mean"]),
+        ("two-sizes.onnx", 4, &["tile_size is 32, tiles_size 64"]),
         ("text.onnx", 4, &["seg_thresh is \"high\"", "a number"]),
         ("outside.onnx", 4, &["outside the file"]),
         ("branches.onnx", 4, &["If", "not on the list"]),

@@ -89,9 +89,11 @@ def models(scenes):
         standardization_mean=[0.485, 0.456, 0.406], standardization_std=[0.229, 0.224, 0.225]))
     nodes, init = network(3, scenes["sixteen"])
     nodes.append(helper.make_node("Softmax", ["logits"], ["out"], axis=1))
-    save("sixteen.onnx", nodes, init, three, metadata=deepness(
-        {0: "background", 1: "building", 2: "open water"}, tiles_overlap=5.0, seg_thresh=0.6,
-        standardization_mean=[4.0], standardization_std=[2.0]))
+    # As its code reads it and its documentation does not say: `names`, a list of one for every output, and `tile_size`.
+    save("sixteen.onnx", nodes, init, three, metadata={
+        "model_type": "Segmentor", "resolution": 1000.0, "tile_size": SIDE,
+        "names": [{0: "background", 1: "building", 2: "open water"}], "tiles_overlap": 5.0, "seg_thresh": 0.6,
+        "standardization_mean": [4.0], "standardization_std": [2.0]})
     nodes, init = network(3, scenes["geodeep"])
     # Before operator set 13 a soft-max over channels was exported between two transpositions.
     nodes += [
@@ -126,6 +128,8 @@ def models(scenes):
     nodes, init = network(3)
     plain = [*nodes[:2], helper.make_node("Conv", ["r", "w2", "b2"], ["out"], kernel_shape=[1, 1])]
     save("logits.onnx", plain, init, three, metadata=deepness({"0": "a", "1": "b", "2": "c"}))
+    save("mean-alone.onnx", plain, init, three, metadata=deepness({"0": "a", "1": "b", "2": "c"}, standardization_mean=[0.5]))
+    save("two-sizes.onnx", plain, init, three, metadata=deepness({"0": "a", "1": "b", "2": "c"}, tile_size=32, tiles_size=SIDE))
     save("open.onnx", plain, init, ["n", 3, "h", "w"], inputs=["n", 3, "h", "w"])
     save("four-rows.onnx", plain, init, [4, 3, SIDE, SIDE], batch=4, metadata=deepness({"0": "a", "1": "b", "2": "c"}))
     save("third.onnx", plain, init, three, metadata=deepness({"0": "a", "1": "b", "2": "c"}, seg_thresh=0.4))

@@ -293,6 +293,7 @@ fn flags_that_mean_nothing_together_are_refused() {
         (&["--date", "2024-01-05x"], "2024-01-05x"),
         (&["--overlap", "8"], "--overlap"),
         (&["--dry-run", "--output", "o.csv"], "--dry-run"),
+        (&["--output", "o.gpkg", "--format", "parquet"], "the name promises gpkg"),
     ] {
         refused(&place.run(&[&["tiles", "--threshold", "0.5"], flags].concat()), 2, &[word]);
     }

@@ -317,6 +317,18 @@ impl OutputArgs {
         if self.output.is_none() && self.table_format().is_some_and(Format::needs_file) {
             return Err(output::needs_file());
         }
+        if let (Some(Form::Rows(asked)), Some(path)) = (self.format, &self.output)
+            // Lines of JSON may be called .json as well.
+            && path.extension().is_none_or(|extension| extension != "json")
+            && let Some(promised) = Format::of_name(path).filter(|promised| *promised != asked)
+        {
+            return Err(Error::usage(format!(
+                "--output {}: the name promises {}, --format {}; give one of them another",
+                path.display(),
+                promised.extension(),
+                asked.extension()
+            )));
+        }
         if self.format == Some(Form::Distribution) {
             let other = [("--output and --distributions", self.output.is_some() && self.distributions.is_some())];
             let other = other.into_iter().chain([("--resume", self.resume), ("--stac", self.stac.is_some())]);

@@ -53,12 +53,17 @@ impl PixelCensus {
         self.valid as f64 / expected.max(1) as f64
     }
 
+    /// Whether a band holds no number at all where the others do.
+    pub fn lacks_measurement(&self) -> bool {
+        !self.unmeasured.is_empty()
+    }
+
     /// Why the pixels cannot be what they were taken for, if they cannot.
     ///
     /// # Errors
     /// [`crate::Kind::Unsupported`] naming the bands that hold no number, or the scale, the offset and the remedy.
     pub fn check_plausible(&self, radiometry: &Radiometry) -> Result<()> {
-        if !self.unmeasured.is_empty() {
+        if self.lacks_measurement() {
             return Err(Error::unsupported(format!(
                 "band {} holds no number in this window (all NaN), and the other bands do: a measurement is missing, not \
                  hidden by a cloud; put it into the file, or leave the file out",

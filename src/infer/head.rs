@@ -10,8 +10,8 @@ use crate::{Error, Result};
 /// Scores of one window: finite by construction, each in 0 ..= 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
-    values: Vec<f32>,
-    views: Vec<f32>,
+    values: Box<[f32]>,
+    views: Box<[f32]>,
 }
 
 impl Scores {
@@ -26,7 +26,8 @@ impl Scores {
     }
 
     fn finite(values: Vec<f32>, views: Vec<f32>) -> Option<Self> {
-        values.iter().chain(&views).all(|value| value.is_finite()).then_some(Self { values, views })
+        let is_finite = values.iter().chain(&views).all(|value| value.is_finite());
+        is_finite.then(|| Self { values: values.into(), views: views.into() })
     }
 }
 

@@ -23,14 +23,19 @@ pub enum Format {
 impl Format {
     /// What `--format` says, else what the extension of `--output` says, else CSV.
     pub fn choose(asked: Option<Self>, output: Option<&Path>) -> Self {
-        let extension = output.and_then(Path::extension).and_then(|extension| extension.to_str());
-        asked.unwrap_or_else(|| match extension.map(str::to_ascii_lowercase).as_deref() {
-            Some("ndjson" | "jsonl") => Self::Ndjson,
-            Some("geojson" | "json") => Self::GeoJson,
-            Some("gpkg") => Self::GeoPackage,
-            Some("parquet" | "geoparquet") => Self::GeoParquet,
-            _ => Self::Csv,
-        })
+        asked.or_else(|| output.and_then(Self::of_name)).unwrap_or(Self::Csv)
+    }
+
+    /// What a file's extension promises.
+    pub fn of_name(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "csv" => Some(Self::Csv),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            "geojson" | "json" => Some(Self::GeoJson),
+            "gpkg" => Some(Self::GeoPackage),
+            "parquet" | "geoparquet" => Some(Self::GeoParquet),
+            _ => None,
+        }
     }
 
     /// Whether it is written back and forth, or closed by what stands at its end, so that no pipe can take it.

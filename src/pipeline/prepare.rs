@@ -105,7 +105,9 @@ impl<'a> Preparer<'a> {
         };
         slot.offset_hint = census.offset_hint(&scene.radiometry);
         if let Err(error) = census.check_plausible(&scene.radiometry) {
-            return State::Failed(error);
+            // A part of a scene may lie beyond a swath; a patch by itself holds what it was made for, or is wrong.
+            let is_beyond = census.lacks_measurement() && tile.windows.count() > 1;
+            return if is_beyond { State::Abstains(error.to_string()) } else { State::Failed(error) };
         }
         if self.shared.summarises {
             slot.summary = Some(WindowSummary::of(&self.planes, &scene.radiometry, &self.valid, self.side_px));

@@ -1,8 +1,9 @@
 //! The metadata that GeoDeep and Deepness keep in an ONNX file: `metadata_props`, each value a JSON text.
 //!
 //! GeoDeep 0.9.13 reads `model_type`, `class_names`, `resolution` (centimetres), `tiles_overlap` (percent), `seg_thresh` and
-//! `seg_small_segment`, and takes the size of a tile from the graph. Deepness has these keys from before and adds
-//! `tiles_size`, `standardization_mean` and `standardization_std`: of samples that were divided by 255.
+//! `seg_small_segment`, and takes the size of a tile from the graph. Deepness has these keys from before and adds `names` for
+//! `class_names`, the size of a tile (its documentation says `tiles_size`, its code reads `tile_size`), and
+//! `standardization_mean` with `standardization_std`: of samples that were divided by 255.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,12 @@ pub fn describe(metadata: &BTreeMap<String, String>) -> Result<Description> {
     }
     let mean = keys.numbers("standardization_mean")?;
     let deviation = keys.numbers("standardization_std")?;
+    if mean.is_empty() != deviation.is_empty() {
+        return Err(Error::refused(
+            "its metadata have only one of standardization_mean and standardization_std, and Deepness then takes neither: \
+             write both into the file, or neither",
+        ));
+    }
     let count = mean.len().max(deviation.len());
     let of = |list: &[f64], index: usize, default: f64| match list {
         [] => default,
@@ -34,7 +41,7 @@ pub fn describe(metadata: &BTreeMap<String, String>) -> Result<Description> {
         task: keys.task()?,
         classes: keys.classes()?,
         standardisation: (0..count).map(|index| (of(&mean, index, 0.0), of(&deviation, index, 1.0))).collect(),
-        tile_px: keys.number("tiles_size")?.map(|size| whole("tiles_size", size)).transpose()?,
+        tile_px: keys.tile_px()?,
         overlap_percent: keys.number("tiles_overlap")?,
         threshold: keys.number("seg_thresh")?,
         resolution_m: keys.number("resolution")?.map(|centimetres| centimetres / 100.0),
@@ -64,6 +71,16 @@ impl Keys<'_> {
         number.map(Some).ok_or_else(|| refusal(key, &value.to_string(), "a number of at least 0"))
     }
 
+    fn tile_px(&self) -> Result<Option<u32>> {
+        let of = |key| self.number(key)?.map(|size| whole(key, size)).transpose();
+        match (of("tile_size")?, of("tiles_size")?) {
+            (Some(read), Some(documented)) if read != documented => Err(Error::refused(format!(
+                "its metadata contradict themselves: tile_size is {read}, tiles_size {documented}"
+            ))),
+            (read, documented) => Ok(read.or(documented)),
+        }
+    }
+
     /// A list of numbers, or one.
     fn numbers(&self, key: &str) -> Result<Vec<f64>> {
         let Some(value) = self.json(key)? else { return Ok(Vec::new()) };
@@ -87,7 +104,15 @@ impl Keys<'_> {
 
     /// Names in the order of the output: of `{"0": "other", "1": "road"}`, or of a list.
     fn classes(&self) -> Result<Option<Vec<String>>> {
-        let Some(value) = self.json("class_names")? else { return Ok(None) };
+        let named = self.json("class_names")?.map_or_else(|| self.json("names"), |value| Ok(Some(value)))?;
+        let Some(mut value) = named else { return Ok(None) };
+        // A list of one for every output.
+        if let Value::Array(outputs) = &mut value
+            && outputs.len() == 1
+            && outputs[0].is_object()
+        {
+            value = outputs.swap_remove(0);
+        }
         let wrong = || refusal("class_names", &value.to_string(), "names by the numbers 0, 1, 2, …");
         let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(wrong);
         match &value {

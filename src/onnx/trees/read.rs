@@ -82,6 +82,9 @@ fn read(node: &NodeProto) -> Result<Trees> {
     Ok(Trees { nodes, roots, base, is_logistic, features: features.unwrap_or(0) })
 }
 
+/// Weights by tree and node.
+type Leaves = HashMap<(i64, i64), f64>;
+
 /// Which of the sums of the leaves is the score.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Column {
@@ -92,7 +95,7 @@ enum Column {
 }
 
 /// Weights of leaves by tree and node, in the column that counts.
-fn leaves(attributes: &Attributes<'_>, kind: &str) -> Result<(Column, HashMap<(i64, i64), f64>)> {
+fn leaves(attributes: &Attributes<'_>, kind: &str) -> Result<(Column, Leaves)> {
     let name = |what: &str| format!("{kind}_{what}");
     let (trees, nodes, ids) = (name("treeids"), name("nodeids"), name("ids"));
     let (trees, nodes, ids) = (attributes.ints(&trees)?, attributes.ints(&nodes)?, attributes.ints(&ids)?);
@@ -118,7 +121,7 @@ fn leaves(attributes: &Attributes<'_>, kind: &str) -> Result<(Column, HashMap<(i
         }
     };
     let wanted = i64::from(column == Column::Second);
-    let mut leaves = HashMap::new();
+    let mut leaves = Leaves::new();
     for (((tree, node), id), weight) in trees.iter().zip(nodes).zip(ids).zip(weights) {
         if !weight.is_finite() {
             return Err(unknown(&name("weights"), &weight.to_string(), "finite numbers"));
@@ -130,7 +133,7 @@ fn leaves(attributes: &Attributes<'_>, kind: &str) -> Result<(Column, HashMap<(i
 }
 
 /// The nodes of all trees with their places in one list, and the roots.
-fn nodes(attributes: &Attributes<'_>, leaves: &HashMap<(i64, i64), f64>) -> Result<(Vec<Node>, Vec<usize>)> {
+fn nodes(attributes: &Attributes<'_>, leaves: &Leaves) -> Result<(Vec<Node>, Vec<usize>)> {
     let [trees, ids, features, taken, other] =
         ["nodes_treeids", "nodes_nodeids", "nodes_featureids", "nodes_truenodeids", "nodes_falsenodeids"]
             .map(|name| attributes.ints(name));

@@ -171,6 +171,9 @@ fn explain(address: &str, error: &object_store::Error) -> Error {
         _ if is_s3 && said.contains("redirect without LOCATION") => {
             Error::io("the bucket lies in another region; set AWS_REGION to it")
         }
+        _ if is_s3 && (said.contains("Missing AccessKeyId") || said.contains("Missing SecretAccessKey")) => {
+            Error::io("half of the credentials: set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither")
+        }
         _ if is_s3 && said.contains("169.254.169.254") => Error::io(
             "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public \
              bucket",

@@ -121,10 +121,10 @@ impl Land {
         for (cover, when) in brush.snow.into_iter().zip([When::Earlier, When::Later]).filter(|(cover, _)| *cover > 0.0)
         {
             let edge = upper_quantile(&key, cover);
-            for pixel in 0..SIDE * SIDE {
+            for (pixel, key) in key.iter().enumerate() {
                 // Trees stand above it.
                 let open = if is_forest(self.covers[pixel]) { 0.35 } else { 1.0 };
-                self.lay(pixel, open * smooth((key[pixel] - edge) / SNOW_EDGE + 0.5), &snow, when);
+                self.lay(pixel, open * smooth((key - edge) / SNOW_EDGE + 0.5), &snow, when);
             }
         }
     }

@@ -155,3 +155,60 @@ fn spread(cells: &mut [[f32; 4]], [start, end]: [f32; 2], sent: [f32; 4]) {
         cells[cell].iter_mut().zip(sent).for_each(|(cell, sent)| *cell += share * sent);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    const GAMMA_NOUGHT: f32 = 0.1;
+
+    /// Ground that rises eastwards by tan of `slope_deg`, and what an orbit sees of it: VV of the earlier date, not in dB.
+    fn seen(slope_deg: f32, orbit: Orbit) -> (Vec<f32>, Image) {
+        let rise = slope_deg.to_radians().tan();
+        let height = (0..WIDE * WIDE).map(|pixel| rise * (pixel % WIDE) as f32).collect();
+        let terrain = Terrain { height, from_axis_px: vec![99.0; SIDE * SIDE], floor_px: 1.0 };
+        let scatter = [(); 2].map(|()| vec![[GAMMA_NOUGHT, 0.02]; SIDE * SIDE]);
+        let pass = Pass { orbit, incidence: 38f32.to_radians(), blur_px: 0.7, noise: 0.0, gains: [1.0; 2] };
+        let image = observe(&terrain, &scatter, &pass, &mut ChaCha8Rng::seed_from_u64(1));
+        (image.sigma_nought_db[0].iter().map(|db| 10f32.powf(db / 10.0)).collect(), image)
+    }
+
+    fn mean(values: &[f32]) -> f32 {
+        values.iter().sum::<f32>() / values.len() as f32
+    }
+
+    // σ⁰ = γ⁰ × sin θ × cot(θ − slope), the area's projection (Ulander, 1996).
+    #[test]
+    fn slopes_towards_the_radar_are_brighter_as_their_area_says() {
+        for (slope, orbit) in [(0.0, Orbit::Ascending), (15.0, Orbit::Ascending), (15.0, Orbit::Descending)] {
+            let leaning = if orbit == Orbit::Ascending { slope } else { -slope };
+            let expected = GAMMA_NOUGHT * 38f32.to_radians().sin() / (38f32 - leaning).to_radians().tan();
+            let (values, image) = seen(slope, orbit);
+            assert!((mean(&values) / expected - 1.0).abs() < 0.05, "{slope} {orbit:?}: {} {expected}", mean(&values));
+            assert!(image.is_seen.iter().all(|is_seen| *is_seen));
+        }
+    }
+
+    #[test]
+    fn layover_and_shadow_are_not_seen() {
+        assert!(seen(45.0, Orbit::Ascending).1.is_seen.iter().all(|is_seen| !is_seen));
+        assert!(seen(60.0, Orbit::Descending).1.is_seen.iter().all(|is_seen| !is_seen));
+    }
+
+    #[test]
+    fn speckle_is_of_six_looks_at_this_resolution_and_independent_of_date() {
+        let (values, image) = seen(0.0, Orbit::Descending);
+        let average = mean(&values);
+        let variance = values.iter().map(|value| (value / average - 1.0).powi(2)).sum::<f32>() / values.len() as f32;
+        assert!((5.0..7.5).contains(&variance.recip()), "{}", variance.recip());
+        let [before, after] = [0, 2].map(|plane| &image.sigma_nought_db[plane]);
+        let deviation = |plane: &[f32]| {
+            let mean = mean(plane);
+            (plane.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / plane.len() as f32).sqrt()
+        };
+        let difference: Vec<f32> = before.iter().zip(after).map(|(a, b)| a - b).collect();
+        assert!((deviation(&difference) / (deviation(before) * 2f32.sqrt()) - 1.0).abs() < 0.06);
+    }
+}
