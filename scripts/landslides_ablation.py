@@ -39,7 +39,7 @@ class Run:
             if done.returncode not in (0, 1) or not out.exists():
                 sys.exit(f"{folder}: {done.stderr}")
             with open(out, newline="") as file:
-                rows = {row["path"]: row for row in csv.DictReader(file)}
+                rows = {row["tile"]: row for row in csv.DictReader(file)}
         rows = [rows[str(tile)] for tile in tiles]
         if any(row["decision"] == "error" for row in rows):
             sys.exit(f"{folder}: {next(row['reason'] for row in rows if row['decision'] == 'error')}")
