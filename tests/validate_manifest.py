@@ -43,9 +43,10 @@ def validate(path, block_schema):
 
     models = [a for a in item.assets.values() if "mlm:model" in a.roles]
     assert len(models) == max(1, len(raw["properties"]["s2infer:inference"].get("members", [])))
+    channels = [band if isinstance(band, str) else band.name for band in model_input.bands]
     for model in models:
         assert model.extra_fields["mlm:artifact_type"]
-        assert [b["name"] for b in model.extra_fields["bands"]] == model_input.bands
+        assert [b["name"] for b in model.extra_fields["bands"]] == channels
     for key, asset in item.assets.items():
         checksum = asset.extra_fields["file:checksum"]
         assert checksum.startswith("1220") and len(checksum) == 68, key
