@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """What sensors, members and the prefilter are worth, on a split that decided nothing.
 
-    landslides_ablation.py MANIFEST ROW… --out TABLE.md [--split measurement] [--s2infer FILE] [--scores FOLDER]
+    landslides_ablation.py MANIFEST ROW… --out TABLE.md [--split measurement] [--s2infer FILE] [--scores FOLDER] [--card FOLDER]
 
 A ROW is NAME=FOLDER[,FOLDER…][;OPTION…]: the model's folder and options of s2infer; of several folders, which are runs of
 their own, the figures are means. The first row is what the others are held against. A positive that the model abstains from
 or that the prefilter spares is missed. Intervals at 95 %: percentiles of 2,000 resamples of whole sites. CPU time is that of
-the whole process, user and system, on one thread. Needs numpy.
+the whole process, user and system, on one thread. --card puts the table into that model's card. Needs numpy.
 """
 
 import argparse
 import csv
+import hashlib
+import json
 import pathlib
 import resource
 import subprocess
@@ -20,6 +22,7 @@ import tempfile
 import numpy as np
 
 RESAMPLES = 2000
+HEADING = "## Measured (simulated mountains)"
 
 
 class Run:
@@ -36,7 +39,7 @@ class Run:
             if done.returncode not in (0, 1) or not out.exists():
                 sys.exit(f"{folder}: {done.stderr}")
             with open(out, newline="") as file:
-                rows = {row["path"]: row for row in csv.DictReader(file)}
+                rows = {row["tile"]: row for row in csv.DictReader(file)}
         rows = [rows[str(tile)] for tile in tiles]
         if any(row["decision"] == "error" for row in rows):
             sys.exit(f"{folder}: {next(row['reason'] for row in rows if row['decision'] == 'error')}")
@@ -56,6 +59,17 @@ def share(part, whole):
     return 100 * part.sum() / max(whole.sum(), 1)
 
 
+def into_card(model, text):
+    """Replaces the card's section of this name, and says its new hash and size in the manifest."""
+    manifest = json.loads((model / "model.json").read_text())
+    card = (model / "card.md").read_text().split(HEADING)[0].rstrip() + f"\n\n{HEADING}\n\n{text}"
+    (model / "card.md").write_text(card)
+    asset = manifest["assets"]["card"]
+    asset["file:checksum"] = "1220" + hashlib.sha256(card.encode()).hexdigest()
+    asset["file:size"] = len(card.encode())
+    (model / "model.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+
 def interval(values):
     return "{:.3f} to {:.3f}".format(*np.percentile(values, [2.5, 97.5]))
 
@@ -68,6 +82,7 @@ def main():
     parser.add_argument("--split", default="measurement")
     parser.add_argument("--s2infer", default="target/release/s2infer")
     parser.add_argument("--scores", type=pathlib.Path, help="folder for the first folder's decisions of every row, as CSV")
+    parser.add_argument("--card", type=pathlib.Path)
     arguments = parser.parse_args()
     with open(arguments.manifest, newline="") as file:
         patches = [row for row in csv.DictReader(file) if row["split"] == arguments.split]
@@ -103,6 +118,8 @@ def main():
                 table.writerows([patch["path"], patch["label"], row["score"], row["decision"], row["reason"], patch["site"],
                                  patch["season"], patch["cloud"]] for patch, row in zip(patches, runs[0].rows))
     arguments.out.write_text("\n".join(text) + "\n")
+    if arguments.card:
+        into_card(arguments.card, "\n".join(text) + "\n")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ eurosat_stages=(data prepare render train-incumbent calibrate-incumbent train-eu
 coast_stages=(coasts train-coast-incumbent calibrate-coast-incumbent train-coast calibrate-coast evaluate-coast
     ablate-coast accept-coasts)
 land_stages=(land train-land evaluate-land)
-slide_stages=(slides train-slides prefilter-slides examples-slides ablate-slides)
+slide_stages=(slides examples-slides train-slides prefilter-slides ablate-slides)
 all_stages=("${eurosat_stages[@]}" "${coast_stages[@]}" "${land_stages[@]}" "${slide_stages[@]}")
 
 small=false
@@ -504,6 +504,13 @@ slides() {
     "$s2infer" simulate --task landslides --tiles "$slide_patches" --seed 1 --out "$slides"
 }
 
+# The folder is sealed with them when the members are trained.
+examples-slides() {
+    rm -rf "${models:?}/landslides/examples" "$work/slides-examples"
+    "$s2infer" simulate --task landslides --tiles 300 --seed 2 --out "$work/slides-examples"
+    "$(find_python)" scripts/landslide_examples.py "$work/slides-examples" "$models/landslides/examples"
+}
+
 # ensemble NAME OUT OPTION…: the members go on from their last checkpoints.
 ensemble() {
     "$s2train" ensemble --patches "$slides/manifest.csv" --channels scripts/landslides/channels.json --name landslides \
@@ -550,7 +557,8 @@ ablate-slides() {
         "radar alone, three=$work/models/landslides-radar"
         "one member, mean of all=$(IFS=,; echo "${singles[*]}")")
     OMP_NUM_THREADS=1 "$root/target/landslides-venv/bin/python" scripts/landslides_ablation.py "$slides/manifest.csv" \
-        "${rows[@]}" --s2infer "$s2infer" --out "$calibration/landslides/ablation.md" --scores "$calibration/landslides/scores"
+        "${rows[@]}" --s2infer "$s2infer" --out "$calibration/landslides/ablation.md" --scores "$calibration/landslides/scores" \
+        --card "$all"
 }
 
 # ---- running them -------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the trees before a network and writes them as an ONNX tree ensemble.
 
-    train_prefilter.py STATISTICS.csv PREFILTER.onnx [--rounds 100] [--depth 3] [--eta 0.1] [--seed 1]
+    train_prefilter.py STATISTICS.csv PREFILTER.onnx [--rounds 100] [--depth 3] [--eta 0.05] [--seed 1]
 
 STATISTICS.csv is what `s2train statistics` writes of the patches that train; `s2train gate` finds the cut-off, on others.
 The file is checked against xgboost's own margins with ONNX Runtime before it is kept.
@@ -96,7 +96,7 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--depth", type=int, default=3)
-    parser.add_argument("--eta", type=float, default=0.1)
+    parser.add_argument("--eta", type=float, default=0.05)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     names, values, labels, sites = read(arguments.statistics)

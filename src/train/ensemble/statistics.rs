@@ -5,17 +5,13 @@ use rayon::prelude::*;
 use crate::infer::gate;
 use crate::labelled::{Labelled, LabelledRow};
 use crate::model::Manifest;
-use crate::model::manifest::{Band, GATE_STATISTICS};
+use crate::model::manifest::Band;
 use crate::train::pixels;
 use crate::{Error, Result};
 
-/// What [`gate::statistics`] says of a channel.
-const NAMES: [&str; GATE_STATISTICS] =
-    ["mean", "deviation", "minimum", "lower_quartile", "median", "upper_quartile", "maximum"];
-
 /// Names of the numbers, channel by channel, in the order of [`gate::statistics`].
 pub fn names(manifest: &Manifest) -> Vec<String> {
-    let of = |band: &Band| NAMES.map(|what| format!("{}_{what}", band.name));
+    let of = |band: &Band| gate::STATISTICS.map(|what| format!("{} {what}", band.name));
     manifest.bands.iter().flat_map(of).collect()
 }
 
