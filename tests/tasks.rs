@@ -12,7 +12,6 @@ mod tiles;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use s2infer::model::Manifest;
 use serde_json::Value;
 
 /// What comes out for a window or tile.
@@ -38,8 +37,6 @@ struct Task {
     /// Other views than the model's own.
     tta: &'static [&'static str],
 }
-
-const LANDSLIDES: &str = "target/made/landslides";
 
 /// The rows of the table; a row is a folder, not a path through the code.
 const TASKS: [Task; 5] = [
@@ -78,7 +75,18 @@ const TASKS: [Task; 5] = [
         outcome: Outcome::Map,
         tta: &[],
     },
-    Task { name: "landslides", model: LANDSLIDES, tiles: &[], outcome: Outcome::Label, tta: &["none"] },
+    Task {
+        name: "landslides",
+        model: "models/landslides",
+        tiles: &[
+            "models/landslides/examples/simulated_none-1.tif",
+            "models/landslides/examples/simulated_none-cloudy.tif",
+            "models/landslides/examples/simulated_slide-large.tif",
+            "models/landslides/examples/simulated_slide-small.tif",
+        ],
+        outcome: Outcome::Label,
+        tta: &["none"],
+    },
 ];
 
 /// What a run made: for every row its decision and numbers, for every map its bytes.
@@ -97,24 +105,9 @@ fn engines() -> Vec<&'static str> {
     vec!["tract"]
 }
 
-/// The model and the tiles of a task; one without a folder in the repository gets an ensemble behind a prefilter.
-fn folder_and_tiles(task: &Task, place: &Path) -> (PathBuf, Vec<PathBuf>) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    if task.model != LANDSLIDES {
-        return (root.join(task.model), task.tiles.iter().map(|tile| root.join(tile)).collect());
-    }
-    let manifest = Manifest { gate: Some(ensembles::gate()), ..ensembles::ensemble_manifest() };
-    ensembles::write_ensemble(&place.join("landslides"), &manifest).unwrap();
-    let paths = (0..4u16).map(|index| {
-        let path = place.join(format!("slope{index}.tif"));
-        tiles::write_level(&path, model_folders::SIDE as u32, [700 + 250 * index, 900, 1100 + 300 * index, 2000]);
-        path
-    });
-    (place.join("landslides"), paths.collect())
-}
-
 fn run(task: &Task, place: &Path, engine: &str, threads: &str, tta: Option<&str>) -> Made {
-    let (model, tiles) = folder_and_tiles(task, place);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (model, tiles) = (root.join(task.model), task.tiles.iter().map(|tile| root.join(tile)));
     let masks = place.join("masks");
     let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
     command.args(["--quiet", "--engine", engine, "--threads", threads, "--model"]).arg(model).args(tiles);

@@ -64,13 +64,17 @@ fn write_tiles(folder: &Path) -> PathBuf {
 }
 
 fn segment(manifest: &Path, name: &str, more: &[&str]) -> Command {
+    segment_classes(CLASSES, manifest, name, more)
+}
+
+fn segment_classes(classes: &str, manifest: &Path, name: &str, more: &[&str]) -> Command {
     let folder = manifest.parent().unwrap();
     let mut command = s2train(&[
         "segment",
         "--name",
         "squares",
         "--classes",
-        CLASSES,
+        classes,
         "--bands",
         "B04,B03,B02,B08",
         "--tile-px",
@@ -251,6 +255,7 @@ fn tables_and_settings_that_mean_nothing_are_refused() {
         (&["--dice", "1.5"], "--dice 1.5"),
         (&["--crops", "0"], "--crops 0"),
         (&["--width", "0"], "--width 0"),
+        (&["--fit-threshold"], "--fit-threshold: is for two classes, not 4"),
         (&["--ignore-class", "ground,square"], "no pixel of split"),
     ] {
         // Only the last one gets as far as the tiles.
@@ -262,6 +267,27 @@ fn tables_and_settings_that_mean_nothing_are_refused() {
         let message = refused(paint, flags);
         assert!(message.contains(what), "{message}");
     }
+}
+
+#[test]
+fn of_two_classes_the_threshold_is_fitted_on_the_tiles_that_choose() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = write_tiles(folder.path());
+    for index in 0..32 {
+        let square = |row, column| u8::from(class(index, row, column) == 1);
+        tiles::write_labels(&folder.path().join(format!("mask-{index}.tif")), SIDE, square);
+    }
+    let train = |name: &str| {
+        let flags = ["--epochs", "2", "--fit-threshold"];
+        succeed(segment_classes("ground,square", &manifest, name, &flags).output().unwrap());
+    };
+    train("fitted");
+    let fitted = Model::load(&folder.path().join("fitted")).unwrap().manifest.pixel_threshold;
+    assert!(fitted.is_some_and(|share| (0.01..=0.99).contains(&share)), "{fitted:?}");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, text.replace(",select,", ",other,")).unwrap();
+    train("unfitted");
+    assert_eq!(Model::load(&folder.path().join("unfitted")).unwrap().manifest.pixel_threshold, None);
 }
 
 #[test]

@@ -28,6 +28,9 @@ const DARK_CLOUD_MAX: f64 = 0.5;
 /// Fewer pixels of cloud than this share of the chip say nothing.
 const CLOUD_MIN: f64 = 0.005;
 
+/// Shares from which on they are a reason: no chip is suspect with less of both.
+const REASON_MIN: f64 = 0.01;
+
 /// What the pixels say of one mask.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -77,8 +80,9 @@ impl Verdict {
     /// Why, in words.
     pub fn reason(&self) -> String {
         let percent = |share: f64| (100.0 * share).round();
-        let dark = (self.dark_cloud > 0.05).then(|| format!("{} % of the cloud is dark", percent(self.dark_cloud)));
-        let white = (self.white_clear > 0.01)
+        let dark =
+            (self.dark_cloud >= REASON_MIN).then(|| format!("{} % of the cloud is dark", percent(self.dark_cloud)));
+        let white = (self.white_clear >= REASON_MIN)
             .then(|| format!("{} % of the clear pixels are white as cloud", percent(self.white_clear)));
         [dark, white].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }

@@ -79,7 +79,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     // JPEG 2000 is decoded by the program that lies beside this one.
     let decoder = std::env::current_exe().ok().map(|program| program.with_file_name("s2infer"));
     let read = ReadOptions { decoder: decoder.filter(|program| program.is_file()), ..ReadOptions::default() };
-    let open = |path: &PathBuf| Swath::open(path, &manifest, &read).map_err(|error| error.context(path.display()));
+    let open = |path: &PathBuf| {
+        Swath::open(path, &manifest, &read)
+            .map_err(|error| error.without_context(path.display()).context(path.display()))
+    };
     let swath = arguments.product.as_ref().map(open).transpose()?;
     let settings = Settings {
         chips: arguments.chips,

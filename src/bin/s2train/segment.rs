@@ -15,7 +15,7 @@ use s2infer::train::recipe::{Method, Recipe};
 use s2infer::train::samples::Scaling;
 use s2infer::train::segment::task::Segmentation;
 use s2infer::train::segment::tiles::{Source, Tiles, sources};
-use s2infer::train::segment::{self, Choose, ClassWeights, Jitter, temperature};
+use s2infer::train::segment::{self, Choose, ClassWeights, Jitter, temperature, threshold};
 use s2infer::train::{folder, pixels};
 use s2infer::{Error, Kind, Result};
 
@@ -107,6 +107,10 @@ struct MethodArguments {
     /// Split of the tiles that choose the epoch and fit the temperature
     #[arg(long, value_name = "SPLIT", default_value = "select")]
     select_split: String,
+    /// Of two classes: a pixel is of the second from that probability on at which its IoU on the tiles that choose is
+    /// highest, rather than from 0.5 on
+    #[arg(long)]
+    fit_threshold: bool,
 }
 
 /// The network and its classes
@@ -275,6 +279,9 @@ impl Segment {
         let name = self.folders.check()?;
         let (shape, ignored) = (&self.shape, self.shape.ignored()?);
         let recipe = self.method.recipe(shape)?;
+        if self.method.fit_threshold && shape.classes.len() != 2 {
+            return Err(Error::usage(format!("--fit-threshold: is for two classes, not {}", shape.classes.len())));
+        }
         let architecture = shape.architecture(self.bands.bands().len())?;
         let table = Labelled::read_maps(&self.tiles, &Labels::of(&shape.classes), &Bounds::default())?;
         let of_split = |split: &str| {
@@ -327,6 +334,11 @@ impl Segment {
         let scaling = Scaling::of(&manifest);
         if let Some(fit) = temperature::fit(&fitted.parameters, &plan.select, &scaling, choose, plan.machine) {
             manifest.temperature = fit as f32;
+        }
+        if self.method.fit_threshold {
+            let temperature = f64::from(manifest.temperature);
+            manifest.pixel_threshold =
+                threshold::fit(&fitted.parameters, &plan.select, &scaling, temperature, plan.machine);
         }
         manifest.about.total_parameters = Some(fitted.parameters.count() as u64);
         let words = in_words(&plan.architecture, &plan.recipe, plan.machine);

@@ -76,7 +76,7 @@ pub fn brighten(ground: &mut [f32], side: usize, sun: &Sun, rng: &mut impl RngEx
         wide(ground, side, rng);
     }
     if rng.random::<f32>() < ODDS_OF_SHAPES {
-        let count = rng.random_range(1..=side * side / 1_500);
+        let count = rng.random_range(1..=(side * side / 1_500).max(1));
         (0..count).for_each(|_| rectangle(ground, side, rng));
     }
     if rng.random::<f32>() < ODDS_OF_SNOW {

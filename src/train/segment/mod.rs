@@ -7,6 +7,7 @@
 //! | what is minimised | [`loss`] |
 //! | what an epoch is chosen by | [`measures`] |
 //! | the logits' temperature | [`temperature`] |
+//! | from where on a pixel is of the second of two classes | [`threshold`] |
 //! | all of it, for the training loop | [`task`] |
 
 pub mod crops;
@@ -14,6 +15,7 @@ pub mod loss;
 pub mod measures;
 pub mod task;
 pub mod temperature;
+pub mod threshold;
 pub mod tiles;
 
 use serde::{Deserialize, Serialize};
