@@ -552,10 +552,11 @@ ablate-slides() {
         ensemble landslides "$work/models/landslides-$member" --members "$member"
         singles+=("$work/models/landslides-$member")
     done
-    rows=("both sensors, all members=$all;--no-prefilter" "the same behind the prefilter=$all"
-        "both sensors, three members=$work/models/landslides-both" "optical alone, three=$work/models/landslides-optical"
+    rows=("both sensors, ten members=$all;--no-prefilter" "the same behind the prefilter=$all"
+        "both sensors, three members=$work/models/landslides-both"
+        "optical alone, three=$work/models/landslides-optical"
         "radar alone, three=$work/models/landslides-radar"
-        "one member, mean of all=$(IFS=,; echo "${singles[*]}")")
+        "one member, mean of ten=$(IFS=,; echo "${singles[*]}")")
     OMP_NUM_THREADS=1 "$root/target/landslides-venv/bin/python" scripts/landslides_ablation.py "$slides/manifest.csv" \
         "${rows[@]}" --s2infer "$s2infer" --out "$calibration/landslides/ablation.md" --scores "$calibration/landslides/scores" \
         --card "$all"
