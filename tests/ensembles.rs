@@ -242,6 +242,13 @@ fn an_ensemble_is_measured_by_its_members_thresholds_and_can_be_calibrated() {
     assert!(folder.path().join("scores.csv").exists(), "{}", String::from_utf8_lossy(&output.stderr));
     let scores = std::fs::read_to_string(folder.path().join("scores.csv")).unwrap();
     assert_eq!(scores.lines().count() - 1, TILES, "thresholds are found on the scores of all: {scores}");
+    // What the prefilter lost is lost at any threshold: one of 0 would count it as caught.
+    let lost: String = (0..40).map(|tile| format!("p{tile}.tif,{},0.0,slopes\n", tile % 2)).collect();
+    std::fs::write(folder.path().join("lost.csv"), format!("tile,label,score,group\n{lost}")).unwrap();
+    let output = run(folder.path(), &["calibrate", "--model", "model", "--scores", "lost.csv", "--out", "p.json"]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(4) && message.contains("the threshold of slopes is 0"), "{message}");
+    assert!(!folder.path().join("p.json").exists());
 }
 
 #[test]

@@ -140,6 +140,14 @@ impl Calibrate {
         let bounds = Bounds::default();
         let scores = Scores::of(self.table(&model, class, &claims, &bounds)?)?;
         let mut calibration = calibrate(&scores, &self.request(&model, bounds.clone()))?;
+        if model.gate.is_some() {
+            calibration.profile.check_prefilter()?;
+            if self.scores.is_some() {
+                tracing::warn!(
+                    "--scores must be of runs with the prefilter: what --no-prefilter gives promises nothing here"
+                );
+            }
+        }
         calibration.profile.probability = self.probability(&scores, &bounds)?;
         if let Some(class) = &self.class {
             calibration.profile.guarantee += &format!(

@@ -40,6 +40,7 @@ pub fn expand(given: &[PathBuf], files_from: Option<&Path>) -> Result<Vec<Input>
     Ok(inputs)
 }
 
+const RASTER_EXTENSIONS: [&str; 7] = ["tif", "tiff", "jp2", "jpg", "jpeg", "png", "npy"];
 /// Bytes from which on a file holds many tiles.
 const SCENE_BYTES: u64 = 16 << 20;
 
@@ -96,7 +97,7 @@ fn pattern(path: &Path, inputs: &mut Vec<Input>) -> Result<()> {
     Ok(())
 }
 
-/// Products, rasters by their first bytes, and whatever is named like a TIFF; what cannot be a tile but may hide one (a pipe,
+/// Products, rasters by their first bytes, and whatever is named like one; what cannot be a tile but may hide one (a pipe,
 /// a device, a loop of links) is reported.
 fn folder(root: &Path, inputs: &mut Vec<Input>) {
     let found_before = inputs.len();
@@ -125,7 +126,7 @@ fn folder(root: &Path, inputs: &mut Vec<Input>) {
                 Ok(false) => continue,
                 Err(error) => Some(error),
             }
-        } else if is_tiff_name(path) || looks_like_raster(path) || is_packed_product(path) {
+        } else if is_raster_name(path) || looks_like_raster(path) || is_packed_product(path) {
             None
         } else {
             continue;
@@ -154,7 +155,7 @@ fn link(path: &Path) -> Result<bool> {
     if !target.is_file() {
         return Err(Error::unsupported("not a regular file"));
     }
-    Ok(is_tiff_name(path) || looks_like_raster(path))
+    Ok(is_raster_name(path) || looks_like_raster(path))
 }
 
 /// `….SAFE.zip`; other archives and STAC items are taken only where they are given themselves.
@@ -163,9 +164,10 @@ fn is_packed_product(path: &Path) -> bool {
     name.as_bytes().ends_with(b".safe.zip") && Product::is_product(path)
 }
 
-fn is_tiff_name(path: &Path) -> bool {
-    let extension = path.extension().map(|extension| extension.to_ascii_lowercase());
-    extension.is_some_and(|extension| extension == "tif" || extension == "tiff")
+/// Whether a file is called what rasters are: one without their first bytes was cut short, and is reported.
+fn is_raster_name(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+    extension.is_some_and(|extension| RASTER_EXTENSIONS.contains(&extension.as_str()))
 }
 
 /// One path a line, or NUL-separated; `-` is standard input.

@@ -383,6 +383,9 @@ impl Predict {
         };
         let profile = Profile::parse(&bytes, &name)?;
         profile.check(&binding(model, tta))?;
+        if model.gate.is_some() {
+            profile.check_prefilter()?;
+        }
         profile.class_index(model.manifest.head, &model.manifest.classes).map_err(|error| error.context(&name))?;
         profile.check_choice(&self.decide.threshold_profile)?;
         let file = NamedFile { name, sha256: profile.sha256() };

@@ -3,6 +3,7 @@
 //! Everything here is pure: bytes, dates and numbers in, decisions out.
 
 mod fixed;
+mod prefilter;
 mod profile;
 mod resolve;
 mod shift;

@@ -132,6 +132,13 @@ pub(super) fn gate(files: &Files, manifest: &Manifest) -> Result<Option<Prefilte
     asset.verify(&bytes)?;
     let trees = read_trees(&bytes).map_err(|error| error.context(&asset.href))?;
     let features = crate::model::manifest::GATE_STATISTICS * manifest.bands.len();
+    if let Some(width) = trees.width().filter(|width| *width != features) {
+        return Err(Error::refused(format!(
+            "{}: its input has {width} features, and {} bands have {features} statistics: it was made for another model",
+            asset.href,
+            manifest.bands.len()
+        )));
+    }
     if trees.features() > features {
         return Err(Error::refused(format!(
             "{}: nodes_featureids go up to {}, and {} bands have {features} statistics",

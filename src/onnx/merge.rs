@@ -90,7 +90,10 @@ fn rename(graph: &mut GraphProto, prefix: &str) -> String {
     let input = graph.input.first().map(|input| input.name.clone()).unwrap_or_default();
     let renamed = |name: &str| if name == input { INPUT.to_owned() } else { format!("{prefix}/{name}") };
     for node in &mut graph.node {
-        node.name = format!("{prefix}/{}", node.name);
+        // Names of nodes are optional, and must differ where there are any.
+        if !node.name.is_empty() {
+            node.name = format!("{prefix}/{}", node.name);
+        }
         // An empty name is an optional value left out.
         let values = node.input.iter_mut().chain(&mut node.output);
         values.filter(|value| !value.is_empty()).for_each(|value| *value = renamed(value));

@@ -26,15 +26,16 @@ pub fn logit(member: usize, row: &[f32]) -> f32 {
     sum as f32 + 0.1 * member as f32
 }
 
-/// A member: all names are those of the other members.
+/// A member: all names are those of the other members, and its nodes have none, as ONNX allows.
 pub fn member_graph(member: usize) -> pb::GraphProto {
     let weights: Vec<f32> = (0..PIXELS).map(|pixel| weight(member, pixel)).collect();
+    let nodes = [
+        node("Flatten", &["input"], "f", vec![int("axis", 1)]),
+        node("Gemm", &["f", "fc.weight", "fc.bias"], "logits", vec![int("transB", 1)]),
+    ];
     pb::GraphProto {
         name: "member".into(),
-        node: vec![
-            node("Flatten", &["input"], "f", vec![int("axis", 1)]),
-            node("Gemm", &["f", "fc.weight", "fc.bias"], "logits", vec![int("transB", 1)]),
-        ],
+        node: nodes.map(|node| pb::NodeProto { name: String::new(), ..node }).to_vec(),
         initializer: vec![
             tensor("fc.weight", &[1, PIXELS as i64], &weights),
             tensor("fc.bias", &[1], &[0.1 * member as f32]),

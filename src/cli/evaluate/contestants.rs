@@ -108,6 +108,9 @@ impl Evaluate {
         };
         let profile = Profile::parse(&bytes, &name)?;
         profile.check(&calibration::binding(model, tta)).map_err(|error| error.context(&name))?;
+        if model.gate.is_some() {
+            profile.check_prefilter().map_err(|error| error.context(&name))?;
+        }
         profile.class_index(model.manifest.head, &model.manifest.classes).map_err(|error| error.context(&name))?;
         Ok(profile)
     }

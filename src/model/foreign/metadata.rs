@@ -104,8 +104,13 @@ impl Keys<'_> {
 
     /// Names in the order of the output: of `{"0": "other", "1": "road"}`, or of a list.
     fn classes(&self) -> Result<Option<Vec<String>>> {
-        let named = self.json("class_names")?.map_or_else(|| self.json("names"), |value| Ok(Some(value)))?;
-        let Some(mut value) = named else { return Ok(None) };
+        let (read, older) = (self.json("class_names")?, self.json("names")?);
+        if read.as_ref().zip(older.as_ref()).is_some_and(|(read, older)| read != older) {
+            return Err(Error::refused(
+                "its metadata contradict themselves: class_names and names say different classes",
+            ));
+        }
+        let Some(mut value) = read.or(older) else { return Ok(None) };
         // A list of one for every output.
         if let Value::Array(outputs) = &mut value
             && outputs.len() == 1

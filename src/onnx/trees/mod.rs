@@ -15,6 +15,8 @@ pub struct Trees {
     base: f64,
     is_logistic: bool,
     features: usize,
+    /// Features that the graph's input has, where it says.
+    width: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,6 +53,11 @@ impl Trees {
     /// Features that a row must have: one more than the highest index in use.
     pub fn features(&self) -> usize {
         self.features
+    }
+
+    /// Features of a row by the graph's input, where it says.
+    pub fn width(&self) -> Option<usize> {
+        self.width
     }
 
     /// The score of a row: of the positive class for a classifier. A feature that is missing is NaN.

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as Size;
+use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 
 use super::{Branch, Node, Trees};
@@ -42,7 +44,17 @@ impl Trees {
                 node.op_type
             )));
         }
-        read(node).map_err(|error| error.context(&node.op_type))
+        let trees = read(node).map_err(|error| error.context(&node.op_type))?;
+        Ok(Self { width: width(graph), ..trees })
+    }
+}
+
+/// The second axis of the graph's input, `[n, features]`.
+fn width(graph: &GraphProto) -> Option<usize> {
+    let Some(TypeValue::TensorType(tensor)) = graph.input.first()?.r#type.as_ref()?.value.as_ref() else { return None };
+    match tensor.shape.as_ref()?.dim.get(1)?.value {
+        Some(Size::DimValue(features)) => usize::try_from(features).ok(),
+        _ => None,
     }
 }
 
@@ -79,7 +91,7 @@ fn read(node: &NodeProto) -> Result<Trees> {
         (other, _) => return Err(unknown("base_values", &format!("{other:?}"), "one number or none")),
     };
     let features = nodes.iter().map(|node| if let Node::Branch(branch) = node { branch.feature + 1 } else { 0 }).max();
-    Ok(Trees { nodes, roots, base, is_logistic, features: features.unwrap_or(0) })
+    Ok(Trees { nodes, roots, base, is_logistic, features: features.unwrap_or(0), width: None })
 }
 
 /// Weights by tree and node.
