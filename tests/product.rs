@@ -230,6 +230,21 @@ fn missing_bands_are_named_with_the_resolution_that_has_them() {
 }
 
 #[test]
+fn a_second_file_of_a_band_is_refused() {
+    let Some(safe) = real_safe() else { return };
+    let place = Place::new();
+    let root = place.path("twin.SAFE");
+    // The folders anew, the files as links.
+    assert!(Command::new("cp").arg("-rs").arg(&safe).arg(&root).status().unwrap().success());
+    let files = walkdir::WalkDir::new(&root).into_iter().map(|entry| entry.unwrap().into_path());
+    let red = files.into_iter().find(|path| path.to_string_lossy().ends_with("_B04_60m.jp2")).unwrap();
+    let name = red.file_name().unwrap().to_str().unwrap().replace("T2022", "T2023").replace("_2022", "_2023");
+    std::fs::copy(&red, red.with_file_name(&name)).unwrap();
+    let refusal = Scene::open(&root, &model_of(&["B04", "B03"]), &options(Some(60))).unwrap_err().to_string();
+    assert!(refusal.starts_with("band B04 stands twice: ") && refusal.contains(&name), "{refusal}");
+}
+
+#[test]
 fn a_pixel_larger_than_the_scene_is_refused() {
     let Some(safe) = real_safe() else { return };
     let refusal = Scene::open(&safe, &model_of(&["B04", "B03"]), &options(Some(600_000))).unwrap_err();

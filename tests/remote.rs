@@ -150,7 +150,23 @@ fn a_file_is_read_by_range_and_no_byte_twice() {
     let asked = |ranges: &[(u64, u64)]| ranges.iter().map(|(from, to)| to.min(&(size - 1)) - from + 1).sum::<u64>();
     assert!(asked(&header) <= 256 << 10, "{header:?} for the header of {size} bytes");
     let address = place.https("scene.tif?signature=a%2Fb");
-    assert!(place.run(&[&address, "--output", "out.csv"]).status.success());
+    let output = place.run(&[
+        &address,
+        "--output",
+        "out.csv",
+        "--stac",
+        "item.json",
+        "--record",
+        "run.json",
+        "--date",
+        "2024-01-05",
+    ]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Who reads the results may not read the file.
+    let read = |name: &str| std::fs::read_to_string(place.path(name)).unwrap();
+    assert!(read("out.csv").contains("/scene.tif,") && !read("out.csv").contains("signature"));
+    let item: Value = serde_json::from_str(&read("item.json")).unwrap();
+    assert!(item["links"].to_string().contains("/scene.tif\""), "{}", item["links"]);
     let ranges = place.ranges("/scene.tif?signature=a%2Fb");
     assert!(ranges.len() < 40 && asked(&ranges) < size + size / 4, "{ranges:?} of {size} bytes");
 }
@@ -207,11 +223,14 @@ fn what_cannot_be_had_is_said_in_one_line() {
     refused("s3://tiles/absent.tif", &["not found at this address"]);
     refused("s3://absent/scene.tif", &["not found at this address"]);
     refused(&place.https("denied/scene.tif"), &["access denied"]);
+    let named = place.https("scene.tif").replace("https://", "https://me:word@");
+    refused(&named, &["a name and password in an address are not sent"]);
+    assert!(!std::fs::read_to_string(place.path("out.csv")).unwrap().contains("word"));
     refused(&place.https("plain/scene.tif"), &["does not serve ranges", "download"]);
     refused(&place.https("cogs/"), &["--files-from"]);
     refused("s3://tiles", &["s3://bucket/key"]);
     refused_without(Some("SSL_CERT_FILE"), &place.https("scene.tif"), &["certificate"]);
     refused("https://127.0.0.1:9/scene.tif", &["refused"]);
     refused("ftp://localhost/scene.tif", &["No such file"]);
-    refused_without(Some("AWS_ACCESS_KEY_ID"), "s3://tiles/scene.tif", &["Missing AccessKeyId"]);
+    refused_without(Some("AWS_ACCESS_KEY_ID"), "s3://tiles/scene.tif", &["half of the credentials"]);
 }

@@ -45,11 +45,13 @@ impl AtomicFile {
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder(path))
             .map_err(|error| write_error(&path.display().to_string(), &error))?;
+        // Tells a file under construction from one that a killed run left; a file system without locks tells nothing.
+        let _ = temporary.as_file().try_lock();
         Ok(Self { writer: BufWriter::with_capacity(1 << 16, temporary), path: path.to_owned() })
     }
 
-    /// Removes what killed runs left of a file that was to be called `path`. The caller holds the lock of that output,
-    /// so that no run is still writing it. What cannot be removed stays: it is in nobody's way.
+    /// Removes what killed runs left of a file that was to be called `path`; what another run is still writing is locked and
+    /// stays, as does what cannot be removed: it is in nobody's way.
     pub fn remove_leftovers(path: &Path) {
         let (Some(name), Ok(entries)) = (path.file_name(), std::fs::read_dir(folder(path))) else { return };
         let is_leftover = |entry: &DirEntry| {
@@ -60,7 +62,11 @@ impl AtomicFile {
                 && entry.file_type().is_ok_and(|kind| kind.is_file())
         };
         for leftover in entries.flatten().filter(is_leftover) {
-            let _ = std::fs::remove_file(leftover.path());
+            let is_alive = File::open(leftover.path())
+                .is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)));
+            if !is_alive {
+                let _ = std::fs::remove_file(leftover.path());
+            }
         }
     }
 

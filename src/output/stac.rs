@@ -13,6 +13,7 @@ use super::geometry::{DEGREE_DECIMALS, Shape, rounded};
 use super::record::NamedFile;
 use super::{AtomicFile, write_error};
 use crate::limits::RECORD_ENTRIES_MAX;
+use crate::raster::{address, shown};
 use crate::{Error, Result};
 
 const EXTENSIONS: [&str; 2] = [
@@ -187,8 +188,11 @@ fn around(boxes: &[[f64; 4]]) -> Option<[f64; 4]> {
     Some([west, south, east, north])
 }
 
-/// A path as a relative reference (RFC 3986) from `folder`, which is absolute.
+/// A path as a relative reference (RFC 3986) from `folder`, which is absolute; an address as it is, without its secrets.
 fn href(folder: &Path, path: &Path) -> Result<String> {
+    if let Some(address) = address(path) {
+        return Ok(shown(address));
+    }
     let target = absolute(path)?;
     let (from, to): (Vec<Component>, Vec<Component>) = (folder.components().collect(), target.components().collect());
     let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();

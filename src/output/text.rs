@@ -3,8 +3,11 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::raster::{address, shown};
+
 /// A path as text, such that different paths give different texts: valid UTF-8 stays as it is, bytes that are
-/// not and control characters become `%XX`, and so does a `%` that could be mistaken for one of these.
+/// not and control characters become `%XX`, and so does a `%` that could be mistaken for one of these. An address stays as
+/// it is, but for what is secret in it.
 ///
 /// ```
 /// use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
@@ -12,8 +15,12 @@ use std::path::Path;
 /// assert_eq!(tile_text(Path::new("küste/100%.tif")), "küste/100%.tif");
 /// assert_eq!(tile_text(Path::new(OsStr::from_bytes(b"a\xff\n.tif"))), "a%FF%0A.tif");
 /// assert_eq!(tile_text(Path::new("a%FF.tif")), "a%25FF.tif");
+/// assert_eq!(tile_text(Path::new("https://host/a%20b.tif?X-Amz-Signature=1")), "https://host/a%20b.tif");
 /// ```
 pub fn tile_text(path: &Path) -> String {
+    if let Some(address) = address(path) {
+        return shown(address).chars().filter(|character| !character.is_control()).collect();
+    }
     let bytes = path.as_os_str().as_bytes();
     let mut text = String::with_capacity(bytes.len());
     let mut position = 0;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::product::{Entry, Product, Role};
 use super::{BandSource, Bands, canonical_band};
 use crate::model::Manifest;
-use crate::raster::{BandInfo, Frame, Header, Kernel, Layer, Raster, ReadOptions, SampleType, Stack};
+use crate::raster::{BandInfo, Frame, Geo, Header, Kernel, Layer, Raster, ReadOptions, SampleType, Stack};
 use crate::{Error, Result};
 
 /// Metres of a pixel of Sentinel-2's bands as they are measured.
@@ -18,6 +18,18 @@ fn native_m(band: &str) -> Option<u32> {
         "B01" | "B09" | "B10" => 60,
         _ => return None,
     })
+}
+
+/// Pixels of up to this many times the size that a band is measured at, or down to its inverse, pass for that size: degrees
+/// make pixels of 11 m of those of 10.
+const RESAMPLED_FACTOR: f64 = 1.5;
+
+/// Whether the pixels of an image with these bands are coarser than Sentinel-2 measures the finest of them, or finer than it
+/// measures any.
+pub(super) fn are_resampled(geo: Option<&Geo>, bands: &[&str]) -> bool {
+    let finest = bands.iter().filter_map(|band| native_m(band)).min().map(f64::from);
+    let sizes = geo.and_then(Geo::pixel_size_m).zip(finest);
+    sizes.is_some_and(|(pixel_m, finest_m)| pixel_m > finest_m * RESAMPLED_FACTOR || pixel_m < 10.0 / RESAMPLED_FACTOR)
 }
 
 /// Opens files once, however many layers they give.
@@ -87,6 +99,7 @@ pub(super) fn choose(
     }
     let mut rasters = Vec::new();
     for entry in &chosen {
+        refuse_twin(product, entry)?;
         let raster = opener.open(entry)?;
         if raster.header().bands.len() != 1 {
             return Err(Error::unsupported(format!(
@@ -114,6 +127,18 @@ fn file_of<'a>(product: &'a Product, band: &str, grid_m: Option<u32>) -> Option<
     let fine = of_band().filter(fits).max_by_key(size);
     let fine = fine.or_else(|| of_band().filter(|entry| size(entry) <= grid_m).max_by_key(size));
     fine.or_else(|| of_band().filter(|entry| size(entry) <= measured_m).min_by_key(size))
+}
+
+/// Refuses a file beside which another claims to be the same band at the same resolution.
+fn refuse_twin(product: &Product, entry: &Entry) -> Result<()> {
+    let (band, own) = (entry.role.band().unwrap_or_default(), entry.location.text());
+    let is_twin = |other: &&Entry| (&other.role, other.resolution_m) == (&entry.role, entry.resolution_m);
+    let mut names = product.entries.iter().filter(is_twin).map(|other| other.location.text());
+    names.find(|name| *name != own).map_or(Ok(()), |other| {
+        Err(Error::unsupported(format!(
+            "band {band} stands twice: {own} and {other}; leave one of them in the product"
+        )))
+    })
 }
 
 fn missing_bands(

@@ -92,7 +92,8 @@ impl Scene {
         let radiometry = Radiometry::resolve(header, &bands.indices, &[], &name, &options.dn, manifest)?;
         let (date, cloud_cover_percent) = circumstances(path, options, &name, header);
         let facts = options.table.as_ref().map(|table| table.facts(path)).unwrap_or_default();
-        let is_other_resolution = has_other_pixels(header.geo.as_ref(), manifest, options.resolution_m)?;
+        let is_other_resolution = has_other_pixels(header.geo.as_ref(), manifest, options.resolution_m)?
+            || manifest.resolution_m.is_none() && layers::are_resampled(header.geo.as_ref(), &names);
         Ok(Self {
             is_cloud_cover_stated: facts.cloud_cover_percent.or(options.cloud_cover_percent).is_some(),
             bands,

@@ -17,11 +17,43 @@ pub(super) use store::Remote;
 
 use crate::{Error, Result};
 
+/// Parameters of a query that sign it: of S3 before version 4, CloudFront, Azure, and tokens.
+const SECRET_PARAMETERS: [&str; 10] = [
+    "signature",
+    "awsaccesskeyid",
+    "key-pair-id",
+    "policy",
+    "sig",
+    "token",
+    "access_token",
+    "apikey",
+    "api_key",
+    "key",
+];
+/// The same of S3 and Google's storage.
+const SECRET_PREFIXES: [&str; 2] = ["x-amz-", "x-goog-"];
 const SCHEMES: [&str; 3] = ["s3://", "https://", "http://"];
 
 /// The address that stands in the place of a path.
 pub fn address(path: &Path) -> Option<&str> {
     path.to_str().filter(|text| SCHEMES.iter().any(|scheme| text.starts_with(scheme)))
+}
+
+/// The address as results may show it: without a user's name and password, and without a query that signs it.
+pub fn shown(address: &str) -> String {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+    let (host, key) = path.split_once('/').map_or((path, None), |(host, key)| (host, Some(key)));
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    let is_secret = |parameter: &str| {
+        let name = parameter.split('=').next().unwrap_or_default().to_ascii_lowercase();
+        SECRET_PARAMETERS.contains(&name.as_str()) || SECRET_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
+    let query = query.filter(|query| !query.split('&').any(is_secret));
+    let mut shown = format!("{scheme}://{host}");
+    key.iter().for_each(|key| shown += &format!("/{key}"));
+    query.iter().for_each(|query| shown += &format!("?{query}"));
+    shown
 }
 
 /// All bytes at an address.
@@ -67,6 +99,16 @@ pub(crate) fn join(base: &str, href: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_secret_in_an_address_is_not_shown() {
+        let plain = "https://host/a%20b/c.tif?id=3&v=2";
+        assert_eq!(shown(plain), plain);
+        assert_eq!(shown("https://me:word@host/a.tif"), "https://host/a.tif");
+        assert_eq!(shown("https://host/a.tif?X-Amz-Date=1&X-Amz-Signature=2"), "https://host/a.tif");
+        assert_eq!(shown("https://host/a.tif?sv=1&sig=2"), "https://host/a.tif");
+        assert_eq!(shown("s3://bucket/key@2.tif"), "s3://bucket/key@2.tif");
+    }
 
     #[test]
     fn references_stay_at_their_host() {

@@ -1,7 +1,7 @@
 //! Ranges of objects by the crate `object_store`.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use object_store::aws::AmazonS3Builder;
@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
 use super::ahead::Pieces;
+use super::shown;
 use crate::limits::{REMOTE_AHEAD_BYTES_MIN, REMOTE_CONNECT_S_MAX, REMOTE_REQUEST_S_MAX, REMOTE_RETRIES_MAX};
 use crate::{Error, Result};
 
@@ -30,18 +31,26 @@ pub(crate) struct Remote {
 struct State {
     length: u64,
     e_tag: Option<String>,
-    modified: String,
+    modified: Option<String>,
 }
 
 impl From<&ObjectMeta> for State {
     fn from(meta: &ObjectMeta) -> Self {
-        Self { length: meta.size, e_tag: meta.e_tag.clone(), modified: meta.last_modified.to_rfc3339() }
+        // What the crate says where the server says nothing is the beginning of time.
+        let modified = (meta.last_modified.timestamp() != 0).then(|| meta.last_modified.to_rfc3339());
+        Self { length: meta.size, e_tag: meta.e_tag.clone(), modified }
     }
 }
 
 impl Remote {
     /// Asks for the first bytes, which says what the file is as well.
     pub(crate) fn open(address: &str) -> Result<Self> {
+        let host = address.split("://").nth(1).and_then(|rest| rest.split(['/', '?']).next()).unwrap_or_default();
+        if host.contains('@') {
+            return Err(Error::unsupported(
+                "a name and password in an address are not sent; give a signed address, or s3:// with AWS_ACCESS_KEY_ID",
+            ));
+        }
         let (store, key) = store(address).map_err(|error| explain(address, &error))?;
         let (state, first) = get(&*store, &key, 0, REMOTE_AHEAD_BYTES_MIN).map_err(|error| explain(address, &error))?;
         let mut pieces = Pieces::default();
@@ -85,10 +94,15 @@ impl Remote {
         Ok(bytes)
     }
 
-    /// Stands for the content: of the address and of the size, entity tag and time that the server states.
+    /// Stands for the content: of the address and of the size, entity tag and time that the server states. Where it states
+    /// neither tag nor time nothing tells one content from another, and no two keys are the same.
     pub(crate) fn key(&self) -> Result<[u8; 32]> {
         let State { length, e_tag, modified } = &self.state;
-        Ok(Sha256::digest(format!("{}\n{length}\n{e_tag:?}\n{modified}", self.address)).into())
+        let asked = match (e_tag, modified) {
+            (None, None) => Some(SystemTime::now().duration_since(UNIX_EPOCH).map_err(Error::io)?.as_nanos()),
+            _ => None,
+        };
+        Ok(Sha256::digest(format!("{}\n{length}\n{e_tag:?}\n{modified:?}\n{asked:?}", shown(&self.address))).into())
     }
 }
 

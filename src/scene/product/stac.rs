@@ -77,7 +77,8 @@ fn name_of(item: &Value) -> ProductName {
     let properties = &item["properties"];
     let uri = ["s2:product_uri", "sentinel:product_id"].iter().find_map(|key| properties[*key].as_str());
     let mut name = uri.map(|uri| ProductName::of(Path::new(uri))).unwrap_or_default();
-    let stated = ["s2:processing_baseline", "processing:version"].iter().find_map(|key| properties[*key].as_str());
+    let keys = ["s2:processing_baseline", "sentinel:processing_baseline", "processing:version"];
+    let stated = keys.iter().find_map(|key| properties[*key].as_str());
     let stated = stated.and_then(|text| text.parse::<f64>().ok()).map(|number| (number * 100.0).round() as u16);
     name.baseline = name.baseline.or(stated);
     name.or(item["id"].as_str().map(|id| ProductName::of(Path::new(id))).unwrap_or_default())
