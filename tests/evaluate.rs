@@ -164,6 +164,11 @@ fn areas_of_the_report_are_those_of_scikit_learn() {
         let [low, high] = [0, 1].map(|i| quality["average_precision"]["interval"][i].as_f64().unwrap());
         assert!(low < expected[0] && expected[0] < high, "{low} {high}");
     }
+    let all = &report["candidate"]["own"]["all"];
+    let [recall, precision, f1] = ["recall", "precision", "f1"].map(|name| all[name]["estimate"].as_f64().unwrap());
+    assert!((f1 - 2.0 * recall * precision / (recall + precision)).abs() < 1e-12, "{recall} {precision} {f1}");
+    let [low, high] = [0, 1].map(|i| all["f1"]["interval"][i].as_f64().unwrap());
+    assert!(low < f1 && f1 < high, "{low} {high}");
 }
 
 #[test]

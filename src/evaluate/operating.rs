@@ -79,6 +79,12 @@ impl Counts {
         (caught + alarms > 0.0).then(|| caught / (caught + alarms))
     }
 
+    /// Harmonic mean of recall and precision at a prevalence, 2 TP / (2 TP + FP + FN); none without tiles of one label.
+    pub(super) fn f1(&self, prevalence: f64) -> Option<f64> {
+        let (caught, alarms) = self.alert_rates(prevalence)?;
+        Some(2.0 * caught / (caught + alarms + prevalence))
+    }
+
     /// Alerts on positives and on negatives, of one tile at a prevalence.
     fn alert_rates(&self, prevalence: f64) -> Option<(f64, f64)> {
         if self.positives == 0 || self.negatives == 0 {
@@ -103,6 +109,8 @@ pub struct AtThreshold {
     pub false_alarms: Share,
     /// Share of the alerts that are positives, at the stated prevalence. None without an alert.
     pub precision: Estimate,
+    /// Harmonic mean of recall and precision, at the stated prevalence.
+    pub f1: Estimate,
     /// Precision at other prevalences.
     pub operational: Vec<AtPrevalence>,
     /// Alerts per 1,000 tiles at the stated prevalence.
@@ -204,6 +212,7 @@ fn at_threshold(name: &str, threshold: Option<f64>, counts: &Counts, settings: &
         recall,
         false_alarms,
         precision: Estimate { estimate: counts.precision(settings.prevalence), interval: None },
+        f1: Estimate { estimate: counts.f1(settings.prevalence), interval: None },
         operational: settings.operational.iter().map(at).collect(),
         alerts_per_1000: alerts(settings.prevalence),
         accuracy: settings.prevalence * recall.estimate + (1.0 - settings.prevalence) * silent,

@@ -9,13 +9,16 @@ use super::quality::{Population, Quality};
 use super::{CONFIDENCE, Estimate, JACKKNIFE_BLOCKS_MAX, Settings};
 use crate::statistics::bootstrap::{bca_interval, column, jackknife, quantile, resample};
 
-/// Figures of a group: precision, average precision and AUROC of the candidate, of the baseline, and the differences.
-const FIGURES: usize = 9;
+/// Figures of a model: precision, average precision, AUROC and F1.
+const OF_MODEL: usize = 4;
+/// Figures of a group: those of the candidate, of the baseline, and the differences.
+const FIGURES: usize = 3 * OF_MODEL;
 /// Their places.
 const PRECISION: usize = 0;
 const AVERAGE_PRECISION: usize = 1;
 const AUROC: usize = 2;
-const DIFFERENCE: usize = 6;
+const F1: usize = 3;
+const DIFFERENCE: usize = 2 * OF_MODEL;
 
 /// A model with what depends on its sites.
 pub(super) struct Weighed<'a> {
@@ -42,9 +45,9 @@ impl<'a> Weighed<'a> {
         Self { populations, clusters: (0..cases.groups.len()).map(of_group).collect() }
     }
 
-    /// Precision, average precision and AUROC of the groups, and of all at the end, where clusters count `weights` times;
+    /// Precision, average precision, AUROC and F1 of the groups, and of all at the end, where clusters count `weights` times;
     /// NaN where undefined.
-    fn figures(&self, weights: &[u32], prevalence: f64) -> impl Iterator<Item = [f64; 3]> {
+    fn figures(&self, weights: &[u32], prevalence: f64) -> impl Iterator<Item = [f64; OF_MODEL]> {
         let of_group = |clusters: &Vec<(u32, [u32; 4])>| {
             let mut sum = Counts::default();
             for (cluster, counts) in clusters {
@@ -58,7 +61,8 @@ impl<'a> Weighed<'a> {
             let factor = Population::negatives_factor(sum.positives as f64, sum.negatives as f64, prevalence);
             let areas = population.ranked.areas(weights, factor);
             let average_precision = areas.average_precision.filter(|_| sum.negatives > 0);
-            [sum.precision(prevalence), average_precision, areas.auroc].map(|value| value.unwrap_or(f64::NAN))
+            let figures = [sum.precision(prevalence), average_precision, areas.auroc, sum.f1(prevalence)];
+            figures.map(|value| value.unwrap_or(f64::NAN))
         })
     }
 }
@@ -68,8 +72,8 @@ impl<'a> Weighed<'a> {
 pub(super) struct Intervals {
     estimates: [f64; FIGURES],
     intervals: [Option<[f64; 2]>; FIGURES],
-    /// What the difference exceeds with 95 %: precision, average precision, AUROC.
-    lower: [Option<f64>; 3],
+    /// What the difference exceeds with 95 %: precision, average precision, AUROC, F1.
+    lower: [Option<f64>; OF_MODEL],
 }
 
 /// Intervals for every group, and for all at the end.
@@ -84,14 +88,14 @@ pub(super) fn intervals(
     let figures = |weights: &[u32], values: &mut [f64]| {
         let mut put = |model: &Weighed<'_>, at: usize| {
             for (values, figures) in values.chunks_mut(FIGURES).zip(model.figures(weights, settings.prevalence)) {
-                values[at..at + 3].copy_from_slice(&figures);
+                values[at..at + OF_MODEL].copy_from_slice(&figures);
             }
         };
         put(candidate, 0);
         if let Some(baseline) = baseline {
-            put(baseline, 3);
+            put(baseline, OF_MODEL);
             for values in values.chunks_mut(FIGURES) {
-                (0..3).for_each(|i| values[DIFFERENCE + i] = values[i] - values[3 + i]);
+                (0..OF_MODEL).for_each(|i| values[DIFFERENCE + i] = values[i] - values[OF_MODEL + i]);
             }
         }
     };
@@ -144,9 +148,10 @@ pub(super) fn over_sites(
 pub(super) fn fill(intervals: &[Intervals], model: usize, own: &mut Operating, quality: &mut [Quality]) {
     let groups = own.groups.iter_mut().chain([&mut own.all]);
     for ((of, at), quality) in intervals.iter().zip(groups).zip(quality) {
-        at.precision.interval = of.intervals[3 * model + PRECISION];
-        quality.average_precision.interval = of.intervals[3 * model + AVERAGE_PRECISION];
-        quality.auroc.interval = of.intervals[3 * model + AUROC];
+        let of_model = &of.intervals[OF_MODEL * model..];
+        (at.precision.interval, at.f1.interval) = (of_model[PRECISION], of_model[F1]);
+        quality.average_precision.interval = of_model[AVERAGE_PRECISION];
+        quality.auroc.interval = of_model[AUROC];
     }
 }
 

@@ -36,8 +36,8 @@ the raster's nodata value where there is none.
 A demand is METRIC >= NUMBER (or <=, >, <), with `in every group` or `in GROUP`; METRIC drop is how much lower it is than
 the baseline's. Without --require, 'recall>=TARGET in every group' and, with a baseline, 'precision drop<=0.05' are
 reported but do not fail. Metrics: recall, recall_lower (one-sided 95 %), false_alarms, precision, precision_lower,
-average_precision, average_precision_lower, auroc, brier, ece, accuracy, alerts_per_1000; for several classes accuracy,
-macro_f1 (also _lower, over sites) and recall, precision, f1 of a class; for maps mean_iou, accuracy (also _lower), kl and
+f1, f1_lower (as precision, at --prevalence), average_precision, average_precision_lower, auroc, brier, ece, accuracy,
+alerts_per_1000; for several classes accuracy, macro_f1 (also _lower, over sites) and recall, precision, f1 of a class; for maps mean_iou, accuracy (also _lower), kl and
 kl_repository (the divergence of class shares, 1e-8 and 1e-7 added to each; also _upper), kl_of_mean (of the mean of the
 training tiles, given to every tile), and iou, recall, precision, f1 of a class.
 

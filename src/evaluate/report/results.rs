@@ -88,16 +88,17 @@ fn at_thresholds(model: &Measured, evaluation: &Evaluation) -> Block {
             text::share(&at.recall).into(),
             text::share(&at.false_alarms).into(),
             text::estimate(&at.precision).into(),
+            text::estimate(&at.f1).into(),
             format!("{:.0}", at.alerts_per_1000).into(),
             format!("{:.3}", at.accuracy).into(),
             format!("{:.3}", at.balanced_accuracy).into(),
         ]
     };
     let titles =
-        ["threshold", "recall", "false alarms", "precision", "alerts per 1,000", "accuracy", "balanced accuracy"];
+        ["threshold", "recall", "false alarms", "precision", "F1", "alerts per 1,000", "accuracy", "balanced accuracy"];
     Block::Table(Table {
         caption: format!(
-            "`{}` at its own thresholds; lowest recall in {}. Precision, alerts and accuracy at {} positives. Raising no alert \
+            "`{}` at its own thresholds; lowest recall in {}. Precision, F1, alerts and accuracy at {} positives. Raising no alert \
              at all has an accuracy of {:.3}.",
             model.name,
             model.own.worst_group,
