@@ -223,9 +223,9 @@ fn what_cannot_be_had_is_said_in_one_line() {
     refused("s3://tiles/absent.tif", &["not found at this address"]);
     refused("s3://absent/scene.tif", &["not found at this address"]);
     refused(&place.https("denied/scene.tif"), &["access denied"]);
-    let named = place.https("scene.tif").replace("https://", "https://me:word@");
+    let named = place.https("scene.tif").replace("https://", "https://me:s3cret@");
     refused(&named, &["a name and password in an address are not sent"]);
-    assert!(!std::fs::read_to_string(place.path("out.csv")).unwrap().contains("word"));
+    assert!(!std::fs::read_to_string(place.path("out.csv")).unwrap().contains("s3cret"));
     refused(&place.https("plain/scene.tif"), &["does not serve ranges", "download"]);
     refused(&place.https("cogs/"), &["--files-from"]);
     refused("s3://tiles", &["s3://bucket/key"]);
