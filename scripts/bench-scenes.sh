@@ -2,9 +2,11 @@
 # Measures a whole scene against the bare engine and against plain Python (rasterio windows and onnxruntime): CPU seconds,
 # wall seconds and peak memory of all processes together, in interleaved rounds.
 #
-#   ./scripts/bench-scenes.sh [--keep FOLDER] [--side-px 10980] [--pairs 6] [--tta none] [--without safe,peer]
+#   ./scripts/bench-scenes.sh [--keep FOLDER] [--side-px 10980] [--pairs 6] [--tta none] [--without safe,peer] [--bf16 FOLDER]
 #
 #   --keep FOLDER   where the scene is made once, 3 GB of it, and found again   default: a temporary folder
+#   --bf16 FOLDER   the built-in model as `s2infer quantize --precision bf16` wrote it: the COG is decided by it as well,
+#                   on OpenVINO (OPENVINO_LIB_PATH)
 #   S2INFER         the program    default: target/release/s2infer, built first
 #   S2INFER_PYTHON  a Python with numpy, rasterio and onnxruntime    default: .venv, made first
 #   ORT_DYLIB_PATH  ONNX Runtime   default: that of the Python's onnxruntime, so that both run the same
@@ -21,6 +23,7 @@ while [ $# -gt 0 ]; do
     case $1 in
         --keep) keep=${2:?--keep needs a folder} && shift 2 ;;
         --side-px) side_px=${2:?--side-px needs a number} && shift 2 ;;
+        --bf16) pass+=("$1" "$(realpath "${2:?$1 needs a folder}")") && shift 2 ;;
         --pairs | --tta | --without | --engine-seconds) pass+=("$1" "${2:?$1 needs a value}") && shift 2 ;;
         -h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0" && exit ;;
         *) fail "$1: no such option; see --help" ;;

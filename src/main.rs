@@ -7,5 +7,6 @@ mod cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
+    s2infer::infer::engine::forbid_telemetry();
     cli::main()
 }

@@ -11,7 +11,9 @@ mod tiles;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use model_folders::{SIDE, encode, linear_graph, manifest, write_folder};
+use model_folders::{
+    SIDE, encode, int, ints, linear_golden, linear_graph, manifest, node, write_folder, write_folder_with,
+};
 use place::{Place, rows, succeed, text};
 use tiles::write_level;
 
@@ -338,4 +340,44 @@ fn a_dry_run_lists_shifts_and_thresholds_and_decides_nothing() {
     let arguments = ["tiles", "--profile", "profile.json", "--date", "2024-01-05", "--cloud-cover", "3", "--dry-run"];
     let rows = rows(&succeed(&place.run(&arguments)));
     assert_eq!(rows[0], ["tiles/t0000.tif", "2024-01-05", "", "3", "clear", "0.22", ""]);
+}
+
+/// A batch that is just the golden one would hide it.
+#[test]
+fn a_graph_that_mixes_the_rows_of_a_batch_is_refused_whatever_the_batch() {
+    let place = Place::new();
+    place.levels(4);
+    let mut graph = linear_graph();
+    graph.node[2].output = vec!["own".into()];
+    graph.node.push(node("ReduceMean", &["own"], "mean", vec![ints("axes", &[0]), int("keepdims", 1)]));
+    graph.node.push(node("Add", &["own", "mean"], "logits", vec![]));
+    let mut golden = linear_golden();
+    let mean = golden.output.mean().unwrap();
+    golden.output += mean;
+    write_folder_with(&place.path("mixing"), &manifest(), &encode(graph), &golden).unwrap();
+    for batch in ["1", "2", "3"] {
+        let output = place.run_subcommand(&[
+            "tiles", "--model", "mixing", "--engine", "tract", "--threshold", "0.5", "--batch", batch,
+        ]);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "batch {batch}: {message}");
+        assert!(message.contains("rows do not depend on each other"), "{message}");
+    }
+}
+
+#[test]
+fn onnx_runtime_reports_to_nobody() {
+    let Some(library) = common::ort_library() else { return common::skip_or_fail("the ONNX Runtime library") };
+    let place = Place::new();
+    place.levels(1);
+    let traces = place.path("traces");
+    std::fs::create_dir(&traces).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
+    command.current_dir(place.path("")).args(["tiles", "--model", "model", "--engine", "ort", "--threshold", "0.5"]);
+    for variable in ["XDG_CACHE_HOME", "HOME", "TMPDIR"] {
+        command.env(variable, &traces);
+    }
+    succeed(&command.env_remove("ORT_DISABLE_TELEMETRY").env("ORT_DYLIB_PATH", library).output().unwrap());
+    let left: Vec<_> = std::fs::read_dir(&traces).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """s2infer on a whole scene against the bare engine and plain Python, as scripts/bench-scenes.sh calls it.
 
-    scenes.py --s2infer FILE --cog FILE --safe FOLDER --model FOLDER [--pairs 6] [--tta none] [--without safe,peer]
+    scenes.py --s2infer FILE --cog FILE --safe FOLDER --model FOLDER [--bf16 FOLDER] [--pairs 6] [--tta none] [--without safe,peer]
 
 In a round, the scene as COG and as SAFE, the bare engine and the Python peer take turns, in the reverse order every other
 round; a ratio is of one round. The engine is fed from memory by `s2infer bench`, as many sessions at a time as the runs
-have; its seconds are those of as many windows as the run on the COG scored.
+have; its seconds are those of as many windows as the run on the COG scored. With --bf16, the COG is also decided by the
+same model in bf16 on OpenVINO (OPENVINO_LIB_PATH), a folder that `s2infer quantize` let through.
 """
 
 import argparse
@@ -25,7 +26,7 @@ PEER_BAR = 2.0
 MEMORY_BAR_MB = 600
 AGAIN_BAR_S = 1.0
 ENGINE_TILES = 128
-SIDES = ("cog", "safe", "engine", "peer")
+SIDES = ("cog", "safe", "engine", "peer", "bf16")
 
 
 def arguments():
@@ -34,6 +35,7 @@ def arguments():
     parser.add_argument("--cog", type=pathlib.Path, required=True)
     parser.add_argument("--safe", type=pathlib.Path, required=True)
     parser.add_argument("--model", type=pathlib.Path, required=True, help="the built-in model's folder, for the peer")
+    parser.add_argument("--bf16", type=os.path.abspath, help="the folder that `s2infer quantize --precision bf16` wrote")
     parser.add_argument("--pairs", type=int, default=6, help="rounds; an interval needs 6 [6]")
     parser.add_argument("--tta", choices=["none", "d4"], help="of everything that runs, at --threshold 0.5 [the model's]")
     parser.add_argument("--engine-seconds", type=int, default=20, help="of each measurement of the engine [20]")
@@ -44,7 +46,7 @@ def arguments():
 class Scenes:
     def __init__(self, options):
         self.options = options
-        self.left_out = set(filter(None, options.without.split(",")))
+        self.left_out = set(filter(None, options.without.split(","))) | (set() if options.bf16 else {"bf16"})
         self.tta = ["--tta", options.tta] if options.tta else []
         # The profile holds for the model's own views alone.
         self.rule = ["--threshold", "0.5"] if options.tta else ["--threshold-profile", "auto"]
@@ -53,7 +55,8 @@ class Scenes:
 
     def program(self, scene, name, *flags):
         """As a user calls it; nothing of an earlier run is there but what `flags` ask for."""
-        command = [self.options.s2infer, scene, *self.rule, *self.tta, "--engine", "ort", "--quiet"]
+        engine = [] if "--engine" in flags else ["--engine", "ort"]
+        command = [self.options.s2infer, scene, *self.rule, *self.tta, *engine, "--quiet"]
         command += ["--output", f"{name}.geojson", "--record", f"{name}.json", *flags]
         return run([str(part) for part in command], tree=True)
 
@@ -66,6 +69,13 @@ class Scenes:
     def safe(self):
         forget_results("safe")
         cost = self.program(self.options.safe, "safe")
+        return cost.cpu_s, cost.wall_s, cost.peak_rss_bytes
+
+    def bf16(self):
+        forget_results("bf16")
+        cost = self.program(self.options.cog, "bf16", "--engine", "openvino", "--model", self.options.bf16)
+        if scored("bf16.json") != self.windows:
+            raise Failed(f"in bf16 {scored('bf16.json')} windows were scored, in fp32 {self.windows}")
         return cost.cpu_s, cost.wall_s, cost.peak_rss_bytes
 
     def engine(self):
@@ -126,7 +136,7 @@ def report(found, again, windows):
     for side, costs in found.items():
         cpu, wall = (spread([cost[unit] for cost in costs], "1f") for unit in (0, 1))
         memory = max(cost[2] for cost in costs) / 1e6
-        bar = f" ({verdict(memory, memory, MEMORY_BAR_MB, at_most=True)})" if side in ("cog", "safe") else ""
+        bar = f" ({verdict(memory, memory, MEMORY_BAR_MB, at_most=True)})" if side in ("cog", "safe", "bf16") else ""
         yield f"| {side} | {cpu} | {wall} | {memory:.0f}{bar} |"
     yield ""
     yield "| ratio | CPU seconds | bar | wall seconds |"
@@ -135,6 +145,7 @@ def report(found, again, windows):
         ("COG / engine", "cog", "engine", COG_BAR, True),
         ("SAFE / engine", "safe", "engine", SAFE_BAR, True),
         ("plain Python / COG", "peer", "cog", PEER_BAR, False),
+        ("plain Python / COG in bf16 on OpenVINO", "peer", "bf16", PEER_BAR, False),
     ):
         if over in found and under in found:
             cpu, wall = ([a[unit] / b[unit] for a, b in zip(found[over], found[under])] for unit in (0, 1))

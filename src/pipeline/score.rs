@@ -49,7 +49,8 @@ pub(super) fn verified_session(network: &Network<'_>, safe: &SafeBatch) -> Resul
         return Ok(session);
     };
     let mut outputs: Vec<ArrayD<f32>> = Vec::new();
-    for piece in golden.input.axis_chunks_iter(Axis(0), rows) {
+    // One row is always another's: a graph that mixes rows would reproduce a batch that is just the golden one.
+    for piece in golden.input.axis_chunks_iter(Axis(0), rows.saturating_sub(1).max(1)) {
         let mut input = Array4::zeros((rows, bands, height, width));
         let taken = piece.len_of(Axis(0));
         input.slice_mut(s![..taken, .., .., ..]).assign(&piece);

@@ -82,6 +82,7 @@ fn keep_freed_memory() {
 fn main() -> ExitCode {
     #[cfg(target_env = "gnu")]
     keep_freed_memory();
+    s2infer::infer::engine::forbid_telemetry();
     let arguments = Arguments::parse();
     let level = if arguments.verbose { tracing::Level::DEBUG } else { tracing::Level::INFO };
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());

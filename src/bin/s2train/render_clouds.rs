@@ -69,6 +69,15 @@ fn share(text: &str) -> Result<f64, String> {
     text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(|| "give 0 to 1".into())
 }
 
+/// JPEG 2000 is decoded by the program that lies beside this one.
+fn decoder() -> Result<PathBuf> {
+    let program = std::env::current_exe().map(|program| program.with_file_name("s2infer")).unwrap_or_default();
+    if program.is_file() {
+        return Ok(program);
+    }
+    Err(Error::usage("--product needs the program s2infer beside s2train, in the same folder: it decodes JPEG 2000"))
+}
+
 pub fn run(arguments: &Arguments) -> Result<()> {
     let manifest = Model::resolve(&arguments.model)?.manifest;
     let read = |path: &PathBuf| {
@@ -76,11 +85,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         Patches::new(folder, manifest.clone(), patches::read(path)?)
     };
     let patches = arguments.patches.as_ref().map(read).transpose()?;
-    // JPEG 2000 is decoded by the program that lies beside this one.
-    let decoder = std::env::current_exe().ok().map(|program| program.with_file_name("s2infer"));
-    let read = ReadOptions { decoder: decoder.filter(|program| program.is_file()), ..ReadOptions::default() };
     let open = |path: &PathBuf| {
-        Swath::open(path, &manifest, &read)
+        Swath::open(path, &manifest, &ReadOptions { decoder: Some(decoder()?), ..ReadOptions::default() })
             .map_err(|error| error.without_context(path.display()).context(path.display()))
     };
     let swath = arguments.product.as_ref().map(open).transpose()?;

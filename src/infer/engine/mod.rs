@@ -28,6 +28,15 @@ use crate::{Error, Result};
 pub use adaptive::{Adaptive, SafeBatch};
 pub use choice::open;
 
+/// Keeps ONNX Runtime from reporting its starts to its makers. The first of these events comes before the library's own
+/// switch can be thrown, but it asks the environment whether it may. Programs call this first of all, while they have one
+/// thread.
+#[allow(unsafe_code)]
+pub fn forbid_telemetry() {
+    // SAFETY: no other thread is there yet that could read the environment meanwhile.
+    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
+}
+
 /// `--engine`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineChoice {
