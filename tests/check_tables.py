@@ -115,6 +115,17 @@ def same_shapes(ours, others):
 
 
 def alike(table, geojson, gpkg, parquet):
+def places_lie_in_windows(rows, shapes, is_lonlat):
+    sides = {}
+    for row, shape in zip(rows, shapes):
+        if row["longitude"]:
+            point = shapely.Point(float(row["longitude"]), float(row["latitude"]))
+            assert -180 <= point.x <= 180, row
+            assert not is_lonlat or shape.distance(point) < 1e-6, row
+            sides.setdefault(pathlib.Path(row["tile"]).name, set()).add(point.x > 0)
+    assert all(sides.get(tile, {True, False}) == {True, False} for tile in ("line.tif", "degrees.tif")), sides
+
+
     rows = list(csv.DictReader(open(table, newline="")))
     collection = json.loads(pathlib.Path(geojson).read_text())
     shapes = [f["geometry"] and shapely.geometry.shape(f["geometry"]) for f in collection["features"]]
@@ -124,6 +135,8 @@ def alike(table, geojson, gpkg, parquet):
         for shape in filter(None, [shapes[len(rows) - 1]]):
             assert shape.exterior.is_ccw if shape.geom_type == "Polygon" else shape.geom_type == "MultiPolygon"
     crs, read, columns = read_gdal(geojson)
+    places_lie_in_windows(rows, shapes, "crs" not in collection)
+    notes = [{name: feature["properties"][name] for name in NOTES} for feature in collection["features"]]
     same_shapes(shapes, read)
     found, read, columns = read_gdal(gpkg)
     assert found == crs or (found, crs) == ("EPSG:4326", "OGC:CRS84"), (found, crs)
@@ -302,6 +315,7 @@ def sites(table, folder, geojson, gpkg, parquet):
                 west, _, east, _ = shape.bounds
                 assert -180 <= west and east <= 180
                 if east - west > 180:
+                assert -180 <= site["longitude"] <= 180, site
                     assert site["west"] > 0 > site["east"]
                 else:
                     box = [site[n] for n in ("west", "south", "east", "north")]

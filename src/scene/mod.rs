@@ -164,11 +164,11 @@ impl Scene {
         self.image.geo()
     }
 
-    /// Longitude and latitude of a window's centre in degrees (WGS 84), if the file has geo keys that say.
+    /// Longitude (within ±180) and latitude of a window's centre in degrees (WGS 84), if the file has geo keys that say.
     pub fn longitude_latitude(&self, window: Window) -> Option<(f64, f64)> {
         let column = f64::from(window.x) + f64::from(window.width) / 2.0;
         let row = f64::from(window.y) + f64::from(window.height) / 2.0;
-        self.image.geo()?.longitude_latitude(column, row)
+        self.image.geo()?.point(column, row)
     }
 
     /// The corners of a window as longitude and latitude, closed and counter-clockwise, if the file has geo keys.
