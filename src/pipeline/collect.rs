@@ -14,7 +14,7 @@ use crate::decide::{Decision, agreement, threshold_rule};
 use crate::drift::{Middle, Observation};
 use crate::infer::head::{ClassMap, Prediction};
 use crate::model::manifest::Head;
-use crate::output::{Counts, DistributionWriter, Listing, MapOutputs, Row, Sink, TileError, signal};
+use crate::output::{Counts, DistributionWriter, Listing, MapOutputs, Notes, Row, Sink, TileError, signal};
 use crate::raster::Window;
 use crate::{Error, Result};
 
@@ -259,17 +259,13 @@ impl<'a> Collector<'a> {
         row.footprint = tile.scene.footprint(window);
         row.geo = tile.scene.geo().cloned();
         row.date = tile.scene.date;
-        row.notes = vec![
-            ("bands_source".into(), tile.scene.bands.source.as_str().into()),
-            ("radiometry_source".into(), tile.scene.radiometry.source.clone()),
-        ];
-        if let (Some(percent), Some(source)) = (slot.observed.cloud_cover_percent, slot.cloud_source) {
-            row.notes.push(("cloud_cover_percent".into(), format!("{percent:.1}")));
-            row.notes.push(("cloud_source".into(), source.into()));
-        }
-        if let Some(sun) = slot.observed.sun_elevation_deg {
-            row.notes.push(("sun_elevation_deg".into(), format!("{sun:.1}")));
-        }
+        row.notes = Notes {
+            bands_source: Some(tile.scene.bands.source.as_str().into()),
+            radiometry_source: Some(tile.scene.radiometry.source.clone()),
+            cloud_cover_percent: slot.observed.cloud_cover_percent.and_then(Notes::one_decimal),
+            cloud_source: slot.cloud_source.map(str::to_owned),
+            sun_elevation_deg: slot.observed.sun_elevation_deg.and_then(Notes::one_decimal),
+        };
         (row.shift, row.threshold) = (slot.shift, slot.threshold);
         match slot.state {
             State::Failed(error) => (row.decision, row.reason) = (Decision::Error, Some(error.to_string())),

@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::super::Row;
+use super::super::{Notes, Row};
 use crate::decide::Decision;
 use crate::raster::{Geo, Window};
 
@@ -22,7 +22,7 @@ pub(super) struct StoredRow {
     decision: Decision,
     reason: Option<String>,
     scores: Option<Vec<u32>>,
-    notes: Vec<(String, String)>,
+    notes: Notes,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
