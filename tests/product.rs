@@ -367,6 +367,27 @@ fn metadata_that_make_no_sense_are_errors() {
 }
 
 #[test]
+fn two_days_of_acquisition_are_settled_by_a_day_and_not_by_the_radiometry() {
+    let Some(safe) = real_safe() else { return };
+    let place = Place::new();
+    sixty_metre_model(&place);
+    let named = |text: String| text.replace("_20221005T115411_N0400", "_20220905T115411_N0400");
+    let other = altered(&place, &safe, &named(SAFE.into()), named);
+    let flags = [other.to_str().unwrap(), "--resolution", "60", "--threshold", "0.5", "--dry-run"];
+    for more in [&[][..], &["--dn-scale", "0.0001", "--dn-offset", "-1000", "--dn-force"]] {
+        let output = place.run(&[&flags[..], more].concat());
+        refused(&output, &["sensed on 2022-10-05", "by its name on 2022-09-05", "--date", "--metadata"]);
+        assert!(!text(&output.stdout).contains("--dn-force"), "{}", text(&output.stdout));
+    }
+    let table = format!("tile,date\n{},2022-10-05\n", other.file_name().unwrap().to_str().unwrap());
+    std::fs::write(place.path("days.csv"), table).unwrap();
+    for more in [["--date", "2022-10-05"], ["--metadata", "days.csv"]] {
+        let found = succeed(&place.run(&[&flags[..], &more].concat()));
+        assert!(found.contains(",2022-10-05,"), "{more:?}: {found}");
+    }
+}
+
+#[test]
 fn nothing_is_written_into_a_scene() {
     let place = Place::new();
     let folder = place.path("scene");
