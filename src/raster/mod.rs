@@ -32,7 +32,7 @@ pub use image::Image;
 pub use jp2::{DECODER_COMMAND, end_jp2_decoders, serve_jp2_decoder};
 pub use magic::looks_like_raster;
 pub use reader::Raster;
-pub use remote::{address, shown};
+pub use remote::{address, certificates, shown};
 pub(crate) use remote::{fetch, join};
 pub use resample::Kernel;
 pub use source::ReadOptions;

@@ -6,15 +6,18 @@ mod absent;
 #[cfg(feature = "remote")]
 mod ahead;
 #[cfg(feature = "remote")]
+mod reason;
+#[cfg(feature = "remote")]
 mod store;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[cfg(not(feature = "remote"))]
 pub(super) use absent::Remote;
 #[cfg(feature = "remote")]
 pub(super) use store::Remote;
 
+use crate::limits::{CERTIFICATES_BYTES_MAX, read_bounded};
 use crate::{Error, Result};
 
 /// Parameters of a query that sign it: of S3 before version 4, CloudFront, Azure, and tokens.
@@ -32,6 +35,9 @@ const SECRET_PARAMETERS: [&str; 10] = [
 ];
 /// The same of S3 and Google's storage.
 const SECRET_PREFIXES: [&str; 2] = ["x-amz-", "x-goog-"];
+/// The variable of the environment that names a file of certificates.
+const CERTIFICATES: &str = "SSL_CERT_FILE";
+const PEM_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const SCHEMES: [&str; 3] = ["s3://", "https://", "http://"];
 
 /// The address that stands in the place of a path.
@@ -54,6 +60,24 @@ pub fn shown(address: &str) -> String {
     key.iter().for_each(|key| shown += &format!("/{key}"));
     query.iter().for_each(|query| shown += &format!("?{query}"));
     shown
+}
+
+/// Whether the file of certificates that the environment names can be one.
+///
+/// # Errors
+/// [`crate::Kind::Io`] for one that is missing, or holds no certificate.
+pub fn certificates() -> Result<()> {
+    let Some(path) = std::env::var_os(CERTIFICATES).map(PathBuf::from) else { return Ok(()) };
+    let refuse = |why: &str| {
+        let path = path.display();
+        Error::io(format!("{CERTIFICATES} names `{path}`, {why}; name a file of certificates (PEM), or unset it"))
+    };
+    if !path.is_file() {
+        return Err(refuse("which is no file"));
+    }
+    let bytes = read_bounded(&path, CERTIFICATES_BYTES_MAX).map_err(|_| refuse("which cannot be read"))?;
+    let is_marked = bytes.windows(PEM_CERTIFICATE.len()).any(|window| window == PEM_CERTIFICATE);
+    if is_marked { Ok(()) } else { Err(refuse("which holds no certificate")) }
 }
 
 /// All bytes at an address.
