@@ -33,7 +33,7 @@ pub use jp2::{DECODER_COMMAND, end_jp2_decoders, serve_jp2_decoder};
 pub use magic::looks_like_raster;
 pub use reader::Raster;
 pub use remote::{address, certificates, shown};
-pub(crate) use remote::{fetch, join};
+pub(crate) use remote::{fetch, join, without_scheme};
 pub use resample::Kernel;
 pub use source::ReadOptions;
 pub use stack::{Frame, Layer, Stack};

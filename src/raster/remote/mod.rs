@@ -94,6 +94,11 @@ pub(crate) fn fetch(address: &str, bytes_max: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Refuses an address of which only host and path are there, where nothing says what is left out.
+pub(crate) fn without_scheme(href: &str) -> Error {
+    Error::unsupported(format!("{href} names a host without a scheme; write https:{href}"))
+}
+
 /// The address that `href` means in a document at `base`: never a file of this machine.
 ///
 /// # Errors
@@ -106,6 +111,12 @@ pub(crate) fn join(base: &str, href: &str) -> Result<String> {
         return Err(Error::unsupported(format!("{href}: read are s3://, https:// and http://")));
     }
     let (scheme, rest) = base.split_once("://").unwrap_or(("https", base));
+    if href.starts_with("//") {
+        return match scheme {
+            "http" | "https" => Ok(format!("{scheme}:{href}")),
+            _ => Err(without_scheme(href)),
+        };
+    }
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let mut parts: Vec<&str> = rest.split('/').collect();
     // The host stays; an absolute reference begins at its root.
@@ -144,6 +155,8 @@ mod tests {
         assert_eq!(at("/etc/passwd"), "https://host:1/etc/passwd");
         assert_eq!(at("s3://bucket/B04.tif"), "s3://bucket/B04.tif");
         assert_eq!(join("s3://bucket/item.json", "B04.tif").unwrap(), "s3://bucket/B04.tif");
+        assert_eq!(at("//other/c/B04.tif"), "https://other/c/B04.tif");
+        assert!(join("s3://bucket/item.json", "//other/B04.tif").is_err());
         assert!(join("https://host/item.json", "file:///etc/passwd").is_err());
         assert!(join("https://host/item.json", "ftp://host/B04.tif").is_err());
     }

@@ -129,6 +129,7 @@ fn location(href: &str, file_name: &str, item: &Path) -> Result<Location> {
     }
     Ok(Location::File(match href.strip_prefix("file://") {
         Some(path) => path.into(),
+        None if href.starts_with("//") => return Err(without_scheme(href)),
         None if href.contains("://") => join("", href)?.into(),
         None => folder.join(href),
     }))
@@ -150,7 +151,7 @@ fn declared(asset: &Value, applied: Option<bool>, contradictions: &mut Vec<Contr
         (Some(true), Some(offset)) if offset != 0.0 => {
             contradictions.push(Contradiction::Radiometry(format!(
                 "earthsearch:boa_offset_applied says that the pixels hold no offset, raster:bands one of {offset} DN"
-            ));
+            )));
             Declared { dn_scale, dn_offset: None }
         }
         (Some(true), _) => Declared { dn_scale, dn_offset: Some(0.0) },
