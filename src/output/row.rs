@@ -35,6 +35,10 @@ pub struct Row {
     pub reason: Option<String>,
     /// The probabilities of all classes, in the model's order; finite.
     pub scores: Option<Vec<f32>>,
+    /// Whether the prefilter spared the network this window.
+    pub spared: bool,
+    /// Whether it was decided at a threshold that no guarantee holds for.
+    pub without_guarantee: bool,
     /// What else is known of it, for the formats with room for it.
     pub notes: Notes,
 }
@@ -73,6 +77,8 @@ impl Row {
             decision,
             reason: Some(reason),
             scores: None,
+            spared: false,
+            without_guarantee: false,
             notes: Notes::default(),
         }
     }

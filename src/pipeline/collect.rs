@@ -191,15 +191,13 @@ impl<'a> Collector<'a> {
             summary: slot.summary.take(),
         });
         let (index, thumbnail) = (slot.index, slot.thumbnail.take());
-        let row = self.row(slot)?;
+        let mut row = self.row(slot)?;
+        row.without_guarantee = !guaranteed && matches!(row.decision, Decision::Positive | Decision::Negative);
         if let Some(open) = &mut self.open {
             open.maps.decided(&tile, index, &row, thumbnail.as_ref())?;
         }
         if let (Some(observed), Some(open)) = (observed, &mut self.open) {
             open.middle.offer(index, tile.windows.count(), Observation { score: row.score, ..observed });
-        }
-        if !guaranteed && matches!(row.decision, Decision::Positive | Decision::Negative) {
-            self.summary.counts.without_guarantee += 1;
         }
         self.emit(&row)?;
         if let Some(open) = self.open.as_mut().filter(|_| tile.key.is_some()) {
@@ -271,7 +269,7 @@ impl<'a> Collector<'a> {
             State::Failed(error) => (row.decision, row.reason) = (Decision::Error, Some(error.to_string())),
             State::Abstains(reason) => row.reason = Some(reason),
             State::Spared(score) => {
-                self.summary.counts.spared += 1;
+                row.spared = true;
                 (row.decision, row.score) = (Decision::Negative, Some(0.0));
                 row.reason = self.shared.job.model.gate.as_ref().map(|prefilter| {
                     format!(
@@ -350,7 +348,7 @@ impl<'a> Collector<'a> {
     }
 
     fn emit(&mut self, row: &Row) -> Result<()> {
-        self.summary.counts.add(&row.decision);
+        self.summary.counts.add(row);
         self.sink.write(row)
     }
 

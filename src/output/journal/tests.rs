@@ -19,6 +19,7 @@ fn row(tile: &str, score: f32) -> Row {
         score: Some(score),
         threshold: Some(f32::from_bits(0x3f00_0001)),
         scores: Some(vec![1.0 - score, score, f32::MIN_POSITIVE, 1e-45]),
+        without_guarantee: true,
         notes: Notes {
             radiometry_source: Some("manifest".into()),
             cloud_cover_percent: Notes::one_decimal(40.6),
