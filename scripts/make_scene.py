@@ -16,6 +16,7 @@ import argparse
 import datetime
 import os
 import pathlib
+import shutil
 import sys
 import tempfile
 
@@ -92,6 +93,8 @@ def main():
                       options.tile, options.epsg, options.left, options.top, options.side_px, height_px)
     except ValueError as error:
         sys.exit(str(error))
+    if not shutil.which(options.s2infer):
+        sys.exit(f"{options.s2infer}: no program; build it with `cargo build --release`, or name one with --s2infer or S2INFER")
     with tempfile.TemporaryDirectory(dir=options.work) as work, rasterio.Env(
         GDAL_CACHEMAX=CACHE_MB, GDAL_NUM_THREADS="ALL_CPUS", GDAL_PAM_ENABLED="NO"
     ):

@@ -73,6 +73,8 @@ pub const REMOTE_CONNECT_S_MAX: u64 = 10;
 pub const REMOTE_REQUEST_S_MAX: u64 = 120;
 /// Times that a request is sent again after a fault of the server or the network.
 pub const REMOTE_RETRIES_MAX: usize = 3;
+/// Bytes of the file of certificates that the environment names; a system's whole store has 220 kB.
+pub const CERTIFICATES_BYTES_MAX: u64 = 16 << 20;
 /// Memory maps alive at one time; a raster opened beyond that is read in pieces instead.
 pub const GUARDED_MAPS_MAX: usize = 1024;
 /// Scans of a JPEG: a progressive file has about ten, and each one costs a pass over the image.

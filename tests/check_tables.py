@@ -89,6 +89,7 @@ def plain(value):
 
 SINGLE = {"score", "threshold", "score_max", "score_mean"}
 DOUBLE = {"longitude", "latitude", "easting", "northing", "area_m2", "west", "south", "east", "north"}
+NOTES = ["bands_source", "radiometry_source", "cloud_cover_percent", "cloud_source", "sun_elevation_deg"]
 INTEGER = {"x", "y", "width", "height", "epsg", "windows", "undecided"}
 
 
@@ -114,6 +115,17 @@ def same_shapes(ours, others):
         assert a.equals(b) and shapely.hausdorff_distance(a.boundary, b.boundary) <= 1e-9
 
 
+def places_lie_in_windows(rows, shapes, is_lonlat):
+    sides = {}
+    for row, shape in zip(rows, shapes):
+        if row["longitude"]:
+            point = shapely.Point(float(row["longitude"]), float(row["latitude"]))
+            assert -180 <= point.x <= 180, row
+            assert not is_lonlat or shape.distance(point) < 1e-6, row
+            sides.setdefault(pathlib.Path(row["tile"]).name, set()).add(point.x > 0)
+    assert all(sides.get(tile, {True, False}) == {True, False} for tile in ("line.tif", "degrees.tif")), sides
+
+
 def alike(table, geojson, gpkg, parquet):
     rows = list(csv.DictReader(open(table, newline="")))
     collection = json.loads(pathlib.Path(geojson).read_text())
@@ -123,12 +135,15 @@ def alike(table, geojson, gpkg, parquet):
         assert all(plain(feature["properties"][name]) == row[name] for name in row if name not in SINGLE | DOUBLE), row
         for shape in filter(None, [shapes[len(rows) - 1]]):
             assert shape.exterior.is_ccw if shape.geom_type == "Polygon" else shape.geom_type == "MultiPolygon"
+    places_lie_in_windows(rows, shapes, "crs" not in collection)
+    notes = [{name: feature["properties"][name] for name in NOTES} for feature in collection["features"]]
     crs, read, columns = read_gdal(geojson)
     same_shapes(shapes, read)
     found, read, columns = read_gdal(gpkg)
     assert found == crs or (found, crs) == ("EPSG:4326", "OGC:CRS84"), (found, crs)
     same_shapes(shapes, [g and (g.geoms[0] if len(g.geoms) == 1 else g) for g in read])
     compare_columns(rows, columns, len(rows))
+    assert [json.loads(text) for text in columns["notes"]] == notes
     meta = pyogrio.read_info(gpkg)
     assert meta["geometry_type"] == "MultiPolygon" and meta["features"] == len(rows)
     bounds = shapely.total_bounds([shape for shape in shapes if shape])
@@ -140,6 +155,7 @@ def alike(table, geojson, gpkg, parquet):
     assert names[-1] == "geometry" and all(str(data.schema.field(n).type) == "float" for n in SINGLE & set(names))
     assert str(data.schema.field("date").type) == "date32[day]" and str(data.schema.field("tile").type) == "string"
     compare_columns(rows, {name: data[name].to_pylist() for name in names}, len(rows))
+    assert [json.loads(text) for text in data["notes"].to_pylist()] == notes
     wkb = data["geometry"].to_pylist()
     same_shapes(shapes, [g and shapely.from_wkb(g) for g in wkb])
     geo = json.loads(file.schema_arrow.metadata[b"geo"])
@@ -299,6 +315,7 @@ def sites(table, folder, geojson, gpkg, parquet):
                 # Both outlines are right to the last decimal along their whole length.
                 apart = shape.symmetric_difference(placed).area / placed.length
                 assert apart < 1.5e-7, (site["site"], apart)
+                assert -180 <= site["longitude"] <= 180, site
                 west, _, east, _ = shape.bounds
                 assert -180 <= west and east <= 180
                 if east - west > 180:

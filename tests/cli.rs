@@ -53,6 +53,30 @@ fn scores_are_those_of_the_model_and_rows_come_in_input_order() {
 }
 
 #[test]
+fn a_folder_is_no_output_and_nothing_is_left_beside_it() {
+    let place = Place::new();
+    place.levels(1);
+    std::fs::create_dir(place.path("results")).unwrap();
+    std::fs::write(place.path("results/kept"), "x").unwrap();
+    let names = || {
+        let mut names: Vec<_> =
+            std::fs::read_dir(place.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    for flag in ["--output", "--sites", "--record", "--metrics-file", "--stac"] {
+        let table = if flag == "--output" { &[][..] } else { &["--output", "out.csv", "--resume"] };
+        let date = ["--date", "2024-01-31", "--threshold", "0.5"];
+        let output = place.run(&[&["tiles", flag, "results"], table, &date].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "{flag}: {said}");
+        assert!(said.contains("results: a folder") && said.lines().count() == 1, "{flag}: {said}");
+        assert_eq!(names(), before, "{flag}");
+    }
+}
+
+#[test]
 fn output_is_the_same_for_any_number_of_threads() {
     let place = Place::new();
     place.levels(100);

@@ -127,7 +127,8 @@ fn windows_are_clear_or_cloudy_by_what_the_cloud_model_sees() {
             .map(|row| ["shift", "cloud_cover_percent", "cloud_source", "reason"].map(|key| row[key].to_string()))
             .collect();
         // 26 of 64 columns; in the corner 16 of 32.
-        let text = |row: [&str; 3]| row.map(|text| format!("\"{text}\""));
+        let text =
+            |[shift, percent, source]: [&str; 3]| [format!("\"{shift}\""), percent.into(), format!("\"{source}\"")];
         assert_eq!(found[0][..3], text(["winter-clear", "0.0", "model"]), "{side} {engine}");
         assert_eq!(found[1][..3], text(["winter-cloudy", "40.6", "model"]));
         assert_eq!(found[2][1..3], text(["", "100.0", "model"])[1..]);
@@ -167,9 +168,15 @@ fn a_cloud_model_goes_before_a_tag_and_behind_a_person_and_a_classification() {
     encoder.write_image::<tiff::encoder::colortype::Gray8>(64, 64, &pixels).unwrap();
     let scene = ["scene", "--threshold-profile", "winter", "--cloud-model", "skies"];
     let row = &rows(folder.path(), &scene)[0];
-    assert_eq!([&row["cloud_source"], &row["cloud_cover_percent"]], ["scl", "100.0"]);
+    assert_eq!(
+        (&row["cloud_source"], &row["cloud_cover_percent"]),
+        (&serde_json::json!("scl"), &serde_json::json!(100.0))
+    );
     let row = &rows(folder.path(), &[&scene[..], &["--cloud-model-always"]].concat())[0];
-    assert_eq!([&row["cloud_source"], &row["cloud_cover_percent"]], ["model", "0.0"]);
+    assert_eq!(
+        (&row["cloud_source"], &row["cloud_cover_percent"]),
+        (&serde_json::json!("model"), &serde_json::json!(0.0))
+    );
 }
 
 #[test]

@@ -171,6 +171,27 @@ fn views_that_disagree_leave_the_window_undecided() {
 }
 
 #[test]
+fn a_resumed_run_counts_what_an_unbroken_one_counts() {
+    let folder = place(&Manifest { gate: Some(gate()), ..ensemble_manifest() });
+    let tiles: Vec<String> = (0..TILES).map(|tile| format!("t{tile}.tif")).collect();
+    let counts = |output: &str, tiles: &[String]| {
+        let flags =
+            ["--model", "model", "--engine", "tract", "--resume", "--output", output, "--record", "record.json"];
+        let tiles: Vec<&str> = tiles.iter().map(String::as_str).collect();
+        assert!(run(folder.path(), &[&flags[..], &tiles].concat()).status.success());
+        let record = std::fs::read(folder.path().join("record.json")).unwrap();
+        let mut counts = serde_json::from_slice::<Value>(&record).unwrap()["counts"].take();
+        let resumed = counts.as_object_mut().unwrap().remove("tiles_resumed").unwrap();
+        (counts, resumed)
+    };
+    let (whole, _) = counts("whole.csv", &tiles);
+    assert!(whole["spared"] != 0 && whole["without_guarantee"] == TILES, "{whole}");
+    counts("out.csv", &tiles[..TILES / 2]);
+    assert_eq!(counts("out.csv", &tiles), (whole.clone(), json!(TILES / 2)));
+    assert_eq!(counts("out.csv", &tiles), (whole, json!(TILES)));
+}
+
+#[test]
 fn the_prefilter_spares_the_network_and_changes_nothing_else() {
     let gated = Manifest { gate: Some(gate()), ..ensemble_manifest() };
     let folder = place(&gated);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::civil::date;
 use s2infer::decide::Decision;
-use s2infer::output::{self, DistributionKey, DistributionWriter, Format, Row, TableOptions, Target, signal};
+use s2infer::output::{self, DistributionKey, DistributionWriter, Format, Notes, Row, TableOptions, Target, signal};
 use s2infer::raster::Window;
 use s2infer::{Kind, Result};
 
@@ -43,7 +43,11 @@ fn rows() -> Vec<Row> {
         threshold: Some(f32::from_bits(0x3e99_999b)),
         reason: None,
         scores: Some(vec![0.7, 0.1 + 0.2]),
-        notes: vec![("radiometry_source".into(), "manifest".into())],
+        notes: Notes {
+            radiometry_source: Some("manifest".into()),
+            cloud_cover_percent: Notes::one_decimal(40.64),
+            ..Notes::default()
+        },
         ..Row::without_score("küste/a, \"b\".tif".into(), window, Decision::Positive, String::new())
     };
     let failed = Row::without_score("=cmd|' /C calc'!A0.tif".into(), window, Decision::Error, "bad\nstrip, 3".into());
@@ -100,7 +104,8 @@ assert bits(a["threshold"]) == struct.pack("<I", 0x3e99999b)
 assert {k: bits(v) for k, v in a["scores"].items()} == {"background": bits(0.7), "construction": bits(0.30000001192092896)}
 assert a["radiometry_source"] == "manifest" and a["longitude"] == 4.1234568
 assert list(a)[:13] == "tile,x,y,width,height,longitude,latitude,date,shift,score,threshold,decision,reason".split(",")
-assert b["score"] is None and b["latitude"] is None and "scores" not in b
+assert a["cloud_cover_percent"] == 40.6 and a["cloud_source"] is None and a["sun_elevation_deg"] is None
+assert b["score"] is None and b["latitude"] is None and "scores" not in b and b["radiometry_source"] is None
 "#;
     python(script, &[&path]);
 }

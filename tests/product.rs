@@ -178,7 +178,8 @@ fn windows_abstain_where_the_classification_says_cloud() {
     for (row, expected) in rows.iter().zip(expected) {
         // Without data the product's own 59.8 % stands, and the window abstains for want of pixels.
         let percent: f64 = expected.parse().unwrap_or(59.769726);
-        assert_eq!(row["cloud_cover_percent"], format!("{percent:.1}"), "{row}");
+        assert_eq!(row["cloud_cover_percent"].to_string(), format!("{percent:.1}"), "{row}");
+        assert_eq!(row["sun_elevation_deg"].to_string(), "32.2", "{row}");
         assert_eq!(row["cloud_source"] == "scl", expected != "none", "{row}");
     }
 }
@@ -199,7 +200,7 @@ fn an_overcast_window_is_no_decision_under_a_profile() {
     let rows: Vec<Value> = succeed(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let (mut overcast, mut decided) = (0, 0);
     for row in &rows {
-        let percent: f64 = row["cloud_cover_percent"].as_str().unwrap().parse().unwrap();
+        let percent: f64 = row["cloud_cover_percent"].as_f64().unwrap();
         let decision = row["decision"].as_str().unwrap();
         // One decimal of the percentage is written.
         if percent > 70.05 {
@@ -363,6 +364,27 @@ fn metadata_that_make_no_sense_are_errors() {
     std::fs::remove_file(pipe.join("MTD_MSIL2A.xml")).unwrap();
     let output = place.run(&[pipe.to_str().unwrap(), "--resolution", "60", "--threshold", "0.5"]);
     refused(&output, &["no product metadata", "download it again"]);
+}
+
+#[test]
+fn two_days_of_acquisition_are_settled_by_a_day_and_not_by_the_radiometry() {
+    let Some(safe) = real_safe() else { return };
+    let place = Place::new();
+    sixty_metre_model(&place);
+    let named = |text: String| text.replace("_20221005T115411_N0400", "_20220905T115411_N0400");
+    let other = altered(&place, &safe, &named(SAFE.into()), named);
+    let flags = [other.to_str().unwrap(), "--resolution", "60", "--threshold", "0.5", "--dry-run"];
+    for more in [&[][..], &["--dn-scale", "0.0001", "--dn-offset", "-1000", "--dn-force"]] {
+        let output = place.run(&[&flags[..], more].concat());
+        refused(&output, &["sensed on 2022-10-05", "by its name on 2022-09-05", "--date", "--metadata"]);
+        assert!(!text(&output.stdout).contains("--dn-force"), "{}", text(&output.stdout));
+    }
+    let table = format!("tile,date\n{},2022-10-05\n", other.file_name().unwrap().to_str().unwrap());
+    std::fs::write(place.path("days.csv"), table).unwrap();
+    for more in [["--date", "2022-10-05"], ["--metadata", "days.csv"]] {
+        let found = succeed(&place.run(&[&flags[..], &more].concat()));
+        assert!(found.contains(",2022-10-05,"), "{more:?}: {found}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod common;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::OnceLock;
 
 use common::{python, servers, skip_or_fail};
 use s2infer::raster::{Planes, Raster, ReadOptions, Window};
@@ -13,6 +14,33 @@ use serde_json::Value;
 
 /// A scene of more bytes than are read whole.
 const SIDE_PX: u32 = 660;
+/// Tiles that the scene is laid of, again and again.
+const TILES: &str = "300";
+
+/// `scene.tif` and `cogs/…` with a STAC item beside them, by scripts/make_scene.py: made once, by path and bytes.
+fn scene(python: &Path) -> &'static [(PathBuf, Vec<u8>)] {
+    static SCENE: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
+    SCENE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut make = Command::new(python);
+        make.current_dir(folder.path()).arg(script("scripts/make_scene.py"));
+        make.args(["--side-px", &SIDE_PX.to_string(), "--towns", "0.05", "--tiles", TILES]);
+        make.args(["--s2infer", env!("CARGO_BIN_EXE_s2infer"), "--cog", "scene.tif"]);
+        let made = make.args(["--cog-folder", "cogs", "--stac", "v1"]).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        relative_links(&item_in(&folder.path().join("cogs")), |name| format!("./{name}"));
+        let files = walkdir::WalkDir::new(folder.path()).into_iter().map(Result::unwrap);
+        let files = files.filter(|file| file.file_type().is_file()).map(|file| {
+            let path = file.path().strip_prefix(folder.path()).unwrap().to_owned();
+            (path, std::fs::read(file.path()).unwrap())
+        });
+        files.collect()
+    })
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
 
 /// Servers over a folder with a scene, which end with this.
 struct Place {
@@ -30,22 +58,18 @@ impl Drop for Place {
 }
 
 impl Place {
-    /// `files/scene.tif` and `files/cogs/…` with a STAC item beside them, by scripts/make_scene.py.
+    /// The scene's files below `files`.
     fn new() -> Option<Self> {
         let (Some(python), Some(servers)) = (python(), servers()) else {
             skip_or_fail("Python and its servers (scripts/setup-servers.sh)");
             return None;
         };
         let folder = tempfile::tempdir().unwrap();
-        let files = folder.path().join("files");
-        std::fs::create_dir(&files).unwrap();
-        let script = |name| Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-        let mut make = Command::new(python);
-        make.current_dir(&files).arg(script("scripts/make_scene.py"));
-        make.args(["--side-px", &SIDE_PX.to_string(), "--towns", "0.05", "--s2infer", env!("CARGO_BIN_EXE_s2infer")]);
-        let made = make.args(["--cog", "scene.tif", "--cog-folder", "cogs", "--stac", "v1"]).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        relative_links(&item_in(&files.join("cogs")), |name| format!("./{name}"));
+        for (path, bytes) in scene(&python) {
+            let path = folder.path().join("files").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
         let mut server = Command::new(servers)
             .arg(script("tests/servers.py"))
             .arg(folder.path())
@@ -138,6 +162,8 @@ fn a_remote_scene_has_the_scores_of_the_file() {
     let base = address.rsplit_once('/').unwrap().0.to_owned();
     relative_links(&place.path("item.json"), |name| format!("{base}/{name}"));
     assert!(place.scores("item.json") == by_item, "an item here, its files at addresses");
+    relative_links(&item, |name| format!("{}/{name}", base.strip_prefix("https:").unwrap()));
+    assert!(place.scores(&address) == by_item, "links without a scheme, which is that of the item");
 }
 
 #[test]
@@ -229,8 +255,75 @@ fn what_cannot_be_had_is_said_in_one_line() {
     refused(&place.https("plain/scene.tif"), &["does not serve ranges", "download"]);
     refused(&place.https("cogs/"), &["--files-from"]);
     refused("s3://tiles", &["s3://bucket/key"]);
-    refused_without(Some("SSL_CERT_FILE"), &place.https("scene.tif"), &["certificate"]);
-    refused("https://127.0.0.1:9/scene.tif", &["refused"]);
+    refused_without(Some("SSL_CERT_FILE"), &place.https("scene.tif"), &["certificate not trusted", "SSL_CERT_FILE"]);
+    refused("https://127.0.0.1:9/scene.tif", &["connection refused"]);
+    refused(&place.https("busy/scene.tif"), &["the server answered 503; try again later"]);
+    refused("https://absent.invalid/scene.tif", &["no host of this name"]);
+    std::fs::write(place.path("item.json"), std::fs::read(item_in(&place.path("files/cogs"))).unwrap()).unwrap();
+    relative_links(&place.path("item.json"), |name| format!("//localhost/{name}"));
+    refused("item.json", &["//localhost/", "write https://localhost/"]);
     refused("ftp://localhost/scene.tif", &["No such file"]);
     refused_without(Some("AWS_ACCESS_KEY_ID"), "s3://tiles/scene.tif", &["half of the credentials"]);
+}
+
+#[test]
+fn a_failure_has_the_same_reason_at_every_run_and_its_details_in_the_log() {
+    let Some(place) = Place::new() else { return };
+    let busy = place.https("busy/scene.tif?sig=s3cret");
+    let inputs = ["https://127.0.0.1:9/scene.tif", &busy, "--output", "out.csv"];
+    let run = |more: &[&str]| {
+        let output = place.run(&[&inputs[..], more].concat());
+        assert_eq!(output.status.code(), Some(1));
+        (std::fs::read_to_string(place.path("out.csv")).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let ((table, quiet), (again, loud)) = (run(&[]), run(&["-v"]));
+    assert_eq!(table, again);
+    assert!(table.contains(",connection refused\n") && table.contains(",\"the server answered 503; try"), "{table}");
+    assert!(!quiet.contains("retries") && loud.contains("retries"), "{quiet}{loud}");
+    assert!(!(table + &quiet + &loud).contains("s3cret"));
+}
+
+#[test]
+fn a_file_of_certificates_that_is_none_is_named_before_anything_is_read() {
+    let Some(place) = Place::new() else { return };
+    std::fs::write(place.path("empty.pem"), "").unwrap();
+    for (name, why) in [("absent.pem", "which is no file"), ("empty.pem", "which holds no certificate")] {
+        for input in [place.https("scene.tif"), "s3://tiles/scene.tif".into()] {
+            let mut command = place.command(&[&input, "--output", "out.csv"]);
+            let output = command.env("SSL_CERT_FILE", place.path(name)).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{input}: {said}");
+            assert!(said.contains("SSL_CERT_FILE") && said.contains(name) && said.contains(why), "{input}: {said}");
+        }
+    }
+    assert!(
+        !place.path("out.csv").exists() && !place.path("out.csv.lock").exists() && !place.path("requests.log").exists()
+    );
+    // Files here need no certificates.
+    let mut command = place.command(&["files/scene.tif", "--dry-run"]);
+    assert!(command.env("SSL_CERT_FILE", "absent.pem").output().unwrap().status.success());
+}
+
+#[test]
+fn inspect_says_of_an_address_what_it_says_of_the_file() {
+    let Some(place) = Place::new() else { return };
+    let facts = |subject: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
+        command.current_dir(place.path("")).args(["inspect", subject, "--format", "json"]);
+        for (name, value) in place.command(&[]).get_envs() {
+            value.map(|value| command.env(name, value));
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let here = facts("files/scene.tif");
+    assert_eq!((&here["width"], here["bands"].as_array().unwrap().len()), (&SIDE_PX.into(), 4));
+    assert_eq!(facts(&place.https("scene.tif")), here);
+    assert_eq!(facts("s3://tiles/scene.tif"), here);
+    let item = item_in(&place.path("files/cogs"));
+    let address = place.https(item.strip_prefix(place.path("files")).unwrap().to_str().unwrap());
+    let (here, there) = (facts(item.to_str().unwrap()), facts(&address));
+    assert_eq!((&there["format"], &there["fed"]), (&here["format"], &here["fed"]));
+    assert!(there["bands"][0]["file"].as_str().unwrap().starts_with("https://"), "{there}");
 }

@@ -25,6 +25,23 @@ fn make(folder: &Path, options: &[&str]) -> Option<()> {
     Some(())
 }
 
+#[test]
+fn a_program_that_is_not_built_is_named_with_the_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(python) = python() else {
+        skip_or_fail("Python with rasterio, which writes these scenes");
+        return;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/make_scene.py");
+    let mut command = Command::new(python);
+    command.current_dir(folder.path()).arg(script).args(["--side-px", SIDE_PX, "--cog", "scene.tif"]);
+    let output = command.args(["--s2infer", "absent/s2infer"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("absent/s2infer: ") && said.contains("cargo build --release"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
 /// The rows of a run, as JSON.
 fn run(folder: &Path, arguments: &[&str]) -> Vec<Value> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));

@@ -3,8 +3,8 @@
     servers.py FOLDER
 
 Writes ca.pem into FOLDER, serves FOLDER/files by both, and over HTTP, prints `READY s3_port https_port http_port` and ends
-when its standard input does. Of the HTTPS and HTTP servers, /plain/NAME ignores ranges and /denied/NAME is refused; every
-request is written to FOLDER/requests.log as METHOD PATH RANGE.
+when its standard input does. Of the HTTPS and HTTP servers, /plain/NAME ignores ranges, /denied/NAME is refused and
+/busy/NAME answers 503; every request is written to FOLDER/requests.log as METHOD PATH RANGE.
 """
 
 import asyncio
@@ -51,9 +51,13 @@ def application(files: Path, log: Path) -> web.Application:
     async def denied(request: web.Request) -> web.Response:
         return web.Response(status=403)
 
+    async def busy(request: web.Request) -> web.Response:
+        return web.Response(status=503)
+
     app = web.Application(middlewares=[note])
     app.router.add_get("/plain/{name:.+}", plain)
     app.router.add_get("/denied/{name:.+}", denied)
+    app.router.add_get("/busy/{name:.+}", busy)
     app.router.add_static("/", files)
     return app
 

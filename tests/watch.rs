@@ -43,7 +43,7 @@ fn a_scene_is_decided_once_and_again_when_its_bytes_change() {
     let first = look(&place, &["--write", "sites,map,quicklook,stac"]);
     succeed(&first);
     assert_eq!(tried(&first), ["t0000.tif done", "t0001.tif done"]);
-    for file in ["decisions.geojson", "sites.geojson", "run.json", "item.json", "map", "quicklook"] {
+    for file in ["decisions.geojson", "sites.geojson", "run.json", "t0000.tif.json", "map", "quicklook"] {
         assert!(place.path("out/t0000.tif").join(file).exists(), "{file}");
     }
     let started = Instant::now();
@@ -57,6 +57,37 @@ fn a_scene_is_decided_once_and_again_when_its_bytes_change() {
     write_level(&place.path("tiles/t0001.tif"), SIDE as u32, LEVELS);
     assert_eq!(tried(&look(&place, &[])), ["t0001.tif done"]);
     assert_eq!(tried(&look(&place, &["--redo"])).len(), 2);
+}
+
+#[test]
+fn every_scene_has_an_item_of_its_own_name_and_keeps_it() {
+    let place = Place::new();
+    place.levels(2);
+    for folder in ["east", "west"] {
+        std::fs::create_dir(place.path("tiles").join(folder)).unwrap();
+        write_level(&place.path("tiles").join(folder).join("same.tif"), SIDE as u32, LEVELS);
+    }
+    let items = || {
+        let files = walkdir::WalkDir::new(place.path("out")).sort_by_file_name().into_iter().flatten();
+        let texts = files.filter_map(|file| {
+            let name = file.file_name().to_str().unwrap().to_owned();
+            Some((name, std::fs::read_to_string(file.path()).ok()?))
+        });
+        let item = |(name, text): (String, String)| {
+            let item: Value = serde_json::from_str(&text).ok()?;
+            item["stac_version"].is_string().then(|| (name, item["id"].as_str().unwrap().to_owned()))
+        };
+        texts.filter_map(item).collect::<Vec<_>>()
+    };
+    succeed(&look(&place, &["--write", "stac"]));
+    let first = items();
+    assert!(first.iter().all(|(file, id)| *file == format!("{id}.json")), "{first:?}");
+    let ids: Vec<&str> = first.iter().map(|(_, id)| id.as_str()).collect();
+    assert_eq!(ids.len(), 4, "{ids:?}");
+    assert!(ids[0].starts_with("same.tif-") && ids[3].starts_with("same.tif-") && ids[0] != ids[3], "{ids:?}");
+    assert_eq!(ids[1..3], ["t0000.tif", "t0001.tif"]);
+    succeed(&look(&place, &["--write", "stac", "--redo"]));
+    assert_eq!(items(), first);
 }
 
 #[test]

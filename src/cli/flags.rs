@@ -265,6 +265,13 @@ impl OutputArgs {
         }
     }
 
+    /// Every file that is asked for by its own name.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let tables = [&self.output, &self.sites, &self.distributions];
+        let others = [&self.record, &self.metrics_file, &self.stac];
+        tables.into_iter().chain(others).filter_map(|path| path.as_deref())
+    }
+
     /// The form of the table of windows; none where the table is of class shares.
     pub fn table_format(&self) -> Option<Format> {
         match self.format {

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use s2infer::limits::{TABLE_BYTES_MAX, read_bounded, read_bounded_from};
 use s2infer::pipeline::Input;
-use s2infer::raster::{address, looks_like_raster};
+use s2infer::raster::{address, certificates, looks_like_raster};
 use s2infer::scene::Product;
-use s2infer::{Error, Result};
+use s2infer::{Error, Kind, Result};
 use walkdir::WalkDir;
 
 /// Expands what was given: a file, an address or a product (a SAFE folder, a folder with one file a band) stands for itself, another
@@ -18,7 +18,8 @@ use walkdir::WalkDir;
 /// is taken once.
 ///
 /// # Errors
-/// [`s2infer::Kind::Usage`] where nothing remains, or a pattern or list cannot be read.
+/// [`s2infer::Kind::Usage`] where nothing remains, a pattern or list cannot be read, or an address is given and no file of
+/// certificates is where the environment says.
 pub fn expand(given: &[PathBuf], files_from: Option<&Path>) -> Result<Vec<Input>> {
     let mut given = given.to_vec();
     if let Some(list) = files_from {
@@ -57,6 +58,7 @@ fn one(path: &Path, inputs: &mut Vec<Input>) -> Result<()> {
                 "{address} ends as a folder does; name its files, with --files-from if many"
             )));
         }
+        certificates().map_err(|error| error.with_kind(Kind::Usage))?;
         inputs.push(Input { path: path.to_owned(), problem: None });
         return Ok(());
     }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use s2infer::inspect::tile_facts;
 use s2infer::model::foreign::foreign_facts;
 use s2infer::model::{Model, describe};
+use s2infer::raster::address;
 use s2infer::scene::{Product, SceneOptions};
 use s2infer::{Error, Kind, Result};
 use serde_json::Value;
@@ -27,8 +28,9 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Inspect {
-    /// A tile, a product (a SAFE folder, a .SAFE.zip, a folder of bands, a STAC item), a model folder, the name of a
-    /// model, or another's model (an ONNX file, a STAC-MLM item).
+    /// A tile, a product (a SAFE folder, a .SAFE.zip, a folder of bands, a STAC item), a tile or STAC item at an address
+    /// (all of whose pixels are fetched), a model folder, the name of a model, or another's model (an ONNX file, a STAC-MLM
+    /// item).
     subject: PathBuf,
     /// The model whose input a tile is compared with.
     #[arg(long, value_name = "NAME|FOLDER|FILE", default_value = BUILT_IN)]
@@ -86,8 +88,12 @@ impl Inspect {
     }
 }
 
-/// Whatever is there and is no folder is read as a tile, so that its errors are a tile's; of folders, products.
+/// Whatever is there and is no folder is read as a tile, so that its errors are a tile's; of folders, products. At an address
+/// lie no models.
 fn is_tile(path: &Path) -> bool {
+    if address(path).is_some() {
+        return true;
+    }
     let is_model = path.to_str().is_some_and(Model::is_foreign);
     !is_model && path.symlink_metadata().is_ok() && (!path.is_dir() || Product::is_product(path))
 }

@@ -166,10 +166,8 @@ impl Predict {
         let locks: Vec<Lock> = tables
             .map(|path: &PathBuf| Lock::acquire(path, Duration::from_secs(arguments.wait)))
             .collect::<Result<_>>()?;
-        let others = [&arguments.record, &arguments.metrics_file, &arguments.stac, &arguments.distributions];
-        let files = [&arguments.output, &arguments.sites].into_iter().chain(others).flatten();
         if !locks.is_empty() {
-            files.for_each(|path| AtomicFile::remove_leftovers(path));
+            arguments.files().for_each(AtomicFile::remove_leftovers);
         }
         Ok(locks)
     }
@@ -260,6 +258,8 @@ impl Predict {
 
     /// The files that this run writes; none of them may be another, or a file that is read.
     fn claims(&self, model: &Model) -> Result<Claims> {
+        // Before a lock or a journal is made beside it.
+        self.output.files().try_for_each(AtomicFile::check)?;
         let mut claims = Claims::default();
         if let Some(path) = &self.output.output {
             claims.table(path)?;

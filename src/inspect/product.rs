@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::fed;
 use crate::Result;
 use crate::model::Model;
-use crate::scene::{Product, SceneOptions, classification_shares};
+use crate::scene::{Contradiction, Product, SceneOptions, classification_shares};
 
 /// Names of Sen2Cor's classes, in order.
 const CLASSES: [&str; 12] = [
@@ -52,7 +52,7 @@ pub(super) fn facts(path: &Path, options: &SceneOptions, model: impl FnOnce() ->
         "baseline": product.name.baseline.map(|baseline| format!("{:02}.{:02}", baseline / 100, baseline % 100)),
         "sun_elevation_deg": product.sun_elevation_deg,
         "cloud_cover": product.cloud_cover_percent,
-        "contradiction": product.contradiction,
+        "contradiction": product.contradictions.first().map(Contradiction::text),
         "bands": bands,
         "scene_classification_percent": shares.map(named),
         "fed": fed,

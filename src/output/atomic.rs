@@ -30,11 +30,7 @@ impl AtomicFile {
     /// [`crate::Kind::Output`] if the folder cannot be written to, or `path` is there and is not a regular
     /// file: a link, folder or device is never replaced.
     pub fn create(path: &Path) -> Result<Self> {
-        if let Ok(there) = path.symlink_metadata()
-            && !there.is_file()
-        {
-            return Err(Error::output(format!("{}: not a regular file; give another name", path.display())));
-        }
+        Self::check(path)?;
         let name = path.file_name().ok_or_else(|| Error::output(format!("{}: not a file name", path.display())))?;
         let mut prefix = std::ffi::OsString::from(".");
         prefix.push(name);
@@ -48,6 +44,22 @@ impl AtomicFile {
         // Tells a file under construction from one that a killed run left; a file system without locks tells nothing.
         let _ = temporary.as_file().try_lock();
         Ok(Self { writer: BufWriter::with_capacity(1 << 16, temporary), path: path.to_owned() })
+    }
+
+    /// Whether a file may be called `path`, as far as that can be told without making one.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Output`] if `path` is there and is not a regular file.
+    pub fn check(path: &Path) -> Result<()> {
+        match path.symlink_metadata() {
+            Ok(there) if there.is_dir() => {
+                Err(Error::output(format!("{}: a folder; give the name of a file", path.display())))
+            }
+            Ok(there) if !there.is_file() => {
+                Err(Error::output(format!("{}: not a regular file; give another name", path.display())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Removes what killed runs left of a file that was to be called `path`; what another run is still writing is locked and

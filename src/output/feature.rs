@@ -7,7 +7,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::crs::CrsChoice;
 use super::geometry::{DEGREE_DECIMALS, Point, Ring, Shape, rounded};
-use super::{TableOptions, crs};
+use super::{Notes, TableOptions, crs};
 use crate::Result;
 use crate::raster::Geo;
 
@@ -73,7 +73,7 @@ pub(super) enum Cell<'a> {
     /// A number written with so many decimals, and not known better.
     Fixed(f64, usize),
     Date(Date),
-    Members(&'a [(String, String)]),
+    Members(&'a Notes),
     Scores(Scores<'a>),
 }
 
@@ -104,7 +104,7 @@ impl Serialize for Cell<'_> {
             Self::Float(number) => serializer.serialize_f32(*number),
             Self::Fixed(number, decimals) => rounded(*number, *decimals).serialize(serializer),
             Self::Date(date) => date.serialize(serializer),
-            Self::Members(members) => serializer.collect_map(members.iter().map(|(key, value)| (key, value))),
+            Self::Members(notes) => notes.serialize(serializer),
             Self::Scores(scores) => scores.serialize(serializer),
         }
     }
@@ -135,9 +135,7 @@ impl Serialize for Members<'_> {
         let mut map = serializer.serialize_map(None)?;
         for (column, cell) in self.layer.columns.iter().zip(&self.feature.cells) {
             match (column.kind, cell) {
-                (Kind::Members, Cell::Members(members)) => {
-                    members.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))?;
-                }
+                (Kind::Members, Cell::Members(notes)) => notes.members(&mut map)?,
                 (Kind::Members | Kind::Nested, Cell::Null) => {}
                 _ => map.serialize_entry(column.name, cell)?,
             }

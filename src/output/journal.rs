@@ -22,7 +22,7 @@ use crate::limits::JOURNAL_LINE_BYTES_MAX;
 use crate::{Error, Result};
 
 const FORMAT: &str = "s2infer-journal";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// How every journal begins.
 const START: &[u8] = b"{\"format\":\"s2infer-journal\",";
 

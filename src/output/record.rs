@@ -6,7 +6,8 @@ use std::io::Write;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{AtomicFile, write_error};
+use super::{AtomicFile, Row, write_error};
+use crate::decide::Decision;
 use crate::infer::engine::EngineInfo;
 use crate::limits::RECORD_ENTRIES_MAX;
 use crate::{Error, Result};
@@ -93,11 +94,12 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts one window by its decision.
-    pub fn add(&mut self, decision: &crate::decide::Decision) {
-        use crate::decide::Decision;
+    /// Counts one window.
+    pub fn add(&mut self, row: &Row) {
         self.windows += 1;
-        *match decision {
+        self.spared += u64::from(row.spared);
+        self.without_guarantee += u64::from(row.without_guarantee);
+        *match &row.decision {
             Decision::Positive => &mut self.positive,
             Decision::Negative => &mut self.negative,
             Decision::Class(_) => &mut self.class,

@@ -2,9 +2,9 @@
 
 use jiff::civil::Date;
 
-use super::TableOptions;
 use super::crs::CrsChoice;
 use super::feature::{Cell, Feature, Kind, Layer, Scores, crs_cells, shape_in_degrees, shape_in_source};
+use super::{Notes, TableOptions};
 use crate::decide::Decision;
 use crate::raster::{Geo, Window};
 
@@ -35,9 +35,12 @@ pub struct Row {
     pub reason: Option<String>,
     /// The probabilities of all classes, in the model's order; finite.
     pub scores: Option<Vec<f32>>,
-    /// Further keys and values for the formats with room for them (`radiometry_source`, `bands_source`);
-    /// no key may repeat a column's.
-    pub notes: Vec<(String, String)>,
+    /// Whether the prefilter spared the network this window.
+    pub spared: bool,
+    /// Whether it was decided at a threshold that no guarantee holds for.
+    pub without_guarantee: bool,
+    /// What else is known of it, for the formats with room for it.
+    pub notes: Notes,
 }
 
 const COLUMNS: [(&str, Kind); 15] = [
@@ -74,7 +77,9 @@ impl Row {
             decision,
             reason: Some(reason),
             scores: None,
-            notes: Vec::new(),
+            spared: false,
+            without_guarantee: false,
+            notes: Notes::default(),
         }
     }
 

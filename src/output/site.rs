@@ -143,7 +143,7 @@ impl<'a> Place<'a> {
         table: &Table,
     ) -> Feature<'b> {
         let (column, row) = site.centroid;
-        let center = self.geo.and_then(|geo| geo.longitude_latitude(column, row));
+        let center = self.geo.and_then(|geo| geo.point(column, row));
         let [west, south, east, north] = match self.degrees.as_deref().map(bounds_in_degrees) {
             Some(bounds) => bounds.map(Some),
             None => [None; 4],

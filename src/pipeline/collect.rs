@@ -14,7 +14,7 @@ use crate::decide::{Decision, agreement, threshold_rule};
 use crate::drift::{Middle, Observation};
 use crate::infer::head::{ClassMap, Prediction};
 use crate::model::manifest::Head;
-use crate::output::{Counts, DistributionWriter, Listing, MapOutputs, Row, Sink, TileError, signal};
+use crate::output::{Counts, DistributionWriter, Listing, MapOutputs, Notes, Row, Sink, TileError, signal};
 use crate::raster::Window;
 use crate::{Error, Result};
 
@@ -191,15 +191,13 @@ impl<'a> Collector<'a> {
             summary: slot.summary.take(),
         });
         let (index, thumbnail) = (slot.index, slot.thumbnail.take());
-        let row = self.row(slot)?;
+        let mut row = self.row(slot)?;
+        row.without_guarantee = !guaranteed && matches!(row.decision, Decision::Positive | Decision::Negative);
         if let Some(open) = &mut self.open {
             open.maps.decided(&tile, index, &row, thumbnail.as_ref())?;
         }
         if let (Some(observed), Some(open)) = (observed, &mut self.open) {
             open.middle.offer(index, tile.windows.count(), Observation { score: row.score, ..observed });
-        }
-        if !guaranteed && matches!(row.decision, Decision::Positive | Decision::Negative) {
-            self.summary.counts.without_guarantee += 1;
         }
         self.emit(&row)?;
         if let Some(open) = self.open.as_mut().filter(|_| tile.key.is_some()) {
@@ -259,23 +257,19 @@ impl<'a> Collector<'a> {
         row.footprint = tile.scene.footprint(window);
         row.geo = tile.scene.geo().cloned();
         row.date = tile.scene.date;
-        row.notes = vec![
-            ("bands_source".into(), tile.scene.bands.source.as_str().into()),
-            ("radiometry_source".into(), tile.scene.radiometry.source.clone()),
-        ];
-        if let (Some(percent), Some(source)) = (slot.observed.cloud_cover_percent, slot.cloud_source) {
-            row.notes.push(("cloud_cover_percent".into(), format!("{percent:.1}")));
-            row.notes.push(("cloud_source".into(), source.into()));
-        }
-        if let Some(sun) = slot.observed.sun_elevation_deg {
-            row.notes.push(("sun_elevation_deg".into(), format!("{sun:.1}")));
-        }
+        row.notes = Notes {
+            bands_source: Some(tile.scene.bands.source.as_str().into()),
+            radiometry_source: Some(tile.scene.radiometry.source.clone()),
+            cloud_cover_percent: slot.observed.cloud_cover_percent.and_then(Notes::one_decimal),
+            cloud_source: slot.cloud_source.map(str::to_owned),
+            sun_elevation_deg: slot.observed.sun_elevation_deg.and_then(Notes::one_decimal),
+        };
         (row.shift, row.threshold) = (slot.shift, slot.threshold);
         match slot.state {
             State::Failed(error) => (row.decision, row.reason) = (Decision::Error, Some(error.to_string())),
             State::Abstains(reason) => row.reason = Some(reason),
             State::Spared(score) => {
-                self.summary.counts.spared += 1;
+                row.spared = true;
                 (row.decision, row.score) = (Decision::Negative, Some(0.0));
                 row.reason = self.shared.job.model.gate.as_ref().map(|prefilter| {
                     format!(
@@ -354,7 +348,7 @@ impl<'a> Collector<'a> {
     }
 
     fn emit(&mut self, row: &Row) -> Result<()> {
-        self.summary.counts.add(&row.decision);
+        self.summary.counts.add(row);
         self.sink.write(row)
     }
 

@@ -58,13 +58,20 @@ impl Geo {
     }
 
     /// Longitude and latitude in degrees (WGS 84) of a place in the raster; whole numbers are corners of pixels, so
-    /// `(0.5, 0.5)` is the centre of the first one. `None` where the reference system is unknown or the place lies
-    /// outside its domain.
+    /// `(0.5, 0.5)` is the centre of the first one. Across the antimeridian longitudes may run on beyond ±180, so that what
+    /// is connected stays so. `None` where the reference system is unknown or the place lies outside its domain.
     pub fn longitude_latitude(&self, column: f64, row: f64) -> Option<(f64, f64)> {
         let (x, y) = self.place(column, row);
         let (longitude, latitude) = to_degrees(self.epsg?, x, y)?;
         let on_earth = (-360.0..=360.0).contains(&longitude) && (-90.0..=90.0).contains(&latitude);
         on_earth.then_some((longitude, latitude))
+    }
+
+    /// As [`Self::longitude_latitude`], the longitude within ±180: of a place by itself.
+    pub fn point(&self, column: f64, row: f64) -> Option<(f64, f64)> {
+        let (longitude, latitude) = self.longitude_latitude(column, row)?;
+        let is_beyond = longitude.abs() > 180.0;
+        Some((if is_beyond { (longitude + 180.0).rem_euclid(360.0) - 180.0 } else { longitude }, latitude))
     }
 
     /// The four corners of `window` as longitude and latitude, from the upper left by way of the lower left: counter

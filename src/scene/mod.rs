@@ -20,7 +20,7 @@ use crate::{Error, Result};
 pub use bands::{BandSource, Bands, canonical_band};
 pub use clouds::{Clouds, classification_shares};
 pub use metadata::{TileFacts, TileTable};
-pub use product::{Declared, Product, ProductName, Role};
+pub use product::{Contradiction, Declared, Product, ProductName, Role};
 pub use radiometry::{BandRadiometry, DnFlags, Radiometry, Statement};
 
 /// Relative difference up to which pixels are of the size that a model was made for.
@@ -114,11 +114,19 @@ impl Scene {
         if options.bands.is_some() {
             return Err(Error::usage("--bands names the bands of single files; a product's files name their own"));
         }
-        if let Some(contradiction) = product.contradiction.as_ref().filter(|_| !options.dn.force) {
+        let facts = options.table.as_ref().map(|table| table.facts(path)).unwrap_or_default();
+        let stated_date = facts.date.or(options.date);
+        let is_settled = |contradiction: &&Contradiction| match contradiction {
+            Contradiction::Radiometry(_) => options.dn.force,
+            Contradiction::Date(_) => stated_date.is_some(),
+            Contradiction::File(_) => false,
+        };
+        if let Some(contradiction) = product.contradictions.iter().find(|contradiction| !is_settled(contradiction)) {
             return Err(Error::unsupported(format!(
-                "the {} metadata contradict themselves: {contradiction}; settle it with --dn-scale and --dn-offset \
-                 together with --dn-force",
-                product.kind
+                "the {} metadata contradict themselves: {}; {}",
+                product.kind,
+                contradiction.text(),
+                contradiction.remedy()
             )));
         }
         let mut opener = layers::Opener::new(&options.read);
@@ -138,7 +146,6 @@ impl Scene {
         } else {
             radiometry.add_nodata(&product.special_dn);
         }
-        let facts = options.table.as_ref().map(|table| table.facts(path)).unwrap_or_default();
         let stated_by_hand = facts.cloud_cover_percent.or(options.cloud_cover_percent);
         let clouds = match stated_by_hand {
             Some(_) => None,
@@ -147,7 +154,7 @@ impl Scene {
         Ok(Self {
             bands,
             radiometry,
-            date: facts.date.or(options.date).or(product.date).or(name.date),
+            date: stated_date.or(product.date).or(name.date),
             is_cloud_cover_stated: stated_by_hand.is_some(),
             cloud_cover_percent: stated_by_hand.or(product.cloud_cover_percent),
             clouds,
@@ -164,11 +171,11 @@ impl Scene {
         self.image.geo()
     }
 
-    /// Longitude and latitude of a window's centre in degrees (WGS 84), if the file has geo keys that say.
+    /// Longitude (within ±180) and latitude of a window's centre in degrees (WGS 84), if the file has geo keys that say.
     pub fn longitude_latitude(&self, window: Window) -> Option<(f64, f64)> {
         let column = f64::from(window.x) + f64::from(window.width) / 2.0;
         let row = f64::from(window.y) + f64::from(window.height) / 2.0;
-        self.image.geo()?.longitude_latitude(column, row)
+        self.image.geo()?.point(column, row)
     }
 
     /// The corners of a window as longitude and latitude, closed and counter-clockwise, if the file has geo keys.

@@ -15,7 +15,7 @@ use super::drift::DriftArgs;
 use super::flags::{CloudArgs, DecideArgs, EngineArgs, Form, ModelArgs, OutputArgs, SceneArgs};
 use super::predict::Predict;
 use super::{Common, inputs, logging, shell};
-use state::{SceneState, Signature, States, Status, content};
+use state::{SceneState, Signature, States, Status, content, path_hash};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +27,9 @@ A scene is a SAFE product (folder or .zip), a folder with one file a band, or a 
 folder of its own path. Standard output gets one JSON object a scene that was tried.
 
 Exit codes of --once: 0 nothing failed, 1 a scene failed, 75 another watch holds the state; others as of s2infer itself.";
+
+/// Hexadecimal digits of a path's hash in an item's name.
+const ITEM_HASH_DIGITS: usize = 8;
 
 /// Deciding what arrives.
 #[derive(Debug, Args)]
@@ -89,7 +92,7 @@ enum WriteArg {
     ScoreMap,
     /// A picture.
     Quicklook,
-    /// A STAC item.
+    /// A STAC item, called as the scene is.
     Stac,
 }
 
@@ -272,7 +275,7 @@ impl Watch {
             clouds: self.clouds.clone(),
             engine: self.engine.clone(),
             drift: DriftArgs::default(),
-            output: self.outputs(&folder),
+            output: self.outputs(&folder, &item_name(scene, path)),
             common: self.common.clone(),
         };
         let record = match run.decide() {
@@ -290,7 +293,7 @@ impl Watch {
         })
     }
 
-    fn outputs(&self, folder: &Path) -> OutputArgs {
+    fn outputs(&self, folder: &Path, item: &str) -> OutputArgs {
         let wants = |what| self.write.contains(&what);
         let table = |name: &str| folder.join(format!("{name}.{}", self.format.extension()));
         OutputArgs {
@@ -298,7 +301,7 @@ impl Watch {
             output: Some(table("decisions")),
             crs: self.crs,
             sites: wants(WriteArg::Sites).then(|| table("sites")),
-            stac: wants(WriteArg::Stac).then(|| folder.join("item.json")),
+            stac: wants(WriteArg::Stac).then(|| folder.join(format!("{item}.json"))),
             masks: wants(WriteArg::Map).then(|| folder.join("map")),
             score_maps: wants(WriteArg::ScoreMap).then(|| folder.join("score-map")),
             quicklook: wants(WriteArg::Quicklook).then(|| folder.join("quicklook")),
@@ -326,6 +329,14 @@ impl Watch {
         }
         shell::print(format!("{line}\n").as_bytes()).map(|_| ())
     }
+}
+
+/// What a scene's STAC item is called, and its id with it: the scene's name. Below a folder a hash of the path goes with it,
+/// since catalogues hold each id once, and scenes of one name may lie in two folders.
+fn item_name(scene: &Path, path: &Path) -> String {
+    let name = path.file_name().map_or_else(|| "scene".into(), |name| tile_text(Path::new(name)));
+    let is_below = scene.parent().is_some_and(|folder| !folder.as_os_str().is_empty());
+    if is_below { format!("{name}-{}", &path_hash(scene)[..ITEM_HASH_DIGITS]) } else { name }
 }
 
 /// Waits, unless a signal ends the watch.

@@ -61,7 +61,7 @@ impl States {
     }
 
     fn path(&self, scene: &Path) -> PathBuf {
-        self.folder.join(format!("{}.json", &hex(Sha256::digest(tile_text(scene).as_bytes()).as_slice())[..32]))
+        self.folder.join(format!("{}.json", &path_hash(scene)[..32]))
     }
 
     /// What is known of a scene, if anything is. A damaged state is none: its scene is decided again.
@@ -108,6 +108,11 @@ impl Signature {
         }
         Ok(Self { text: hex(&hash.finalize()), modified_s })
     }
+}
+
+/// Hash of a scene's path below the watched folder.
+pub fn path_hash(scene: &Path) -> String {
+    hex(&Sha256::digest(tile_text(scene).as_bytes()))
 }
 
 /// Hash of the names and bytes of a scene's files.

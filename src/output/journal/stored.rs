@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::super::Row;
+use super::super::{Notes, Row};
 use crate::decide::Decision;
 use crate::raster::{Geo, Window};
 
@@ -22,7 +22,9 @@ pub(super) struct StoredRow {
     decision: Decision,
     reason: Option<String>,
     scores: Option<Vec<u32>>,
-    notes: Vec<(String, String)>,
+    spared: bool,
+    without_guarantee: bool,
+    notes: Notes,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,6 +49,8 @@ impl From<&Row> for StoredRow {
             decision: row.decision.clone(),
             reason: row.reason.clone(),
             scores: row.scores.as_ref().map(|scores| scores.iter().map(|score| score.to_bits()).collect()),
+            spared: row.spared,
+            without_guarantee: row.without_guarantee,
             notes: row.notes.clone(),
         }
     }
@@ -73,6 +77,8 @@ impl StoredRow {
             decision: self.decision,
             reason: self.reason,
             scores: self.scores.map(|scores| scores.into_iter().map(f32::from_bits).collect()),
+            spared: self.spared,
+            without_guarantee: self.without_guarantee,
             notes: self.notes,
         })
     }

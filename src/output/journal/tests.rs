@@ -6,6 +6,7 @@ use jiff::civil::date;
 
 use super::*;
 use crate::decide::Decision;
+use crate::output::Notes;
 use crate::raster::{Geo, Window};
 
 fn row(tile: &str, score: f32) -> Row {
@@ -18,7 +19,12 @@ fn row(tile: &str, score: f32) -> Row {
         score: Some(score),
         threshold: Some(f32::from_bits(0x3f00_0001)),
         scores: Some(vec![1.0 - score, score, f32::MIN_POSITIVE, 1e-45]),
-        notes: vec![("radiometry_source".into(), "manifest".into())],
+        without_guarantee: true,
+        notes: Notes {
+            radiometry_source: Some("manifest".into()),
+            cloud_cover_percent: Notes::one_decimal(40.6),
+            ..Notes::default()
+        },
         ..Row::without_score(
             tile.into(),
             Window { x: 1, y: 2, width: 3, height: u32::MAX },

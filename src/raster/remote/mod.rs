@@ -6,15 +6,18 @@ mod absent;
 #[cfg(feature = "remote")]
 mod ahead;
 #[cfg(feature = "remote")]
+mod reason;
+#[cfg(feature = "remote")]
 mod store;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[cfg(not(feature = "remote"))]
 pub(super) use absent::Remote;
 #[cfg(feature = "remote")]
 pub(super) use store::Remote;
 
+use crate::limits::{CERTIFICATES_BYTES_MAX, read_bounded};
 use crate::{Error, Result};
 
 /// Parameters of a query that sign it: of S3 before version 4, CloudFront, Azure, and tokens.
@@ -32,6 +35,9 @@ const SECRET_PARAMETERS: [&str; 10] = [
 ];
 /// The same of S3 and Google's storage.
 const SECRET_PREFIXES: [&str; 2] = ["x-amz-", "x-goog-"];
+/// The variable of the environment that names a file of certificates.
+const CERTIFICATES: &str = "SSL_CERT_FILE";
+const PEM_CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const SCHEMES: [&str; 3] = ["s3://", "https://", "http://"];
 
 /// The address that stands in the place of a path.
@@ -56,6 +62,24 @@ pub fn shown(address: &str) -> String {
     shown
 }
 
+/// Whether the file of certificates that the environment names can be one.
+///
+/// # Errors
+/// [`crate::Kind::Io`] for one that is missing, or holds no certificate.
+pub fn certificates() -> Result<()> {
+    let Some(path) = std::env::var_os(CERTIFICATES).map(PathBuf::from) else { return Ok(()) };
+    let refuse = |why: &str| {
+        let path = path.display();
+        Error::io(format!("{CERTIFICATES} names `{path}`, {why}; name a file of certificates (PEM), or unset it"))
+    };
+    if !path.is_file() {
+        return Err(refuse("which is no file"));
+    }
+    let bytes = read_bounded(&path, CERTIFICATES_BYTES_MAX).map_err(|_| refuse("which cannot be read"))?;
+    let is_marked = bytes.windows(PEM_CERTIFICATE.len()).any(|window| window == PEM_CERTIFICATE);
+    if is_marked { Ok(()) } else { Err(refuse("which holds no certificate")) }
+}
+
 /// All bytes at an address.
 ///
 /// # Errors
@@ -70,6 +94,11 @@ pub(crate) fn fetch(address: &str, bytes_max: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Refuses an address of which only host and path are there, where nothing says what is left out.
+pub(crate) fn without_scheme(href: &str) -> Error {
+    Error::unsupported(format!("{href} names a host without a scheme; write https:{href}"))
+}
+
 /// The address that `href` means in a document at `base`: never a file of this machine.
 ///
 /// # Errors
@@ -82,6 +111,12 @@ pub(crate) fn join(base: &str, href: &str) -> Result<String> {
         return Err(Error::unsupported(format!("{href}: read are s3://, https:// and http://")));
     }
     let (scheme, rest) = base.split_once("://").unwrap_or(("https", base));
+    if href.starts_with("//") {
+        return match scheme {
+            "http" | "https" => Ok(format!("{scheme}:{href}")),
+            _ => Err(without_scheme(href)),
+        };
+    }
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let mut parts: Vec<&str> = rest.split('/').collect();
     // The host stays; an absolute reference begins at its root.
@@ -120,6 +155,8 @@ mod tests {
         assert_eq!(at("/etc/passwd"), "https://host:1/etc/passwd");
         assert_eq!(at("s3://bucket/B04.tif"), "s3://bucket/B04.tif");
         assert_eq!(join("s3://bucket/item.json", "B04.tif").unwrap(), "s3://bucket/B04.tif");
+        assert_eq!(at("//other/c/B04.tif"), "https://other/c/B04.tif");
+        assert!(join("s3://bucket/item.json", "//other/B04.tif").is_err());
         assert!(join("https://host/item.json", "file:///etc/passwd").is_err());
         assert!(join("https://host/item.json", "ftp://host/B04.tif").is_err());
     }

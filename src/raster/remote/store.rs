@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
 use super::ahead::Pieces;
-use super::shown;
+use super::reason::{chain, explain};
+use super::{certificates, shown};
 use crate::limits::{REMOTE_AHEAD_BYTES_MIN, REMOTE_CONNECT_S_MAX, REMOTE_REQUEST_S_MAX, REMOTE_RETRIES_MAX};
 use crate::{Error, Result};
 
@@ -50,6 +51,10 @@ impl Remote {
             return Err(Error::unsupported(
                 "a name and password in an address are not sent; give a signed address, or s3:// with AWS_ACCESS_KEY_ID",
             ));
+        }
+        if address.strip_prefix("s3://").is_some_and(|rest| rest.split_once('/').is_none_or(|(_, key)| key.is_empty()))
+        {
+            return Err(Error::unsupported("an object is s3://bucket/key"));
         }
         let (store, key) = store(address).map_err(|error| explain(address, &error))?;
         let (state, first) = get(&*store, &key, 0, REMOTE_AHEAD_BYTES_MIN).map_err(|error| explain(address, &error))?;
@@ -111,10 +116,6 @@ fn store(address: &str) -> object_store::Result<(Arc<dyn ObjectStore>, Key)> {
     let retry = RetryConfig { max_retries: REMOTE_RETRIES_MAX, ..RetryConfig::default() };
     if let Some(rest) = address.strip_prefix("s3://") {
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-        if key.is_empty() {
-            let source = "an object is s3://bucket/key".into();
-            return Err(object_store::Error::Generic { store: "S3", source });
-        }
         let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
         return Ok((Arc::new(builder.with_http_connector(Connector).build()?), Key::parse(key)?));
     }
@@ -152,6 +153,7 @@ impl HttpConnector for Connector {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
         static CLIENT: OnceLock<Result<reqwest::Client, String>> = OnceLock::new();
         let client = CLIENT.get_or_init(|| {
+            certificates().map_err(|error| error.to_string())?;
             // A provider that is installed already serves as well.
             let _ = rustls::crypto::ring::default_provider().install_default();
             let builder = reqwest::Client::builder()
@@ -165,48 +167,4 @@ impl HttpConnector for Connector {
             Err(error) => Err(object_store::Error::Generic { store: "HTTP", source: error.clone().into() }),
         }
     }
-}
-
-/// One line, with the remedy where there is one.
-fn explain(address: &str, error: &object_store::Error) -> Error {
-    use object_store::Error as E;
-    let is_s3 = address.starts_with("s3://");
-    let said = chain(error);
-    match error {
-        E::NotFound { .. } => Error::io("not found at this address (404)"),
-        E::PermissionDenied { .. } | E::Unauthenticated { .. } if is_s3 => Error::io(
-            "access denied; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or \
-             AWS_SKIP_SIGNATURE=true for a public bucket; AWS_REQUEST_PAYER=true where the requester pays",
-        ),
-        E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
-            Error::io("access denied (401 or 403); a signed address may have expired")
-        }
-        E::NotSupported { .. } => Error::unsupported("the server does not serve ranges of the file; download it"),
-        _ if is_s3 && said.contains("redirect without LOCATION") => {
-            Error::io("the bucket lies in another region; set AWS_REGION to it")
-        }
-        _ if is_s3 && (said.contains("Missing AccessKeyId") || said.contains("Missing SecretAccessKey")) => {
-            Error::io("half of the credentials: set both AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or neither")
-        }
-        _ if is_s3 && said.contains("169.254.169.254") => Error::io(
-            "no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public \
-             bucket",
-        ),
-        _ => Error::io(said),
-    }
-}
-
-/// What an error and all that caused it say, each once and in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !said.contains(&text) {
-            said.push_str(": ");
-            said.push_str(&text);
-        }
-        cause = error.source();
-    }
-    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }

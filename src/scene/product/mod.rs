@@ -32,6 +32,35 @@ pub struct Declared {
     pub dn_offset: Option<f64>,
 }
 
+/// Two things that a product's metadata say and that cannot both be true; in words, by what may settle it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contradiction {
+    /// Scale, offset or baseline.
+    Radiometry(String),
+    /// The day of acquisition.
+    Date(String),
+    /// What a file holds.
+    File(String),
+}
+
+impl Contradiction {
+    /// What differs.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Radiometry(text) | Self::Date(text) | Self::File(text) => text,
+        }
+    }
+
+    /// What settles it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Radiometry(_) => "settle it with --dn-scale and --dn-offset together with --dn-force",
+            Self::Date(_) => "settle it with --date, or its row of --metadata",
+            Self::File(_) => "correct the item",
+        }
+    }
+}
+
 /// What a product is, before any model is asked.
 #[derive(Debug, Clone, Default)]
 pub struct Product {
@@ -45,8 +74,8 @@ pub struct Product {
     pub declared_by: &'static str,
     /// Radiometry by band.
     pub declared: Vec<(String, Declared)>,
-    /// What the metadata contradicts itself in, if it does.
-    pub contradiction: Option<String>,
+    /// What the metadata contradicts itself in.
+    pub contradictions: Vec<Contradiction>,
     /// Facts of its names, or of the names it states.
     pub name: ProductName,
     /// Whether the baseline in the name says nothing of the offset, because whoever repacked the pixels says that it
@@ -98,7 +127,8 @@ impl Product {
         if let (Some(date), Some(named)) = (product.date, product.name.date)
             && (date - named).get_days().abs() > 1
         {
-            product.contradiction = Some(format!("it was sensed on {date}, and by its name on {named}"));
+            let what = format!("it was sensed on {date}, and by its name on {named}");
+            product.contradictions.push(Contradiction::Date(what));
         }
         if product.entries.iter().all(|entry| !matches!(entry.role, Role::Band(_))) {
             return Err(Error::unsupported(format!("a {} product without any band", product.kind)));

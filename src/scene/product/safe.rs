@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use roxmltree::Node;
 
-use super::{Declared, Product, ProductName, files, xml};
+use super::{Contradiction, Declared, Product, ProductName, files, xml};
 use crate::raster::Geo;
 use crate::scene::parse_date;
 use crate::{Error, Result};
@@ -149,10 +149,10 @@ fn radiometry(root: Node<'_, '_>, product: &mut Product) -> Result<()> {
     let without: Vec<&str> = BANDS.iter().enumerate().filter(lacks).map(|(_, band)| *band).collect();
     if needs_offset && !without.is_empty() {
         let which = if offsets.is_empty() { "any band".to_owned() } else { without.join(", ") };
-        product.contradiction = Some(format!(
+        product.contradictions.push(Contradiction::Radiometry(format!(
             "it states processing baseline {}, whose DN hold an offset, and no offset for {which}",
             baseline.unwrap_or_default()
-        ));
+        )));
     }
     let silent_means_none = offsets.is_empty() && number.is_some() && !needs_offset;
     product.declared = BANDS
@@ -166,8 +166,8 @@ fn radiometry(root: Node<'_, '_>, product: &mut Product) -> Result<()> {
     if let (Some(number), Some(named)) = (number, product.name.baseline)
         && (number * 100.0).round() as u16 != named
     {
-        product.contradiction =
-            Some(format!("it states processing baseline {number}, and the product's name N{named:04}"));
+        let what = format!("it states processing baseline {number}, and the product's name N{named:04}");
+        product.contradictions.push(Contradiction::Radiometry(what));
     }
     product.name.baseline = product.name.baseline.or(number.map(|number| (number * 100.0).round() as u16));
     Ok(())

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::files::{self, Entry, Location, Role};
-use super::{Declared, Product, ProductName, xml};
-use crate::raster::{address, join};
+use super::{Contradiction, Declared, Product, ProductName, xml};
+use crate::raster::{address, join, without_scheme};
 use crate::scene::{canonical_band, parse_date};
 use crate::{Error, Result};
 
@@ -57,10 +57,11 @@ pub(super) fn open(path: &Path) -> Result<Product> {
         let by_file = entry.location.text();
         let by_file = Path::new(&by_file).file_stem().and_then(|stem| stem.to_str()).and_then(files::role_of);
         if by_file.as_ref().is_some_and(|role| *role != entry.role) {
-            product.contradiction = Some(format!("its asset {key} leads to {}", entry.location.text()));
+            let what = format!("its asset {key} leads to {}", entry.location.text());
+            product.contradictions.push(Contradiction::File(what));
         }
         if let Role::Band(band) = &entry.role {
-            let declared = declared(asset, applied, &mut product.contradiction);
+            let declared = declared(asset, applied, &mut product.contradictions);
             product.declared.push((band.clone(), declared));
         }
         product.entries.push(entry);
@@ -128,13 +129,14 @@ fn location(href: &str, file_name: &str, item: &Path) -> Result<Location> {
     }
     Ok(Location::File(match href.strip_prefix("file://") {
         Some(path) => path.into(),
+        None if href.starts_with("//") => return Err(without_scheme(href)),
         None if href.contains("://") => join("", href)?.into(),
         None => folder.join(href),
     }))
 }
 
 /// Scale and offset of an asset, in DN; what it says of the offset twice must agree.
-fn declared(asset: &Value, applied: Option<bool>, contradiction: &mut Option<String>) -> Declared {
+fn declared(asset: &Value, applied: Option<bool>, contradictions: &mut Vec<Contradiction>) -> Declared {
     let band = ["raster:bands", "bands"].iter().find_map(|name| asset[*name].get(0)).unwrap_or(&Value::Null);
     let number = |names: [&str; 2]| {
         let of_band = names.iter().find_map(|name| band[*name].as_f64());
@@ -142,14 +144,14 @@ fn declared(asset: &Value, applied: Option<bool>, contradiction: &mut Option<Str
     };
     let dn_scale = number(["scale", "raster:scale"]);
     if let Some(scale) = dn_scale.filter(|scale| *scale <= 0.0) {
-        *contradiction = Some(format!("a scale of {scale} makes no reflectance"));
+        contradictions.push(Contradiction::Radiometry(format!("a scale of {scale} makes no reflectance")));
     }
     let stated = number(["offset", "raster:offset"]).zip(dn_scale).map(|(offset, scale)| (offset / scale).round());
     match (applied, stated) {
         (Some(true), Some(offset)) if offset != 0.0 => {
-            *contradiction = Some(format!(
+            contradictions.push(Contradiction::Radiometry(format!(
                 "earthsearch:boa_offset_applied says that the pixels hold no offset, raster:bands one of {offset} DN"
-            ));
+            )));
             Declared { dn_scale, dn_offset: None }
         }
         (Some(true), _) => Declared { dn_scale, dn_offset: Some(0.0) },
