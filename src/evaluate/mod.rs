@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use cases::check_demands;
 pub use classes::{ClassContestant, ClassEvaluation, ClassFigures, ClassMeasured, ClassPaired, evaluate_classes};
 pub use compare::{Paired, PairedRecall, PairedScore};
 pub use gallery::{Painter, Picture, Pictured, paint};
@@ -209,7 +210,7 @@ pub struct Evaluation {
 /// Evaluates a candidate, and compares it with a baseline where there is one. `progress` hears what is being done.
 ///
 /// # Errors
-/// [`crate::Kind::Usage`] for a group without positives or without negatives and for demands that mean nothing,
+/// [`crate::Kind::Usage`] for tiles without positives or without negatives and for demands that mean nothing,
 /// [`crate::Kind::Refused`] for a group that a profile lacks.
 #[allow(clippy::too_many_arguments, reason = "two models, their tiles and what is asked of them")]
 pub fn evaluate(
@@ -262,6 +263,16 @@ impl Evaluation {
     fn model(&self, is_baseline: bool) -> Option<&Measured> {
         if is_baseline { self.baseline.as_ref() } else { Some(&self.candidate) }
     }
+
+    /// Whether a metric counts the positives, or the negatives, so that it is undefined without them.
+    fn counts(metric: &str, positives: bool) -> bool {
+        match metric {
+            "recall" | "recall_lower" => positives,
+            "false_alarms" => !positives,
+            "brier" | "ece" => false,
+            _ => true,
+        }
+    }
 }
 
 /// The first demand that is not met, in a line.
@@ -298,9 +309,9 @@ impl Measurable for Evaluation {
         let (at, quality) = groups.find(|(at, _)| at.group == group)?;
         let low = |estimate: &Estimate| estimate.interval.map(|[low, _]| low);
         match metric {
-            "recall" => Some(at.recall.estimate),
-            "recall_lower" => Some(at.recall.lower),
-            "false_alarms" => Some(at.false_alarms.estimate),
+            "recall" => at.recall.estimate,
+            "recall_lower" => at.recall.estimate.map(|_| at.recall.lower),
+            "false_alarms" => at.false_alarms.estimate,
             "precision" => at.precision.estimate,
             "precision_lower" => low(&at.precision),
             "f1" => at.f1.estimate,
@@ -310,8 +321,8 @@ impl Measurable for Evaluation {
             "auroc" => quality.auroc.estimate,
             "brier" => quality.brier,
             "ece" => quality.ece,
-            "accuracy" => Some(at.accuracy),
-            "alerts_per_1000" => Some(at.alerts_per_1000),
+            "accuracy" => at.accuracy,
+            "alerts_per_1000" => at.alerts_per_1000,
             _ => None,
         }
     }

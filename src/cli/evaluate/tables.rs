@@ -1,10 +1,9 @@
 //! The tiles that measure, the models' tables of them, and what they share with others.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use s2infer::decide::Bounds;
-use s2infer::evaluate::Evaluation;
+use s2infer::evaluate::check_demands;
 use s2infer::labelled::{Audit, Labelled, LabelledRow, Labels, Leak, Part, audit};
 use s2infer::model::Model;
 use s2infer::model::manifest::Head;
@@ -44,11 +43,9 @@ impl Evaluate {
         let split = self.split(&all, manifest)?;
         let is_measured = |row: &LabelledRow| split.is_none() || row.split.as_deref() == split.as_deref();
         let measured = all.clone().filtered(is_measured);
-        if labels.is_binary() {
+        if model.manifest.head == Head::Binary {
             measured.check_groups()?;
-            let groups: BTreeSet<String> = measured.rows.iter().map(|row| row.group.to_string()).collect();
-            let groups: Vec<String> = groups.into_iter().collect();
-            self.require.iter().try_for_each(|demand| demand.check::<Evaluation>(&groups, baseline.is_some()))?;
+            check_demands(&self.require, &measured, baseline.is_some())?;
         }
         measured.rows.iter().try_for_each(|row| claims.input("the tile", &measured.folder.join(&row.tile)))?;
         let audit = self.audit(&measured, Some((&all, split.as_deref())), &[], &bounds)?;
@@ -95,6 +92,9 @@ impl Evaluate {
             }
             _ => None,
         };
+        if model.manifest.head == Head::Binary {
+            check_demands(&self.require, &candidate, baseline.is_some())?;
+        }
         let audit = self.audit(&candidate, all.as_ref().map(|all| (all, split.as_deref())), &calibrated_on, bounds)?;
         self.remove_earlier()?;
         let n_abstained_positives = candidate.n_undecided_positives;
