@@ -243,19 +243,102 @@ fn an_ensemble_is_measured_by_its_members_thresholds_and_can_be_calibrated() {
     let scores = std::fs::read_to_string(folder.path().join("scores.csv")).unwrap();
     assert_eq!(scores.lines().count() - 1, TILES, "thresholds are found on the scores of all: {scores}");
     // What the prefilter lost is lost at any threshold: one of 0 would count it as caught.
-    let lost: String = (0..40).map(|tile| format!("p{tile}.tif,{},0.0,slopes\n", tile % 2)).collect();
-    std::fs::write(folder.path().join("lost.csv"), format!("tile,label,score,group\n{lost}")).unwrap();
+    let lost: String = (0..40).map(|tile| format!("p{tile}.tif,{},0.0,slopes,on\n", tile % 2)).collect();
+    std::fs::write(folder.path().join("lost.csv"), format!("tile,label,score,group,prefilter\n{lost}")).unwrap();
     let output = run(folder.path(), &["calibrate", "--model", "model", "--scores", "lost.csv", "--out", "p.json"]);
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(4) && message.contains("the threshold of slopes is 0"), "{message}");
     assert!(!folder.path().join("p.json").exists());
 }
 
+/// Runs, asserts a refusal with this exit code in one line with this word.
+fn refused(folder: &Path, arguments: &[&str], code: i32, word: &str) {
+    let output = run(folder, arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    assert!(said.contains(word) && said.lines().count() == 1, "{word}: {said}");
+}
+
+fn succeed(folder: &Path, arguments: &[&str]) {
+    let output = run(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn json_of(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn scores_and_thresholds_with_and_without_the_prefilter_are_not_mixed() {
+    let folder = place(&Manifest { gate: Some(gate()), ..ensemble_manifest() });
+    let folder = folder.path();
+    let is_spared = |tile: usize| input(tile)[..SIDE * SIDE].iter().sum::<f32>() <= 0.0;
+    let mut seen: Vec<usize> = (0..TILES).filter(|tile| !is_spared(*tile)).collect();
+    seen.sort_by(|a, b| expected(*b, 8).0.total_cmp(&expected(*a, 8).0));
+    let label = |tile: usize| u8::from(seen[..2].contains(&tile));
+    let rows: String = (0..TILES).map(|tile| format!("t{tile}.tif,{},slopes\n", label(tile))).collect();
+    std::fs::write(folder.join("tiles.csv"), format!("path,label,group\n{rows}")).unwrap();
+    let calibrate = ["calibrate", "--model", "model", "--engine", "tract", "--rule", "budget"];
+    let without = ["--no-prefilter"];
+    for (name, flags) in [("on", &[][..]), ("off", &without)] {
+        let (scores, profile) = (format!("{name}.csv"), format!("{name}.json"));
+        let tiles = ["--manifest", "tiles.csv", "--scores-out", &scores, "--out", &profile];
+        succeed(folder, &[&calibrate[..], &tiles, flags].concat());
+        assert_eq!(json_of(&folder.join(&profile))["prefilter"], name == "on");
+        let mut table = csv::Reader::from_path(folder.join(&scores)).unwrap();
+        let rows: Vec<std::collections::BTreeMap<String, String>> = table.deserialize().map(Result::unwrap).collect();
+        assert!(rows.len() == TILES && rows.iter().all(|row| row["prefilter"] == name), "{rows:?}");
+        assert_eq!(rows.iter().any(|row| row["score"] == "0"), name == "on", "{rows:?}");
+        let out = ["--out", "again.json"];
+        succeed(folder, &[&calibrate[..], &["--scores", &scores], flags, &out].concat());
+        let groups = |file: &str| json_of(&folder.join(file))["groups"].clone();
+        assert_eq!(groups("again.json"), groups(&profile));
+
+        let (other, remedy) = match name {
+            "on" => (&without[..], "leave --no-prefilter out"),
+            _ => (&[][..], "give --no-prefilter"),
+        };
+        refused(folder, &[&calibrate[..], &["--scores", &scores], other, &out].concat(), 4, remedy);
+        let decide = ["--model", "model", "--engine", "tract", "--threshold-profile", "slopes", "--profile", &profile];
+        succeed(folder, &[&decide[..], flags, &["t0.tif", "t5.tif"]].concat());
+        refused(folder, &[&decide[..], other, &["t0.tif"]].concat(), 4, remedy);
+        let evaluate = ["evaluate", "--model", "model", "--engine", "tract", "--profile", &profile, "--out", "report"];
+        let quick = [&evaluate[..], &["--resamples", "100"]].concat();
+        for tiles in [["--manifest", "tiles.csv"], ["--scores", &scores]] {
+            let against = if tiles[0] == "--scores" { &["--despite-leaks"][..] } else { &[] };
+            run(folder, &[&quick[..], &tiles, flags, against].concat());
+            assert_eq!(json_of(&folder.join("report/report.json"))["candidate"]["prefilter"], name);
+            refused(folder, &[&quick[..], &tiles, other].concat(), 4, remedy);
+        }
+        // The table of a run says it where a window was spared, and nothing otherwise.
+        let tiles: Vec<String> = (0..TILES).map(|tile| format!("t{tile}.tif")).collect();
+        let tiles: Vec<&str> = tiles.iter().map(String::as_str).collect();
+        let ran = run(folder, &[&["--model", "model", "--engine", "tract", "--quiet"][..], flags, &tiles].concat());
+        let ran = String::from_utf8(ran.stdout).unwrap();
+        let labelled = ran.lines().enumerate().map(|(index, line)| match index.checked_sub(1) {
+            None => format!("{line},label,group\n"),
+            Some(tile) => format!("{line},{},slopes\n", label(tile)),
+        });
+        std::fs::write(folder.join("run.csv"), labelled.collect::<String>()).unwrap();
+        succeed(folder, &[&calibrate[..], &["--scores", "run.csv"], flags, &out].concat());
+        let remedy = if name == "on" { remedy } else { "add a column prefilter" };
+        refused(folder, &[&calibrate[..], &["--scores", "run.csv"], other, &out].concat(), 4, remedy);
+    }
+    let scores = std::fs::read_to_string(folder.join("on.csv")).unwrap();
+    std::fs::write(folder.join("both.csv"), scores.replacen(",on", ",off", 1)).unwrap();
+    refused(folder, &[&calibrate[..], &["--scores", "both.csv"]].concat(), 2, "in one table");
+}
+
 #[test]
 fn no_prefilter_is_for_models_that_have_one() {
     let folder = place(&ensemble_manifest());
-    let output = run(folder.path(), &["--model", "model", "--engine", "tract", "--no-prefilter", "t0.tif"]);
-    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    let run = ["--model", "model", "--engine", "tract", "--no-prefilter"];
+    for arguments in
+        [&["t0.tif"][..], &["calibrate", "--scores", "s.csv"], &["evaluate", "--scores", "s.csv", "--out", "r"]]
+    {
+        let (subcommand, rest) = arguments.split_at(usize::from(arguments.len() > 1));
+        refused(folder.path(), &[subcommand, &run, rest].concat(), 2, "has no prefilter");
+    }
 }
 
 /// A change of a good folder and what the refusal must say.

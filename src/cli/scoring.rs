@@ -75,7 +75,7 @@ impl<'a> Scoring<'a> {
                 model.manifest.name,
                 outcomes.len()
             ))),
-            _ => Ok(with_scores(table, outcomes, &model.sha256)),
+            _ => Ok(with_scores(table, outcomes, model)),
         }
     }
 
@@ -134,8 +134,9 @@ fn as_written(score: f32) -> f64 {
     score.to_string().parse().unwrap_or_else(|_| f64::from(score))
 }
 
-fn with_scores(table: &Labelled, outcomes: Vec<Outcome>, model_sha256: &str) -> Scored {
-    let mut scored = Labelled { model_sha256: Some(model_sha256.to_owned()), ..table.clone() };
+fn with_scores(table: &Labelled, outcomes: Vec<Outcome>, model: &Model) -> Scored {
+    let prefilter = model.asks_prefilter();
+    let mut scored = Labelled { model_sha256: Some(model.sha256.clone()), prefilter, ..table.clone() };
     let mut abstained = Vec::new();
     for (row, outcome) in scored.rows.iter_mut().zip(&outcomes) {
         match outcome {
@@ -149,7 +150,8 @@ fn with_scores(table: &Labelled, outcomes: Vec<Outcome>, model_sha256: &str) -> 
     Scored { table: scored.filtered(|row| row.score.is_some()), n_abstained_positives }
 }
 
-/// Refuses scores that say they are another model's.
+/// Refuses scores that say they are another model's, or of the same with its prefilter where it is to be without, or the
+/// other way about.
 pub fn check_model(table: Labelled, model: &Model) -> Result<Labelled> {
     if table.model_sha256.as_ref().is_some_and(|sha256| *sha256 != model.sha256) {
         return Err(Error::refused(format!(
@@ -157,5 +159,13 @@ pub fn check_model(table: Labelled, model: &Model) -> Result<Labelled> {
             model.manifest.name
         )));
     }
-    Ok(table)
+    match (table.prefilter, model.asks_prefilter()) {
+        (Some(false), Some(true)) => {
+            Err(Error::refused("the scores are of the model without its prefilter: give --no-prefilter"))
+        }
+        (Some(true), Some(false)) => {
+            Err(Error::refused("the scores are of the model with its prefilter: leave --no-prefilter out"))
+        }
+        _ => Ok(table),
+    }
 }

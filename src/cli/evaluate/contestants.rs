@@ -62,6 +62,7 @@ impl Evaluate {
             name: model.manifest.name.clone(),
             model_sha256: model.sha256.clone(),
             precision: model.manifest.precision.to_string(),
+            prefilter: self.prefilter_of(model, table),
             profile,
             one,
             per_group,
@@ -92,6 +93,16 @@ impl Evaluate {
         Ok((one, Some(groups.into_iter().map(|group| (group.group, group.threshold)).collect())))
     }
 
+    /// Whether the prefilter was asked for a table's scores: as the table says, or --no-prefilter of one that does not.
+    fn prefilter_of(&self, model: &Model, table: &Labelled) -> Option<&'static str> {
+        let asked = model.asks_prefilter()?;
+        Some(match table.prefilter.or((!asked).then_some(false)) {
+            Some(true) => "on",
+            Some(false) => "off",
+            None => "not stated",
+        })
+    }
+
     pub(super) fn profile_of(&self, model: &Model, path: Option<&Path>, tta: Tta) -> Result<Profile> {
         let (bytes, name) = match path {
             Some(path) => (read_bounded(path, CONFIG_BYTES_MAX)?, path.display().to_string()),
@@ -108,9 +119,7 @@ impl Evaluate {
         };
         let profile = Profile::parse(&bytes, &name)?;
         profile.check(&calibration::binding(model, tta)).map_err(|error| error.context(&name))?;
-        if model.gate.is_some() {
-            profile.check_prefilter().map_err(|error| error.context(&name))?;
-        }
+        profile.check_prefilter(model.asks_prefilter()).map_err(|error| error.context(&name))?;
         profile.class_index(model.manifest.head, &model.manifest.classes).map_err(|error| error.context(&name))?;
         Ok(profile)
     }
