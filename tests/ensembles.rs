@@ -330,6 +330,53 @@ fn scores_and_thresholds_with_and_without_the_prefilter_are_not_mixed() {
 }
 
 #[test]
+fn what_evaluates_with_a_profile_abstains_as_a_run_with_it() {
+    let folder = place(&Manifest { view_agreement_minimum: Some(0.6), ..ensemble_manifest() });
+    let folder = folder.path();
+    let group = |tile: usize| ["slopes", "valleys"][tile % 2];
+    let rows = (0..TILES).map(|tile| format!("t{tile}.tif,{},{}\n", u8::from(tile % 4 < 2), group(tile)));
+    std::fs::write(folder.join("tiles.csv"), format!("path,label,group\n{}", rows.collect::<String>())).unwrap();
+    let calibrate = ["calibrate", "--model", "model", "--engine", "tract", "--rule", "budget", "--out", "profile.json"];
+    succeed(folder, &[&calibrate[..], &["--manifest", "tiles.csv"]].concat());
+    // Between the views of the first tile of a group: half of them say one thing, half the other.
+    let mut profile = json_of(&folder.join("profile.json"));
+    for of in profile["groups"].as_array_mut().unwrap() {
+        let (_, mut views) = expected(if of["group"] == "slopes" { 0 } else { 1 }, 8);
+        views.sort_by(f64::total_cmp);
+        of["threshold"] = json!(((views[3] + views[4]) / 2.0) as f32);
+    }
+    std::fs::write(folder.join("profile.json"), profile.to_string()).unwrap();
+    let (mut decided, mut caught, mut abstained) = (std::collections::BTreeMap::new(), 0, [0, 0]);
+    for tile in 0..TILES {
+        let name = format!("t{tile}.tif");
+        let how = ["--model", "model", "--engine", "tract", "--format", "ndjson", "--profile", "profile.json"];
+        let row = rows_of_one(&run(folder, &[&how[..], &["--threshold-profile", group(tile), &name]].concat()));
+        if row["decision"] == "abstain" {
+            abstained[usize::from(tile % 4 < 2)] += 1;
+            continue;
+        }
+        caught += u64::from(tile % 4 < 2 && row["decision"] == "positive");
+        decided.insert(name, row["score"].to_string());
+    }
+    assert!(abstained[1] > 0 && decided.len() > 1, "{abstained:?}, {decided:?}");
+    let evaluate =
+        ["evaluate", "--model", "model", "--engine", "tract", "--profile", "profile.json", "--out", "report"];
+    succeed(folder, &[&evaluate[..], &["--manifest", "tiles.csv", "--resamples", "100"]].concat());
+    let scores = csv::Reader::from_path(folder.join("report/scores-candidate.csv"));
+    let scored: Vec<csv::StringRecord> = scores.unwrap().records().map(Result::unwrap).collect();
+    let scored = scored.iter().map(|row| (row[0].to_owned(), row[2].to_owned())).collect();
+    assert_eq!(decided, scored);
+    let report = json_of(&folder.join("report/report.json"));
+    assert_eq!(report["data"]["n_undecided"], abstained[0] + abstained[1]);
+    assert_eq!(report["data"]["n_abstained_positives"], abstained[1]);
+    assert_eq!(report["candidate"]["own"]["all"]["recall"]["hits"], caught);
+}
+
+fn rows_of_one(output: &Output) -> Value {
+    rows(output).remove(0)
+}
+
+#[test]
 fn no_prefilter_is_for_models_that_have_one() {
     let folder = place(&ensemble_manifest());
     let run = ["--model", "model", "--engine", "tract", "--no-prefilter"];

@@ -32,10 +32,7 @@ impl Evaluate {
             _ => (&tables.candidate, &self.profile, &self.calibration),
         };
         let tta = self.tta(model);
-        let profile = match decides_by_members(model, profile.as_deref()) {
-            true => members_profile(model, tta, table)?,
-            false => self.profile_of(model, profile.as_deref(), tta)?,
-        };
+        let profile = self.thresholds_of(model, profile.as_deref(), table)?;
         let bounds = Bounds::default();
         let scores = match (calibration, &tables.calibration) {
             (Some(path), _) => {
@@ -101,6 +98,14 @@ impl Evaluate {
             Some(false) => "off",
             None => "not stated",
         })
+    }
+
+    /// The thresholds that a run would decide by: those of a profile, or the members' own for every group of a table.
+    pub(super) fn thresholds_of(&self, model: &Model, profile: Option<&Path>, table: &Labelled) -> Result<Profile> {
+        match decides_by_members(model, profile) {
+            true => members_profile(model, self.tta(model), table),
+            false => self.profile_of(model, profile, self.tta(model)),
+        }
     }
 
     pub(super) fn profile_of(&self, model: &Model, path: Option<&Path>, tta: Tta) -> Result<Profile> {

@@ -170,7 +170,6 @@ impl Evaluate {
         self.check(&model, baseline.as_ref())?;
         let claims = self.claim(&model, baseline.as_ref())?;
         let scoring = Scoring::new(self.scene.options()?, &self.engine, &self.common);
-        let scoring = if self.profile.is_none() { scoring.with_agreement() } else { scoring };
         let found = match model.manifest.head {
             Head::Segmentation => self.maps(&model, baseline.as_ref(), &scoring, claims)?,
             _ => self.labels(&model, baseline.as_ref(), &scoring, &claims)?,

@@ -10,7 +10,7 @@ use s2infer::model::manifest::Head;
 use s2infer::{Error, Result};
 
 use super::super::claims::Claims;
-use super::super::scoring::{Scoring, check_model};
+use super::super::scoring::{Scored, Scoring, check_model};
 use super::contestants::decides_by_members;
 use super::{CALIBRATION, Evaluate};
 
@@ -52,15 +52,23 @@ impl Evaluate {
         self.remove_earlier()?;
         let calibration = Some(all.filtered(|row| row.split.as_deref() == Some(CALIBRATION)));
         let calibration = calibration.filter(|table| split.as_deref() != Some(CALIBRATION) && !table.rows.is_empty());
-        let first = scoring.score(&measured, model, None, self.tta(model))?;
+        let first = self.decided(&measured, model, self.profile.as_deref(), scoring)?;
         let Some(other) = baseline else {
             let n_abstained_positives = first.n_abstained_positives;
             return Ok(Tables { candidate: first.table, baseline: None, calibration, audit, n_abstained_positives });
         };
-        let second = scoring.score(&measured, other, None, self.tta(other))?;
+        let second = self.decided(&measured, other, self.baseline_profile.as_deref(), scoring)?;
         let (candidate, baseline) = in_common(first.table, second.table);
         let n_abstained_positives = positives(&measured) - positives(&candidate);
         Ok(Tables { candidate, baseline: Some(baseline), calibration, audit, n_abstained_positives })
+    }
+
+    /// What a run would make of the tiles, abstentions where views disagree included.
+    fn decided(&self, table: &Labelled, model: &Model, profile: Option<&Path>, scoring: &Scoring) -> Result<Scored> {
+        if model.manifest.head != Head::Binary {
+            return scoring.score(table, model, None, self.tta(model));
+        }
+        scoring.decide(table, model, &self.thresholds_of(model, profile, table)?, self.tta(model))
     }
 
     fn given_tables(
