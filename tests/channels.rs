@@ -110,6 +110,37 @@ fn what_is_no_patch_is_refused_in_one_line_that_says_what_to_do() {
 }
 
 #[test]
+fn two_radar_scenes_in_one_folder_are_told_apart_in_one_line() {
+    let Some((folder, _)) = made() else { return };
+    let _ = std::fs::remove_dir_all(folder.join("several"));
+    for (place, has_optical) in [("several/beside", true), ("several/alone", false)] {
+        let place = folder.join(place);
+        std::fs::create_dir_all(&place).unwrap();
+        for entry in std::fs::read_dir(folder.join("pairs/made")).unwrap() {
+            let file = entry.unwrap().path();
+            let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+            let is_radar = name.starts_with("S1A");
+            if is_radar || has_optical {
+                std::fs::copy(&file, place.join(&name)).unwrap();
+            }
+            if is_radar {
+                std::fs::copy(&file, place.join(name.replace("20171221T064238", "20171227T064238"))).unwrap();
+            }
+        }
+    }
+    let arguments = ["--model", "pair", "--engine", "tract", "--threshold", "0.5", "several"];
+    let output = run(&folder, &arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let rows: [[String; 4]; 2] = rows(&output.stdout).try_into().unwrap();
+    for ([tile, _, decision, reason], folder) in rows.iter().zip(["several/alone", "several/beside"]) {
+        assert_eq!((tile.as_str(), decision.as_str()), (folder, "error"), "{reason}");
+        let both = ["S1A_IW_GRDH_1SDV_20171221T064238", "S1A_IW_GRDH_1SDV_20171227T064238"];
+        assert!(both.iter().all(|scene| reason.contains(scene)) && reason.len() < 350, "{reason}");
+        assert!(reason.starts_with("2 radar scenes in one folder") && reason.lines().count() == 1, "{reason}");
+    }
+}
+
+#[test]
 fn a_radar_band_without_a_unit_does_not_take_the_optical_scale() {
     let Some((folder, _)) = made() else { return };
     let item = std::fs::read_to_string(folder.join("pair/model.json")).unwrap();
