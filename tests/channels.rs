@@ -141,6 +141,35 @@ fn two_radar_scenes_in_one_folder_are_told_apart_in_one_line() {
 }
 
 #[test]
+fn a_long_expression_is_not_repeated_whole() {
+    let Some((folder, _)) = made() else { return };
+    let other = folder.join("long-expression");
+    std::fs::create_dir_all(&other).unwrap();
+    for file in std::fs::read_dir(folder.join("patch")).unwrap() {
+        let file = file.unwrap().path();
+        std::fs::copy(&file, other.join(file.file_name().unwrap())).unwrap();
+    }
+    let item = std::fs::read_to_string(folder.join("patch/model.json")).unwrap();
+    let long = "B08 + ".repeat(150);
+    for (expression, said) in [
+        (format!("({long}B04"), "\"(B08 + B08 + B08 + B08 + B08 + B08 + B08\"… of band \"NDVI\""),
+        (
+            format!("{}(B04, B08)", "m".repeat(900)),
+            "calls \"mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm\"…; the functions are",
+        ),
+        ("7.".repeat(500), "expected a number, not \"7.7."),
+        ("B".repeat(1000), "band name \"BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB\"… must hold"),
+    ] {
+        assert!(item.contains("(B08 - B04) / (B08 + B04)"));
+        std::fs::write(other.join("model.json"), item.replace("(B08 - B04) / (B08 + B04)", &expression)).unwrap();
+        let output = run(&folder, &["inspect", "long-expression"]);
+        let line = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{line}");
+        assert!(line.contains(said) && line.lines().count() == 1 && line.len() < 320, "{said}: {line}");
+    }
+}
+
+#[test]
 fn a_radar_band_without_a_unit_does_not_take_the_optical_scale() {
     let Some((folder, _)) = made() else { return };
     let item = std::fs::read_to_string(folder.join("pair/model.json")).unwrap();
