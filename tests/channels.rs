@@ -141,6 +141,27 @@ fn two_radar_scenes_in_one_folder_are_told_apart_in_one_line() {
 }
 
 #[test]
+fn inspect_says_in_which_order_the_bands_of_an_array_are_taken() {
+    let Some((folder, _)) = made() else { return };
+    let taken = |tile: &str, more: &[&str]| {
+        let output = run(&folder, &[&["inspect", tile, "--model", "patch", "--format", "json"][..], more].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let facts: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let fed = &facts["fed"];
+        (facts["axes"].clone(), fed["bands_source"].clone(), fed["bands_taken"].clone())
+    };
+    let own = serde_json::json!(["1 B04", "2 B08", "3 VV_DESC", "4 VH_DESC", "5 VV_DESC_DIFF"]);
+    assert_eq!(taken("tiles/0-chw.npy", &[]), ("[bands, height, width]".into(), "model-order".into(), own.clone()));
+    assert_eq!(taken("tiles/0-hwc.npy", &[]), ("[height, width, bands]".into(), "model-order".into(), own));
+    let named = serde_json::json!(["1 VV_DESC", "2 B04", "3 B08", "4 VV_DESC_DIFF", "5 VH_DESC"]);
+    let bands = ["--bands", "VV_DESC,B04,B08,VV_DESC_DIFF,VH_DESC"];
+    assert_eq!(taken("tiles/0-chw.npy", &bands), ("[bands, height, width]".into(), "command-line".into(), named));
+    let output = run(&folder, &["inspect", "tiles/0-chw.npy", "--model", "patch"]);
+    let said = text(&output.stdout);
+    assert!(said.contains("bands_taken: 1 B04, 2 B08, 3 VV_DESC, 4 VH_DESC, 5 VV_DESC_DIFF\n"), "{said}");
+}
+
+#[test]
 fn a_long_expression_is_not_repeated_whole() {
     let Some((folder, _)) = made() else { return };
     let other = folder.join("long-expression");
