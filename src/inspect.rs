@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::Result;
 use crate::infer::windows::Windows;
-use crate::model::Model;
 use crate::model::manifest::Padding;
+use crate::model::{Manifest, Model};
 use crate::raster::{Format, Geo, Planes, Raster};
 use crate::scene::{Product, ProductName, Scene, SceneOptions};
 
@@ -52,6 +52,7 @@ pub fn tile_facts(path: &Path, options: &SceneOptions, model: impl FnOnce() -> R
         "width": header.width,
         "height": header.height,
         "dtype": header.sample_type.name(),
+        "axes": (header.format == Format::Npy).then(|| npy_axes(header.bands.len(), raster.is_planar())),
         "nodata": header.nodata.map(number),
         "crs": header.geo.as_ref().and_then(|geo| geo.epsg).map(|code| format!("EPSG:{code}")),
         "transform": header.geo.as_ref().map(|geo: &Geo| geo.transform),
@@ -104,12 +105,22 @@ fn fed(path: &Path, options: &SceneOptions, model: &Model) -> Result<Value> {
     Ok(json!({
         "model": manifest.name,
         "bands_source": scene.bands.source.as_str(),
+        "bands_taken": bands_taken(&scene, manifest),
         "radiometry_source": scene.radiometry.source,
         "dn_scale": scene.radiometry.bands.iter().map(|band| band.dn_scale).collect::<Vec<_>>(),
         "dn_offset": scene.radiometry.bands.iter().map(|band| band.dn_offset).collect::<Vec<_>>(),
         "windows": windows.count(),
         "reflectance": bands,
     }))
+}
+
+/// The file's bands that the model takes, numbered from 1 as they lie in the file, and what each was taken for.
+fn bands_taken(scene: &Scene, manifest: &Manifest) -> Vec<String> {
+    let sources = manifest.sources();
+    let mut taken: Vec<(usize, &str)> =
+        scene.bands.indices.iter().zip(&sources).map(|(index, source)| (index + 1, source.name.as_str())).collect();
+    taken.sort_unstable();
+    taken.into_iter().map(|(number, name)| format!("{number} {name}")).collect()
 }
 
 /// The sample at this share of a sorted list (nearest rank).
@@ -136,6 +147,15 @@ fn format_name(format: Format) -> &'static str {
         Format::Npy => "NPY",
         Format::Png => "PNG",
         Format::Jpeg2000 => "JPEG 2000",
+    }
+}
+
+/// What the axes of an array were taken for.
+fn npy_axes(bands: usize, is_planar: bool) -> &'static str {
+    match (bands, is_planar) {
+        (1, true) => "[height, width], or one band before them",
+        (_, true) => "[bands, height, width]",
+        (_, false) => "[height, width, bands]",
     }
 }
 

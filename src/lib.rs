@@ -56,6 +56,7 @@ pub mod output;
 pub mod page;
 pub mod pipeline;
 pub mod quantize;
+mod quoted;
 pub mod raster;
 pub mod scene;
 pub mod simulate;

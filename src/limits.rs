@@ -148,6 +148,10 @@ pub const TRAINING_BYTES_MAX: u64 = 32 << 30;
 pub const MODEL_TILE_PX_MAX: u32 = 1 << 13;
 /// Bands of a model's input.
 pub const MODEL_BANDS_MAX: usize = 256;
+/// Characters of a cell, a name or an expression that a message repeats: they tell which one it is.
+pub const QUOTED_CHARS_MAX: usize = 40;
+/// Characters of a parser's own message that are passed on.
+pub const MESSAGE_CHARS_MAX: usize = 300;
 /// Bytes of the expression of a derived channel.
 pub const EXPRESSION_BYTES_MAX: usize = 1024;
 /// Depth of its parentheses, signs and functions.

@@ -110,6 +110,87 @@ fn what_is_no_patch_is_refused_in_one_line_that_says_what_to_do() {
 }
 
 #[test]
+fn two_radar_scenes_in_one_folder_are_told_apart_in_one_line() {
+    let Some((folder, _)) = made() else { return };
+    let _ = std::fs::remove_dir_all(folder.join("several"));
+    for (place, has_optical) in [("several/beside", true), ("several/alone", false)] {
+        let place = folder.join(place);
+        std::fs::create_dir_all(&place).unwrap();
+        for entry in std::fs::read_dir(folder.join("pairs/made")).unwrap() {
+            let file = entry.unwrap().path();
+            let name = file.file_name().unwrap().to_str().unwrap().to_owned();
+            let is_radar = name.starts_with("S1A");
+            if is_radar || has_optical {
+                std::fs::copy(&file, place.join(&name)).unwrap();
+            }
+            if is_radar {
+                std::fs::copy(&file, place.join(name.replace("20171221T064238", "20171227T064238"))).unwrap();
+            }
+        }
+    }
+    let arguments = ["--model", "pair", "--engine", "tract", "--threshold", "0.5", "several"];
+    let output = run(&folder, &arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let rows: [[String; 4]; 2] = rows(&output.stdout).try_into().unwrap();
+    for ([tile, _, decision, reason], folder) in rows.iter().zip(["several/alone", "several/beside"]) {
+        assert_eq!((tile.as_str(), decision.as_str()), (folder, "error"), "{reason}");
+        let both = ["S1A_IW_GRDH_1SDV_20171221T064238", "S1A_IW_GRDH_1SDV_20171227T064238"];
+        assert!(both.iter().all(|scene| reason.contains(scene)) && reason.len() < 350, "{reason}");
+        assert!(reason.starts_with("2 radar scenes in one folder") && reason.lines().count() == 1, "{reason}");
+    }
+}
+
+#[test]
+fn inspect_says_in_which_order_the_bands_of_an_array_are_taken() {
+    let Some((folder, _)) = made() else { return };
+    let taken = |tile: &str, more: &[&str]| {
+        let output = run(&folder, &[&["inspect", tile, "--model", "patch", "--format", "json"][..], more].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let facts: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let fed = &facts["fed"];
+        (facts["axes"].clone(), fed["bands_source"].clone(), fed["bands_taken"].clone())
+    };
+    let own = serde_json::json!(["1 B04", "2 B08", "3 VV_DESC", "4 VH_DESC", "5 VV_DESC_DIFF"]);
+    assert_eq!(taken("tiles/0-chw.npy", &[]), ("[bands, height, width]".into(), "model-order".into(), own.clone()));
+    assert_eq!(taken("tiles/0-hwc.npy", &[]), ("[height, width, bands]".into(), "model-order".into(), own));
+    let named = serde_json::json!(["1 VV_DESC", "2 B04", "3 B08", "4 VV_DESC_DIFF", "5 VH_DESC"]);
+    let bands = ["--bands", "VV_DESC,B04,B08,VV_DESC_DIFF,VH_DESC"];
+    assert_eq!(taken("tiles/0-chw.npy", &bands), ("[bands, height, width]".into(), "command-line".into(), named));
+    let output = run(&folder, &["inspect", "tiles/0-chw.npy", "--model", "patch"]);
+    let said = text(&output.stdout);
+    assert!(said.contains("bands_taken: 1 B04, 2 B08, 3 VV_DESC, 4 VH_DESC, 5 VV_DESC_DIFF\n"), "{said}");
+}
+
+#[test]
+fn a_long_expression_is_not_repeated_whole() {
+    let Some((folder, _)) = made() else { return };
+    let other = folder.join("long-expression");
+    std::fs::create_dir_all(&other).unwrap();
+    for file in std::fs::read_dir(folder.join("patch")).unwrap() {
+        let file = file.unwrap().path();
+        std::fs::copy(&file, other.join(file.file_name().unwrap())).unwrap();
+    }
+    let item = std::fs::read_to_string(folder.join("patch/model.json")).unwrap();
+    let long = "B08 + ".repeat(150);
+    for (expression, said) in [
+        (format!("({long}B04"), "\"(B08 + B08 + B08 + B08 + B08 + B08 + B08\"… of band \"NDVI\""),
+        (
+            format!("{}(B04, B08)", "m".repeat(900)),
+            "calls \"mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm\"…; the functions are",
+        ),
+        ("7.".repeat(500), "expected a number, not \"7.7."),
+        ("B".repeat(1000), "band name \"BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB\"… must hold"),
+    ] {
+        assert!(item.contains("(B08 - B04) / (B08 + B04)"));
+        std::fs::write(other.join("model.json"), item.replace("(B08 - B04) / (B08 + B04)", &expression)).unwrap();
+        let output = run(&folder, &["inspect", "long-expression"]);
+        let line = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{line}");
+        assert!(line.contains(said) && line.lines().count() == 1 && line.len() < 320, "{said}: {line}");
+    }
+}
+
+#[test]
 fn a_radar_band_without_a_unit_does_not_take_the_optical_scale() {
     let Some((folder, _)) = made() else { return };
     let item = std::fs::read_to_string(folder.join("pair/model.json")).unwrap();

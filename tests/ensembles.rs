@@ -264,19 +264,149 @@ fn an_ensemble_is_measured_by_its_members_thresholds_and_can_be_calibrated() {
     let scores = std::fs::read_to_string(folder.path().join("scores.csv")).unwrap();
     assert_eq!(scores.lines().count() - 1, TILES, "thresholds are found on the scores of all: {scores}");
     // What the prefilter lost is lost at any threshold: one of 0 would count it as caught.
-    let lost: String = (0..40).map(|tile| format!("p{tile}.tif,{},0.0,slopes\n", tile % 2)).collect();
-    std::fs::write(folder.path().join("lost.csv"), format!("tile,label,score,group\n{lost}")).unwrap();
+    let lost: String = (0..40).map(|tile| format!("p{tile}.tif,{},0.0,slopes,on\n", tile % 2)).collect();
+    std::fs::write(folder.path().join("lost.csv"), format!("tile,label,score,group,prefilter\n{lost}")).unwrap();
     let output = run(folder.path(), &["calibrate", "--model", "model", "--scores", "lost.csv", "--out", "p.json"]);
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.code() == Some(4) && message.contains("the threshold of slopes is 0"), "{message}");
     assert!(!folder.path().join("p.json").exists());
 }
 
+/// Runs, asserts a refusal with this exit code in one line with this word.
+fn refused(folder: &Path, arguments: &[&str], code: i32, word: &str) {
+    let output = run(folder, arguments);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    assert!(said.contains(word) && said.lines().count() == 1, "{word}: {said}");
+}
+
+fn succeed(folder: &Path, arguments: &[&str]) {
+    let output = run(folder, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn json_of(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn scores_and_thresholds_with_and_without_the_prefilter_are_not_mixed() {
+    let folder = place(&Manifest { gate: Some(gate()), ..ensemble_manifest() });
+    let folder = folder.path();
+    let is_spared = |tile: usize| input(tile)[..SIDE * SIDE].iter().sum::<f32>() <= 0.0;
+    let mut seen: Vec<usize> = (0..TILES).filter(|tile| !is_spared(*tile)).collect();
+    seen.sort_by(|a, b| expected(*b, 8).0.total_cmp(&expected(*a, 8).0));
+    let label = |tile: usize| u8::from(seen[..2].contains(&tile));
+    let rows: String = (0..TILES).map(|tile| format!("t{tile}.tif,{},slopes\n", label(tile))).collect();
+    std::fs::write(folder.join("tiles.csv"), format!("path,label,group\n{rows}")).unwrap();
+    let calibrate = ["calibrate", "--model", "model", "--engine", "tract", "--rule", "budget"];
+    let without = ["--no-prefilter"];
+    for (name, flags) in [("on", &[][..]), ("off", &without)] {
+        let (scores, profile) = (format!("{name}.csv"), format!("{name}.json"));
+        let tiles = ["--manifest", "tiles.csv", "--scores-out", &scores, "--out", &profile];
+        succeed(folder, &[&calibrate[..], &tiles, flags].concat());
+        assert_eq!(json_of(&folder.join(&profile))["prefilter"], name == "on");
+        let mut table = csv::Reader::from_path(folder.join(&scores)).unwrap();
+        let rows: Vec<std::collections::BTreeMap<String, String>> = table.deserialize().map(Result::unwrap).collect();
+        assert!(rows.len() == TILES && rows.iter().all(|row| row["prefilter"] == name), "{rows:?}");
+        assert_eq!(rows.iter().any(|row| row["score"] == "0"), name == "on", "{rows:?}");
+        let out = ["--out", "again.json"];
+        succeed(folder, &[&calibrate[..], &["--scores", &scores], flags, &out].concat());
+        let groups = |file: &str| json_of(&folder.join(file))["groups"].clone();
+        assert_eq!(groups("again.json"), groups(&profile));
+
+        let (other, remedy) = match name {
+            "on" => (&without[..], "leave --no-prefilter out"),
+            _ => (&[][..], "give --no-prefilter"),
+        };
+        refused(folder, &[&calibrate[..], &["--scores", &scores], other, &out].concat(), 4, remedy);
+        let decide = ["--model", "model", "--engine", "tract", "--threshold-profile", "slopes", "--profile", &profile];
+        succeed(folder, &[&decide[..], flags, &["t0.tif", "t5.tif"]].concat());
+        refused(folder, &[&decide[..], other, &["t0.tif"]].concat(), 4, remedy);
+        let evaluate = ["evaluate", "--model", "model", "--engine", "tract", "--profile", &profile, "--out", "report"];
+        let quick = [&evaluate[..], &["--resamples", "100"]].concat();
+        for tiles in [["--manifest", "tiles.csv"], ["--scores", &scores]] {
+            let against = if tiles[0] == "--scores" { &["--despite-leaks"][..] } else { &[] };
+            run(folder, &[&quick[..], &tiles, flags, against].concat());
+            assert_eq!(json_of(&folder.join("report/report.json"))["candidate"]["prefilter"], name);
+            refused(folder, &[&quick[..], &tiles, other].concat(), 4, remedy);
+        }
+        // The table of a run says it where a window was spared, and nothing otherwise.
+        let tiles: Vec<String> = (0..TILES).map(|tile| format!("t{tile}.tif")).collect();
+        let tiles: Vec<&str> = tiles.iter().map(String::as_str).collect();
+        let ran = run(folder, &[&["--model", "model", "--engine", "tract", "--quiet"][..], flags, &tiles].concat());
+        let ran = String::from_utf8(ran.stdout).unwrap();
+        let labelled = ran.lines().enumerate().map(|(index, line)| match index.checked_sub(1) {
+            None => format!("{line},label,group\n"),
+            Some(tile) => format!("{line},{},slopes\n", label(tile)),
+        });
+        std::fs::write(folder.join("run.csv"), labelled.collect::<String>()).unwrap();
+        succeed(folder, &[&calibrate[..], &["--scores", "run.csv"], flags, &out].concat());
+        let remedy = if name == "on" { remedy } else { "add a column prefilter" };
+        refused(folder, &[&calibrate[..], &["--scores", "run.csv"], other, &out].concat(), 4, remedy);
+    }
+    let scores = std::fs::read_to_string(folder.join("on.csv")).unwrap();
+    std::fs::write(folder.join("both.csv"), scores.replacen(",on", ",off", 1)).unwrap();
+    refused(folder, &[&calibrate[..], &["--scores", "both.csv"]].concat(), 2, "in one table");
+}
+
+#[test]
+fn what_evaluates_with_a_profile_abstains_as_a_run_with_it() {
+    let folder = place(&Manifest { view_agreement_minimum: Some(0.6), ..ensemble_manifest() });
+    let folder = folder.path();
+    let group = |tile: usize| ["slopes", "valleys"][tile % 2];
+    let rows = (0..TILES).map(|tile| format!("t{tile}.tif,{},{}\n", u8::from(tile % 4 < 2), group(tile)));
+    std::fs::write(folder.join("tiles.csv"), format!("path,label,group\n{}", rows.collect::<String>())).unwrap();
+    let calibrate = ["calibrate", "--model", "model", "--engine", "tract", "--rule", "budget", "--out", "profile.json"];
+    succeed(folder, &[&calibrate[..], &["--manifest", "tiles.csv"]].concat());
+    // Between the views of the first tile of a group: half of them say one thing, half the other.
+    let mut profile = json_of(&folder.join("profile.json"));
+    for of in profile["groups"].as_array_mut().unwrap() {
+        let (_, mut views) = expected(if of["group"] == "slopes" { 0 } else { 1 }, 8);
+        views.sort_by(f64::total_cmp);
+        of["threshold"] = json!(((views[3] + views[4]) / 2.0) as f32);
+    }
+    std::fs::write(folder.join("profile.json"), profile.to_string()).unwrap();
+    let (mut decided, mut caught, mut abstained) = (std::collections::BTreeMap::new(), 0, [0, 0]);
+    for tile in 0..TILES {
+        let name = format!("t{tile}.tif");
+        let how = ["--model", "model", "--engine", "tract", "--format", "ndjson", "--profile", "profile.json"];
+        let row = rows_of_one(&run(folder, &[&how[..], &["--threshold-profile", group(tile), &name]].concat()));
+        if row["decision"] == "abstain" {
+            abstained[usize::from(tile % 4 < 2)] += 1;
+            continue;
+        }
+        caught += u64::from(tile % 4 < 2 && row["decision"] == "positive");
+        decided.insert(name, row["score"].to_string());
+    }
+    assert!(abstained[1] > 0 && decided.len() > 1, "{abstained:?}, {decided:?}");
+    let evaluate =
+        ["evaluate", "--model", "model", "--engine", "tract", "--profile", "profile.json", "--out", "report"];
+    succeed(folder, &[&evaluate[..], &["--manifest", "tiles.csv", "--resamples", "100"]].concat());
+    let scores = csv::Reader::from_path(folder.join("report/scores-candidate.csv"));
+    let scored: Vec<csv::StringRecord> = scores.unwrap().records().map(Result::unwrap).collect();
+    let scored = scored.iter().map(|row| (row[0].to_owned(), row[2].to_owned())).collect();
+    assert_eq!(decided, scored);
+    let report = json_of(&folder.join("report/report.json"));
+    assert_eq!(report["data"]["n_undecided"], abstained[0] + abstained[1]);
+    assert_eq!(report["data"]["n_abstained_positives"], abstained[1]);
+    assert_eq!(report["candidate"]["own"]["all"]["recall"]["hits"], caught);
+}
+
+fn rows_of_one(output: &Output) -> Value {
+    rows(output).remove(0)
+}
+
 #[test]
 fn no_prefilter_is_for_models_that_have_one() {
     let folder = place(&ensemble_manifest());
-    let output = run(folder.path(), &["--model", "model", "--engine", "tract", "--no-prefilter", "t0.tif"]);
-    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    let run = ["--model", "model", "--engine", "tract", "--no-prefilter"];
+    for arguments in
+        [&["t0.tif"][..], &["calibrate", "--scores", "s.csv"], &["evaluate", "--scores", "s.csv", "--out", "r"]]
+    {
+        let (subcommand, rest) = arguments.split_at(usize::from(arguments.len() > 1));
+        refused(folder.path(), &[subcommand, &run, rest].concat(), 2, "has no prefilter");
+    }
 }
 
 /// A change of a good folder and what the refusal must say.

@@ -79,7 +79,11 @@ fn refused(place: &Place, output: &Output, code: i32, words: &[&str]) {
 }
 
 fn report(folder: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(folder.join("report.json")).unwrap()).unwrap()
+    json(&folder.join("report.json"))
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 fn rows(path: &str) -> Vec<BTreeMap<String, String>> {
@@ -371,7 +375,7 @@ fn a_table_that_is_none_is_refused_in_a_line() {
     for (table, words) in [
         (without_labels, &["scores.csv", "no column label"][..]),
         (empty_label, &["scores.csv", "line 2", "label is empty"]),
-        (one_class, &["scores.csv", "summer-clear", "20 positives and 0 negatives"]),
+        (one_class, &["scores.csv", "80 positives and 0 negatives", "both are needed"]),
         (twice, &["scores.csv", "summer-clear-3.tif stands twice"]),
         (score("NaN"), &["scores.csv", "line 2", "\"NaN\"", "0 to 1"]),
         (score("1.5"), &["scores.csv", "line 2", "\"1.5\"", "0 to 1"]),
@@ -622,6 +626,52 @@ fn a_verdict_of_few_positives_decides_nothing() {
     // All alerts are right in every draw: no interval, and no demand on one is met.
     let demand = evaluate(&place, &["--scores", "scores.csv", "--require", "precision_lower>=0.5 in winter-clear"]);
     assert_eq!(demand.status.code(), Some(4), "{}", text(&demand.stderr));
+}
+
+#[test]
+fn a_group_without_positives_is_shown_as_one_and_only_demands_on_it_are_refused() {
+    let place = desk();
+    let without: fn(&str, &str) -> bool = |line, group| line.starts_with(group) && line.contains(",1,");
+    let lines = table(0.3);
+    let kept = lines.lines().filter(|line| !without(line, "summer-clear"));
+    std::fs::write(place.path("few.csv"), kept.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let demand = |demand: &str| evaluate(&place, &["--scores", "few.csv", "--require", demand]);
+    for refused_demand in ["recall>=0.1 in every group", "f1>=0.1 in summer-clear", "accuracy>0 in summer-clear"] {
+        let words = ["--require", refused_demand, "summer-clear", "few.csv has no positives"];
+        refused(&place, &demand(refused_demand), 2, &words);
+    }
+    let both = ["--baseline", "model", "--baseline-profile", "profile.json", "--baseline-scores", "few.csv"];
+    succeed(&evaluate(&place, &[&["--scores", "few.csv"], &both[..]].concat()));
+    for met in ["f1>=0.1", "recall>=0.1 in winter-clear", "false_alarms<=1 in every group", "brier<1 in summer-clear"] {
+        succeed(&demand(met));
+    }
+    let found = report(&place.path("report"));
+    let own = &found["candidate"]["own"];
+    let group = &own["groups"][0];
+    assert_eq!((&group["group"], &group["recall"]["n"]), (&"summer-clear".into(), &0.into()));
+    let undefined = [&group["recall"], &group["precision"], &group["f1"]].map(|figure| &figure["estimate"]);
+    let undefined = undefined.into_iter().chain([&group["alerts_per_1000"], &group["accuracy"]]);
+    assert!(undefined.into_iter().all(Value::is_null), "{group}");
+    // Of all together: by hand from the table, at the thresholds of the profile.
+    let scored = rows(place.path("few.csv").to_str().unwrap());
+    let profile = json(&place.path("profile.json"));
+    let threshold = |row: &BTreeMap<String, String>| {
+        let name = format!("{}-{}", row["season"], row["cloud"]);
+        let groups = profile["groups"].as_array().unwrap();
+        groups.iter().find(|group| group["group"] == *name).unwrap()["threshold"].as_f64().unwrap()
+    };
+    let rate = |label: &str| {
+        let of: Vec<_> = scored.iter().filter(|row| row["label"] == label).collect();
+        let alerts = of.iter().filter(|row| row["score"].parse::<f32>().unwrap() >= threshold(row) as f32).count();
+        alerts as f64 / of.len() as f64
+    };
+    let prevalence = 1.0 / 11.0;
+    let (caught, alarms) = (prevalence * rate("1"), (1.0 - prevalence) * rate("0"));
+    let f1 = 2.0 * caught / (caught + alarms + prevalence);
+    assert!((own["all"]["f1"]["estimate"].as_f64().unwrap() - f1).abs() < 1e-6, "{f1}");
+    assert_ne!(own["worst_group"], "summer-clear");
+    let markdown = std::fs::read_to_string(place.path("report/report.md")).unwrap();
+    assert!(markdown.contains("no positives") && !markdown.contains("NaN"), "{markdown}");
 }
 
 #[test]

@@ -34,8 +34,10 @@ struct Task {
     /// Tiles, in the repository.
     tiles: &'static [&'static str],
     outcome: Outcome,
-    /// Other views than the model's own.
-    tta: &'static [&'static str],
+    /// Other views than the model's own; with them go no thresholds of a profile.
+    other_views: &'static [&'static str],
+    /// Labelled examples, and what the model comes to on them at least.
+    labelled: Option<[&'static str; 2]>,
 }
 
 /// The rows of the table; a row is a folder, not a path through the code.
@@ -48,8 +50,8 @@ const TASKS: [Task; 5] = [
             "models/construction/examples/simulated_winter-cloudy_AnnualCrop_325_20180104T103000.tif",
         ],
         outcome: Outcome::Label,
-        // Its profile is for its own views.
-        tta: &[],
+        other_views: &["--tta", "none", "--threshold", "0.5"],
+        labelled: Some(["models/construction/examples/tiles.csv", "recall>=0.5 in every group"]),
     },
     Task {
         name: "eurosat",
@@ -59,21 +61,24 @@ const TASKS: [Task; 5] = [
             "models/construction/examples/simulated_summer-clear_SeaLake_636_20180623T103000.tif",
         ],
         outcome: Outcome::Class,
-        tta: &["none"],
+        other_views: &["--tta", "none"],
+        labelled: None,
     },
     Task {
         name: "landcover",
         model: "models/landcover",
         tiles: &["models/landcover/examples/test/images/11338.tif"],
         outcome: Outcome::Distribution,
-        tta: &["flips"],
+        other_views: &["--tta", "flips"],
+        labelled: Some(["models/landcover/examples", "kl<=0.5"]),
     },
     Task {
         name: "clouds",
         model: "models/clouds",
         tiles: &["models/clouds/examples/chips/simulated-1_20180909T103000"],
         outcome: Outcome::Map,
-        tta: &[],
+        other_views: &["--tta", "flips"],
+        labelled: Some(["models/clouds/examples/manifest.csv", "iou>=0.6 in cloud"]),
     },
     Task {
         name: "landslides",
@@ -85,7 +90,8 @@ const TASKS: [Task; 5] = [
             "models/landslides/examples/simulated_slide-small.tif",
         ],
         outcome: Outcome::Label,
-        tta: &["none"],
+        other_views: &["--tta", "none"],
+        labelled: Some(["models/landslides/examples/tiles.csv", "f1>=0.1"]),
     },
 ];
 
@@ -105,13 +111,13 @@ fn engines() -> Vec<&'static str> {
     vec!["tract"]
 }
 
-fn run(task: &Task, place: &Path, engine: &str, threads: &str, tta: Option<&str>) -> Made {
+fn run(task: &Task, place: &Path, engine: &str, threads: &str, views: &[&str]) -> Made {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (model, tiles) = (root.join(task.model), task.tiles.iter().map(|tile| root.join(tile)));
     let masks = place.join("masks");
     let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
     command.args(["--quiet", "--engine", engine, "--threads", threads, "--model"]).arg(model).args(tiles);
-    command.args(tta.iter().flat_map(|tta| ["--tta", tta]));
+    command.args(views);
     match task.outcome {
         Outcome::Distribution => command.args(["--format", "distribution"]),
         Outcome::Map => command.args(["--format", "ndjson", "--masks"]).arg(&masks),
@@ -174,13 +180,13 @@ fn check_kind(task: &Task, made: &Made) {
 #[test]
 fn every_task_gives_its_kind_of_result_and_the_same_on_every_engine() {
     for task in &TASKS {
-        let settings = std::iter::once(None).chain(task.tta.iter().map(|tta| Some(*tta)));
-        for tta in settings {
+        let mut of_own_views: Option<Made> = None;
+        for views in [&[][..], task.other_views] {
             let mut reference: Option<Made> = None;
             for engine in engines() {
                 let place = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-                let one = run(task, place[0].path(), engine, "1", tta);
-                let several = run(task, place[1].path(), engine, "3", tta);
+                let one = run(task, place[0].path(), engine, "1", views);
+                let several = run(task, place[1].path(), engine, "3", views);
                 assert_eq!(one, several, "{} on {engine}: threads change nothing", task.name);
                 check_kind(task, &one);
                 let reference = reference.get_or_insert(one);
@@ -191,7 +197,28 @@ fn every_task_gives_its_kind_of_result_and_the_same_on_every_engine() {
                     assert!((found - expected).abs() < 1e-5, "{} on {engine}: {found}, {expected}", task.name);
                 }
             }
+            // Other views give other numbers.
+            assert_ne!(of_own_views.as_ref().map(|own| &own.numbers), reference.as_ref().map(|made| &made.numbers));
+            of_own_views = of_own_views.or(reference);
         }
+    }
+}
+
+#[test]
+fn every_task_is_measured_on_its_labelled_examples() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let place = tempfile::tempdir().unwrap();
+    for task in &TASKS {
+        let Some([manifest, demand]) = task.labelled else { continue };
+        let out = place.path().join(task.name);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_s2infer"));
+        command.args(["evaluate", "--engine", "tract", "--resamples", "100", "--prevalence", "0.17"]);
+        command.args(["--require", demand, "--model"]).arg(root.join(task.model));
+        let output = command.arg("--manifest").arg(root.join(manifest)).arg("--out").arg(&out).output().unwrap();
+        assert!(output.status.success(), "{}: {}", task.name, String::from_utf8_lossy(&output.stderr));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("met      "), "{}", task.name);
+        let report: Value = serde_json::from_slice(&std::fs::read(out.join("report.json")).unwrap()).unwrap();
+        assert_eq!(report["requirements"][0]["requirement"], demand);
     }
 }
 

@@ -175,6 +175,122 @@ fn one_sensor_alone_is_a_model_of_its_own_channels() {
     }
 }
 
+/// The statistics of every example by rasterio and numpy against those in `statistics.csv`; two trees of one branch each that
+/// tell some negatives from all positives, written as `trees.onnx`; prints what onnxruntime makes of it by them.
+const STATISTICS: &str = r#"
+import csv, json, sys, warnings
+import numpy as np, onnx, onnxruntime, rasterio
+from onnx import TensorProto, helper
+warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+folder, out = sys.argv[1:]
+inputs = json.load(open(f"{folder}/model.json"))["properties"]["mlm:input"][0]
+names = ["mean", "standard deviation", "minimum", "lower quartile", "median", "upper quartile", "maximum"]
+rows = list(csv.DictReader(open(f"{folder}/examples/tiles.csv")))
+expected = []
+for row in rows:
+    with rasterio.open(f"{folder}/examples/{row['path']}") as tile:
+        bands = {name: tile.read(i + 1).astype(np.float64) for i, name in enumerate(tile.descriptions)}
+    bands |= {"min": np.minimum, "max": np.maximum}
+    with np.errstate(all="ignore"):
+        channels = np.stack([bands[of] if isinstance(of, str) else eval(of["expression"], {}, bands) for of in inputs["bands"]])
+    channels = channels[:, np.isfinite(channels).all(0)]
+    scaled = np.stack([(x - s["mean"]) / s["stddev"] for x, s in zip(channels, inputs["value_scaling"])]).astype(np.float32)
+    numbers = [scaled.mean(1, np.float64), scaled.std(1, dtype=np.float64), *np.quantile(scaled, [0, .25, .5, .75, 1], axis=1)]
+    expected.append(np.stack(numbers, 1).ravel())
+expected = np.array(expected, np.float32)
+with open(f"{out}/statistics.csv") as file:
+    found = list(csv.DictReader(file))
+columns = [f"{of if isinstance(of, str) else of['name']} {name}" for of in inputs["bands"] for name in names]
+assert list(found[0]) == ["path", "label", "site", "split", *columns], list(found[0])
+for key in ("path", "label", "site", "split"):
+    assert [row[key] for row in found] == [row[key] for row in rows], key
+values = np.array([[row[name] for name in columns] for row in found], np.float32)
+assert np.isfinite(values).all() and np.allclose(values, expected, rtol=1e-4, atol=1e-4), np.abs(values - expected).max()
+label = np.array([row["label"] == "1" for row in rows])
+least = values[label].min(0)
+below = [(values[~label, f] < least[f]).sum() for f in range(len(columns))]
+picked = np.argsort(below)[::-1][:2]
+assert below[picked[1]] > 0
+nodes = {name: [] for name in ("treeids", "nodeids", "featureids", "values", "modes", "truenodeids", "falsenodeids")}
+leaves = {name: [] for name in ("treeids", "nodeids", "ids", "weights")}
+for tree, feature in enumerate(map(int, picked)):
+    other = values[~label, feature]
+    cut = float((least[feature] + other[other < least[feature]].max()) / 2)
+    for node in [(tree, 0, feature, cut, "BRANCH_LT", 1, 2), (tree, 1, 0, 0.0, "LEAF", 0, 0), (tree, 2, 0, 0.0, "LEAF", 0, 0)]:
+        for column, cell in zip(nodes.values(), node):
+            column.append(cell)
+    for leaf in [(tree, 1, 0, -0.75), (tree, 2, 0, 0.5 + tree)]:
+        for column, cell in zip(leaves.values(), leaf):
+            column.append(cell)
+node = helper.make_node("TreeEnsembleRegressor", ["statistics"], ["score"], domain="ai.onnx.ml", n_targets=1,
+    post_transform="NONE", **{f"nodes_{k}": v for k, v in nodes.items()}, **{f"target_{k}": v for k, v in leaves.items()})
+graph = helper.make_graph([node], "trees", [helper.make_tensor_value_info("statistics", TensorProto.FLOAT, ["n", len(columns)])],
+    [helper.make_tensor_value_info("score", TensorProto.FLOAT, ["n", 1])])
+model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)])
+model.ir_version = 8
+onnx.save(model, f"{out}/trees.onnx")
+session = onnxruntime.InferenceSession(f"{out}/trees.onnx", providers=["CPUExecutionProvider"])
+scores = session.run(None, {"statistics": values})[0][:, 0]
+cutoff = scores[label].min()
+sites = len({row["site"] for row, positive in zip(rows, label) if positive})
+print(json.dumps({"cutoff": float(cutoff), "sites": sites, "lost": 1 - 0.1 ** (1 / sites),
+                  "spared": [row["path"] for row, score in zip(rows, scores) if score < cutoff]}))
+"#;
+
+#[test]
+fn statistics_and_the_gate_are_those_of_numpy_and_onnxruntime() {
+    let Some(python) = common::python() else { return common::skip_or_fail("Python with rasterio and onnxruntime") };
+    let folder = tempfile::tempdir().unwrap();
+    let (model, out) = (folder.path().join("landslides"), folder.path());
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/landslides");
+    for entry in walkdir::WalkDir::new(&shipped).into_iter().map(Result::unwrap) {
+        let to = model.join(entry.path().strip_prefix(&shipped).unwrap());
+        match entry.file_type().is_dir() {
+            true => std::fs::create_dir_all(to).unwrap(),
+            false => drop(std::fs::copy(entry.path(), to).unwrap()),
+        }
+    }
+    let tiles = |subcommand: &str| {
+        let mut command = s2train(&[subcommand, "--split", "measurement", "--model"]);
+        command.arg(&model).arg("--manifest").arg(model.join("examples/tiles.csv"));
+        command
+    };
+    succeed(tiles("statistics").arg("--out").arg(out.join("statistics.csv")).output().unwrap());
+    let ran = Command::new(python).args(["-c", STATISTICS]).args([&model, out]).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let expected: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+
+    let trees = out.join("trees.onnx");
+    succeed(tiles("gate").args(["--confidence", "0.9", "--prefilter"]).arg(&trees).output().unwrap());
+    let item: serde_json::Value = serde_json::from_slice(&std::fs::read(model.join("model.json")).unwrap()).unwrap();
+    let gate = &item["properties"]["s2infer:inference"]["gate"];
+    assert_eq!((&gate["asset"], &gate["calibration_positives"]), (&"prefilter".into(), &expected["sites"]), "{gate}");
+    let differs = |name: &str, other: &str| (gate[name].as_f64().unwrap() - expected[other].as_f64().unwrap()).abs();
+    assert!(differs("cutoff", "cutoff") < 1e-6 && differs("lost_share_max", "lost") < 1e-4, "{gate}, {expected}");
+    assert_eq!(gate["confidence"], 0.9);
+    let bytes = std::fs::read(&trees).unwrap();
+    assert_eq!(std::fs::read(model.join("prefilter.onnx")).unwrap(), bytes);
+    assert_eq!(item["assets"]["prefilter"]["file:size"], bytes.len());
+
+    let mut command = s2infer(&["--quiet", "--engine", "tract", "--format", "ndjson", "--model"]);
+    let ran = command.arg(&model).arg(model.join("examples")).output().unwrap();
+    let rows = String::from_utf8(ran.stdout).unwrap();
+    let rows = rows.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let spared = rows.filter(|row| row["reason"].as_str().is_some_and(|reason| reason.starts_with("spared")));
+    let spared: Vec<String> =
+        spared.map(|row| row["tile"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()).collect();
+    let mut wanted: Vec<String> = serde_json::from_value(expected["spared"].clone()).unwrap();
+    wanted.sort();
+    assert!(!wanted.is_empty() && spared == wanted, "{spared:?}, {wanted:?}");
+    // Nothing that no positive proves.
+    let none = tiles("gate").args(["--prefilter"]).arg(&trees).args(["--confidence", "1"]).output().unwrap();
+    assert!(
+        String::from_utf8_lossy(&none.stderr).contains("--confidence 1"),
+        "{}",
+        String::from_utf8_lossy(&none.stderr)
+    );
+}
+
 /// What `s2train ensemble` says of what it must refuse before it trains.
 fn refused(change: impl Fn(&Path), more: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();

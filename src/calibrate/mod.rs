@@ -277,6 +277,7 @@ fn profile(
         model: request.model.clone(),
         preprocessing_version: request.preprocessing_version.clone(),
         tta: request.tta,
+        prefilter: None,
         rule: request.rule,
         target_recall: (request.rule != Rule::Budget).then_some(request.target_recall),
         confidence: exact.then_some(request.confidence),

@@ -15,6 +15,7 @@ use s2infer::{Error, Result};
 use super::calibration;
 use super::claims::Claims;
 use super::flags::{BUILT_IN, EngineArgs, SceneArgs};
+use super::prefilter::PrefilterArgs;
 use super::scoring::{Scoring, check_model};
 use super::values::{TtaArg, finite, open_share};
 use super::{Common, logging, shell};
@@ -103,6 +104,8 @@ pub struct Calibrate {
     #[arg(long, value_enum, default_value = "text")]
     format: FormatArg,
     #[command(flatten)]
+    prefilter: PrefilterArgs,
+    #[command(flatten)]
     scene: SceneArgs,
     #[command(flatten)]
     engine: EngineArgs,
@@ -134,20 +137,15 @@ impl Calibrate {
     /// Runs and gives the exit code.
     pub fn run(self) -> Result<u8> {
         logging::init(&self.common);
-        let model = Model::resolve(&self.model)?;
+        let mut model = Model::resolve(&self.model)?;
+        self.prefilter.apply([&mut model].into_iter())?;
         let class = self.class_index(&model)?;
         let claims = self.claim(&model)?;
         let bounds = Bounds::default();
         let scores = Scores::of(self.table(&model, class, &claims, &bounds)?)?;
         let mut calibration = calibrate(&scores, &self.request(&model, bounds.clone()))?;
-        if model.gate.is_some() {
-            calibration.profile.check_prefilter()?;
-            if self.scores.is_some() {
-                tracing::warn!(
-                    "--scores must be of runs with the prefilter: what --no-prefilter gives promises nothing here"
-                );
-            }
-        }
+        calibration.profile.prefilter = model.asks_prefilter();
+        calibration.profile.check_prefilter(model.asks_prefilter())?;
         calibration.profile.probability = self.probability(&scores, &bounds)?;
         if let Some(class) = &self.class {
             calibration.profile.guarantee += &format!(
@@ -213,7 +211,16 @@ impl Calibrate {
             (Some(path), _) => (path, Labelled::read_manifest(path, &labels, bounds)?),
             (None, Some(path)) => {
                 let table = Labelled::read_scores(path, &labels, bounds)?;
-                (path, check_model(table, model).map_err(|error| error.context(path.display()))?)
+                let table = check_model(table, model).map_err(|error| error.context(path.display()))?;
+                if model.asks_prefilter() == Some(true) && table.prefilter.is_none() {
+                    return Err(Error::refused(format!(
+                        "{}: nothing says that the model's prefilter was asked for these scores, and thresholds of other \
+                         scores promise nothing behind it: add a column prefilter (on), or give --no-prefilter for scores \
+                         of a run without it",
+                        path.display()
+                    )));
+                }
+                (path, table)
             }
             (None, None) => return Err(Error::usage("give --scores or --manifest")),
         };

@@ -16,6 +16,7 @@ use s2infer::scene::{DnFlags, SceneOptions, TileTable, canonical_band, parse_dat
 use s2infer::{Error, Result};
 
 use super::foreign::ForeignArgs;
+use super::prefilter::PrefilterArgs;
 use super::values::{BatchArg, DeviceArg, EngineArg, TtaArg, finite, percent, threshold};
 
 /// The model in the binary.
@@ -42,9 +43,8 @@ pub struct ModelArgs {
     /// Overlap of neighbouring windows of a tile larger than the model's input, in pixels [default: the model's].
     #[arg(long, value_name = "PX")]
     pub overlap: Option<u32>,
-    /// Let the network look at every window, also at those that the model's prefilter would spare it.
-    #[arg(long)]
-    pub no_prefilter: bool,
+    #[command(flatten)]
+    prefilter: PrefilterArgs,
     #[command(flatten)]
     foreign: ForeignArgs,
 }
@@ -56,9 +56,7 @@ impl ModelArgs {
     /// As [`Model::resolve_with`]; [`s2infer::Kind::Usage`] for --no-prefilter of a model without one.
     pub fn resolve(&self) -> Result<Model> {
         let mut model = self.foreign.resolve(&self.model)?;
-        if self.no_prefilter && model.gate.take().is_none() {
-            return Err(Error::usage(format!("--no-prefilter: {} has no prefilter", self.model)));
-        }
+        self.prefilter.apply([&mut model].into_iter())?;
         Ok(model)
     }
 }

@@ -16,6 +16,7 @@ mod inspect;
 mod logging;
 mod new_folder;
 mod predict;
+mod prefilter;
 mod quantize;
 mod scoring;
 mod seal;

@@ -383,9 +383,7 @@ impl Predict {
         };
         let profile = Profile::parse(&bytes, &name)?;
         profile.check(&binding(model, tta))?;
-        if model.gate.is_some() {
-            profile.check_prefilter()?;
-        }
+        profile.check_prefilter(model.asks_prefilter())?;
         profile.class_index(model.manifest.head, &model.manifest.classes).map_err(|error| error.context(&name))?;
         profile.check_choice(&self.decide.threshold_profile)?;
         let file = NamedFile { name, sha256: profile.sha256() };

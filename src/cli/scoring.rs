@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::logging::TileBar;
+use s2infer::decide::Profile;
 use s2infer::infer::engine::{self, Device, Engine};
-use s2infer::labelled::{Labelled, MapOutcome, Outcome, predict, predict_maps};
+use s2infer::labelled::{Labelled, LabelledRow, MapOutcome, Outcome, predict, predict_maps};
 use s2infer::model::Model;
 use s2infer::model::manifest::Tta;
 use s2infer::output::signal;
@@ -21,7 +22,6 @@ pub struct Scoring<'a> {
     scene: SceneOptions,
     engine: &'a EngineArgs,
     common: &'a Common,
-    asks_views: bool,
 }
 
 /// A table with the scores of a model, and what is not in it any more.
@@ -35,13 +35,7 @@ pub struct Scored {
 impl<'a> Scoring<'a> {
     /// With these flags.
     pub fn new(scene: SceneOptions, engine: &'a EngineArgs, common: &'a Common) -> Self {
-        Self { scene, engine, common, asks_views: false }
-    }
-
-    /// The same, with the abstentions of models whose views must agree and whose members decide by their own thresholds. At
-    /// other thresholds other windows abstain, so that what calibrates or compares thresholds takes the scores of all.
-    pub fn with_agreement(self) -> Self {
-        Self { asks_views: true, ..self }
+        Self { scene, engine, common }
     }
 
     /// How tiles are read.
@@ -54,19 +48,63 @@ impl<'a> Scoring<'a> {
         let labels: Vec<PathBuf> =
             table.rows.iter().filter_map(|row| Some(table.folder.join(&**row.mask.as_ref()?))).collect();
         all_there(table, &labels)?;
-        let (job, bar) = self.job(table, model, tta)?;
+        let (job, bar) = self.job(table, model.clone(), Thresholds::usual(&model.manifest), tta)?;
         let outcomes = predict_maps(job, &labels, folder, &mut |done| bar.set(done));
         bar.finish_and_clear();
         outcomes
     }
 
     /// Runs the model over the tiles of a manifest and puts its scores into the table, those of the class with this index
-    /// where one is given. Tiles on which it abstains are left out and counted.
+    /// where one is given. Tiles on which it abstains are left out and counted. Views need not agree: at other thresholds
+    /// other windows abstain, so that what finds thresholds takes the scores of all.
     pub fn score(&self, table: &Labelled, model: &Model, class: Option<usize>, tta: Tta) -> Result<Scored> {
-        let (job, bar) = self.job(table, model, tta)?;
+        let mut any = model.clone();
+        any.manifest.view_agreement_minimum = None;
+        let outcomes = self.outcomes(table, any, Thresholds::usual(&model.manifest), class, tta)?;
+        self.scored(table, model, outcomes)
+    }
+
+    /// The same with the abstentions of a run by these thresholds, those where views disagree included.
+    pub fn decide(&self, table: &Labelled, model: &Model, profile: &Profile, tta: Tta) -> Result<Scored> {
+        if model.manifest.view_agreement_minimum.is_none() {
+            return self.score(table, model, None, tta);
+        }
+        let threshold = |row: &LabelledRow| {
+            let group = profile.group(&row.group);
+            group.map(|group| group.threshold as f32).ok_or_else(|| {
+                Error::refused(format!("{}: its profile has no group {:?}", model.manifest.name, &*row.group))
+            })
+        };
+        let thresholds: Vec<f32> = table.rows.iter().map(threshold).collect::<Result<_>>()?;
+        let mut distinct = thresholds.clone();
+        distinct.sort_by(f32::total_cmp);
+        distinct.dedup();
+        let mut outcomes: Vec<(usize, Outcome)> = Vec::with_capacity(thresholds.len());
+        for at in distinct {
+            let places =
+                thresholds.iter().enumerate().filter(|(_, threshold)| **threshold == at).map(|(place, _)| place);
+            let part = table.clone().filtered(|row| threshold(row).is_ok_and(|threshold| threshold == at));
+            outcomes.extend(places.zip(self.outcomes(&part, model.clone(), Thresholds::Fixed(at), None, tta)?));
+        }
+        outcomes.sort_by_key(|(place, _)| *place);
+        self.scored(table, model, outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+    }
+
+    fn outcomes(
+        &self,
+        table: &Labelled,
+        model: Model,
+        thresholds: Thresholds,
+        class: Option<usize>,
+        tta: Tta,
+    ) -> Result<Vec<Outcome>> {
+        let (job, bar) = self.job(table, model, thresholds, tta)?;
         let outcomes = predict(job, class, &mut |done| bar.set(done));
         bar.finish_and_clear();
-        let outcomes = outcomes?;
+        outcomes
+    }
+
+    fn scored(&self, table: &Labelled, model: &Model, outcomes: Vec<Outcome>) -> Result<Scored> {
         let all_abstained = outcomes.iter().all(|outcome| matches!(outcome, Outcome::Abstained(_)));
         match outcomes.first() {
             Some(Outcome::Abstained(reason)) if all_abstained => Err(Error::usage(format!(
@@ -75,19 +113,11 @@ impl<'a> Scoring<'a> {
                 model.manifest.name,
                 outcomes.len()
             ))),
-            _ => Ok(with_scores(table, outcomes, &model.sha256)),
+            _ => Ok(with_scores(table, outcomes, model)),
         }
     }
 
-    fn asked(&self, model: &Model) -> Model {
-        let mut model = model.clone();
-        if !(self.asks_views && model.profile.is_none()) {
-            model.manifest.view_agreement_minimum = None;
-        }
-        model
-    }
-
-    fn job(&self, table: &Labelled, model: &Model, tta: Tta) -> Result<(Job, TileBar)> {
+    fn job(&self, table: &Labelled, model: Model, thresholds: Thresholds, tta: Tta) -> Result<(Job, TileBar)> {
         let paths: Vec<PathBuf> = table.rows.iter().map(|row| table.folder.join(&row.tile)).collect();
         all_there(table, &paths)?;
         let inputs: Vec<Input> = paths.into_iter().map(|path| Input { path, problem: None }).collect();
@@ -105,11 +135,11 @@ impl<'a> Scoring<'a> {
             readers: threads,
             inputs,
             engine,
-            thresholds: Thresholds::usual(&model.manifest),
+            thresholds,
             scene: self.scene.clone(),
             clouds: None,
             tta,
-            model: self.asked(model),
+            model,
         };
         Ok((job, bar))
     }
@@ -134,8 +164,9 @@ fn as_written(score: f32) -> f64 {
     score.to_string().parse().unwrap_or_else(|_| f64::from(score))
 }
 
-fn with_scores(table: &Labelled, outcomes: Vec<Outcome>, model_sha256: &str) -> Scored {
-    let mut scored = Labelled { model_sha256: Some(model_sha256.to_owned()), ..table.clone() };
+fn with_scores(table: &Labelled, outcomes: Vec<Outcome>, model: &Model) -> Scored {
+    let prefilter = model.asks_prefilter();
+    let mut scored = Labelled { model_sha256: Some(model.sha256.clone()), prefilter, ..table.clone() };
     let mut abstained = Vec::new();
     for (row, outcome) in scored.rows.iter_mut().zip(&outcomes) {
         match outcome {
@@ -149,7 +180,8 @@ fn with_scores(table: &Labelled, outcomes: Vec<Outcome>, model_sha256: &str) -> 
     Scored { table: scored.filtered(|row| row.score.is_some()), n_abstained_positives }
 }
 
-/// Refuses scores that say they are another model's.
+/// Refuses scores that say they are another model's, or of the same with its prefilter where it is to be without, or the
+/// other way about.
 pub fn check_model(table: Labelled, model: &Model) -> Result<Labelled> {
     if table.model_sha256.as_ref().is_some_and(|sha256| *sha256 != model.sha256) {
         return Err(Error::refused(format!(
@@ -157,5 +189,13 @@ pub fn check_model(table: Labelled, model: &Model) -> Result<Labelled> {
             model.manifest.name
         )));
     }
-    Ok(table)
+    match (table.prefilter, model.asks_prefilter()) {
+        (Some(false), Some(true)) => {
+            Err(Error::refused("the scores are of the model without its prefilter: give --no-prefilter"))
+        }
+        (Some(true), Some(false)) => {
+            Err(Error::refused("the scores are of the model with its prefilter: leave --no-prefilter out"))
+        }
+        _ => Ok(table),
+    }
 }

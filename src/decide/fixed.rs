@@ -30,6 +30,7 @@ impl Profile {
             model: ModelRef { name: name.to_owned(), sha256: model_sha256, precision },
             preprocessing_version,
             tta,
+            prefilter: None,
             rule: Rule::Budget,
             target_recall: None,
             confidence: None,

@@ -27,6 +27,9 @@ pub struct Profile {
     pub preprocessing_version: String,
     /// The test-time augmentation that was on.
     pub tta: Tta,
+    /// Whether the model's prefilter was asked; none for a model without one, and in older profiles, for which it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefilter: Option<bool>,
     /// How thresholds were chosen.
     pub rule: Rule,
     /// Share of the true positives to be caught, between 0 and 1; none for the budget rule.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::quoted::{quoted, shortened};
+use crate::quoted::{quoted, shortened};
 use crate::statistics::e_process::EProcess;
 use crate::{Error, Result};
 pub use table::AuditTable;

@@ -18,7 +18,6 @@ mod middle;
 mod mix;
 mod observation;
 mod pooled;
-mod quoted;
 mod reference;
 mod report;
 mod table;

@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::histogram::{Histogram, TILES_MAX, five_digits};
 use super::observation::{Observation, Quantity, band_values};
-use super::quoted::{quoted, shortened};
 use super::{ALL, TILES_MIN};
 use crate::decide::{Binding, ModelRef};
 use crate::limits::{GROUPS_MAX, MODEL_BANDS_MAX, REFERENCE_BYTES_MAX};
 use crate::model::manifest::Tta;
 use crate::model::sha256;
+use crate::quoted::{quoted, shortened};
 use crate::{Error, Result};
 
 const FORMAT: &str = "s2infer-drift-reference";

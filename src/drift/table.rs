@@ -5,13 +5,13 @@ use std::path::Path;
 use super::ALL;
 use super::middle::Middle;
 use super::observation::{Observation, Quantity};
-use super::quoted::quoted;
 use super::reference::Reference;
 use crate::decide::{Bounds, SEASON_SKY_GROUPS, group_name};
 use crate::infer::summary::{BandSummary, WindowSummary};
 use crate::labelled::{season, sky};
 use crate::limits::{TABLE_BYTES_MAX, read_bounded};
 use crate::output::csv_cell;
+use crate::quoted::quoted;
 use crate::{Error, Result};
 
 /// No season and no share of cloud is longer.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::require::Requirement;
 use crate::decide::{SEASON_SKY_GROUPS, group_name};
 use crate::labelled::{Labelled, LabelledRow};
 use crate::{Error, Result};
@@ -33,27 +34,45 @@ impl Cases {
         Self { group, positive, cluster, clusters, sites, groups }
     }
 
-    /// Refuses groups in which nothing can be measured.
+    /// Refuses tiles that all have the same label. A group may: what it lacks the tiles for is undefined there.
     pub(super) fn check_binary(&self, table: &Labelled) -> Result<()> {
-        for (index, name) in self.groups.iter().enumerate() {
-            let of = |positive: bool| {
-                let tiles = self.group.iter().zip(&self.positive);
-                tiles.filter(|&(group, is_positive)| *group as usize == index && *is_positive == positive).count()
-            };
-            let (positives, negatives) = (of(true), of(false));
-            if positives == 0 || negatives == 0 {
-                let undecided = match table.n_undecided {
-                    0 => String::new(),
-                    n => format!("; {n} tiles are left out, as the model abstained on them or failed (decision)"),
-                };
-                return Err(Error::usage(format!(
-                    "{}: group {name}: {positives} positives and {negatives} negatives; both are needed{undecided}",
-                    table.file
-                )));
+        let positives = self.positive.iter().filter(|positive| **positive).count();
+        let negatives = self.positive.len() - positives;
+        if positives > 0 && negatives > 0 {
+            return Ok(());
+        }
+        let undecided = match table.n_undecided {
+            0 => String::new(),
+            n => format!("; {n} tiles are left out, as the model abstained on them or failed (decision)"),
+        };
+        Err(Error::usage(format!(
+            "{}: {positives} positives and {negatives} negatives; both are needed{undecided}",
+            table.file
+        )))
+    }
+}
+
+/// Refuses demands on groups of a table that no tile is of, or that have no tile of a label which the metric counts.
+///
+/// # Errors
+/// [`crate::Kind::Usage`], naming the group.
+pub fn check_demands(demands: &[Requirement], table: &Labelled, has_baseline: bool) -> Result<()> {
+    let groups = groups(&table.rows);
+    for demand in demands {
+        demand.check::<super::Evaluation>(&groups, has_baseline)?;
+        for (positive, label) in [(true, "positives"), (false, "negatives")] {
+            let lacks =
+                |group: &&String| !table.rows.iter().any(|row| *row.group == ***group && row.is_positive() == positive);
+            if super::Evaluation::counts(demand.metric(), positive)
+                && let Some(group) = demand.groups(&groups).iter().find(lacks)
+            {
+                let file = &table.file;
+                return Err(demand
+                    .wrong(&format!("group {group} of {file} has no {label}; demand it of another group or of all")));
             }
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn groups(rows: &[LabelledRow]) -> Vec<String> {

@@ -268,11 +268,11 @@ impl Measurable for ClassEvaluation {
         let low = |estimate: &Estimate| estimate.interval.map(|[low, _]| low);
         let class = measured.classes.iter().find(|class| class.class == group);
         match (metric, class) {
-            ("accuracy", None) if group == ALL => Some(measured.accuracy.estimate),
+            ("accuracy", None) if group == ALL => measured.accuracy.estimate,
             ("accuracy_lower", None) if group == ALL => low(&measured.accuracy_over_sites),
             ("macro_f1", None) if group == ALL => measured.macro_f1.estimate,
             ("macro_f1_lower", None) if group == ALL => low(&measured.macro_f1),
-            ("recall", Some(class)) => Some(class.recall.estimate),
+            ("recall", Some(class)) => class.recall.estimate,
             ("precision", Some(class)) => class.precision,
             ("f1", Some(class)) => Some(class.f1),
             _ => None,
@@ -307,7 +307,7 @@ mod tests {
         let settings = Settings { resamples: 100, ..Settings::default() };
         let found =
             evaluate_classes(&table, &classes, audit(&[], 1.0), &model, None, &settings, &demands, &|_| None).unwrap();
-        assert!((found.candidate.accuracy.estimate - 5.0 / 7.0).abs() < 1e-12);
+        assert!((found.candidate.accuracy.estimate.unwrap() - 5.0 / 7.0).abs() < 1e-12);
         assert!((found.candidate.macro_f1.estimate.unwrap() - 0.7).abs() < 1e-12);
         assert_eq!(found.candidate.confusion, [[1, 1, 0], [0, 2, 0], [1, 0, 2]]);
         let [low, high] = found.candidate.accuracy.interval;

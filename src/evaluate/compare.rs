@@ -81,7 +81,11 @@ pub(super) fn paired(
     };
     let mut paired: Vec<Paired> = intervals.iter().enumerate().map(of_group).collect();
     let (of_groups, _) = paired.split_at_mut(groups);
-    adjust(of_groups.iter_mut().map(|test| (Some(test.recall.p), &mut test.recall.p_holm)).collect());
+    // A group without positives tests nothing that the others would have to answer for.
+    let has_positives = |group: usize| rows(cases, group).any(|row| cases.positive[row]);
+    let recalls = of_groups.iter_mut().enumerate();
+    let recalls = recalls.map(|(group, test)| (has_positives(group).then_some(test.recall.p), &mut test.recall.p_holm));
+    adjust(recalls.collect());
     adjust(of_groups.iter_mut().map(|test| (test.precision.p, &mut test.precision.p_holm)).collect());
     adjust(of_groups.iter_mut().map(|test| (test.average_precision.p, &mut test.average_precision.p_holm)).collect());
     paired
@@ -127,6 +131,9 @@ fn permuted(
             *(if cases.positive[row] { &mut counts.true_alerts } else { &mut counts.false_alerts }) += alert;
         }
         *(if cases.positive[row] { &mut positives } else { &mut negatives }) += 1;
+    }
+    if positives == 0 || negatives == 0 {
+        return [None, None];
     }
     let factor = Population::negatives_factor(positives as f64, negatives as f64, settings.prevalence);
     let test = |difference: &(dyn Fn(&[bool]) -> Option<f64> + Sync)| {

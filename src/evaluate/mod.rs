@@ -7,6 +7,7 @@ mod compare;
 mod confusion;
 mod gallery;
 mod maps;
+mod metrics;
 mod operating;
 mod quality;
 mod report;
@@ -19,6 +20,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use cases::check_demands;
 pub use classes::{ClassContestant, ClassEvaluation, ClassFigures, ClassMeasured, ClassPaired, evaluate_classes};
 pub use compare::{Paired, PairedRecall, PairedScore};
 pub use gallery::{Painter, Picture, Pictured, paint};
@@ -101,6 +103,8 @@ pub struct Contestant {
     pub precision: String,
     /// The profile it is deployed with.
     pub profile: Profile,
+    /// Whether its prefilter was asked for the scores, of a model that has one: `on`, `off` or `not stated`.
+    pub prefilter: Option<&'static str>,
     /// One threshold for all groups, by a budget of alerts; none where no calibration scores were at hand.
     pub one: Option<f64>,
     /// Thresholds per group for the target recall; none likewise.
@@ -118,6 +122,9 @@ pub struct Measured {
     pub model_sha256: String,
     /// `fp32`, `fp16` or `int8`
     pub precision: String,
+    /// Whether its prefilter was asked for the scores, of a model that has one: `on`, `off` or `not stated`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefilter: Option<&'static str>,
     /// SHA-256 of its profile.
     pub profile_sha256: String,
     /// What the profile promises, in words.
@@ -209,7 +216,7 @@ pub struct Evaluation {
 /// Evaluates a candidate, and compares it with a baseline where there is one. `progress` hears what is being done.
 ///
 /// # Errors
-/// [`crate::Kind::Usage`] for a group without positives or without negatives and for demands that mean nothing,
+/// [`crate::Kind::Usage`] for tiles without positives or without negatives and for demands that mean nothing,
 /// [`crate::Kind::Refused`] for a group that a profile lacks.
 #[allow(clippy::too_many_arguments, reason = "two models, their tiles and what is asked of them")]
 pub fn evaluate(
@@ -272,51 +279,6 @@ pub fn unmet(requirements: &[Judged]) -> Option<String> {
     Some(format!("not met: {}: {}{more}", first.requirement, first.found))
 }
 
-impl Measurable for Evaluation {
-    fn metrics() -> &'static [&'static str] {
-        &[
-            "recall",
-            "recall_lower",
-            "false_alarms",
-            "precision",
-            "precision_lower",
-            "f1",
-            "f1_lower",
-            "average_precision",
-            "average_precision_lower",
-            "auroc",
-            "brier",
-            "ece",
-            "accuracy",
-            "alerts_per_1000",
-        ]
-    }
-
-    fn value(&self, metric: &str, group: &str, is_baseline: bool) -> Option<f64> {
-        let measured = self.model(is_baseline)?;
-        let mut groups = measured.own.groups.iter().chain([&measured.own.all]).zip(&measured.quality);
-        let (at, quality) = groups.find(|(at, _)| at.group == group)?;
-        let low = |estimate: &Estimate| estimate.interval.map(|[low, _]| low);
-        match metric {
-            "recall" => Some(at.recall.estimate),
-            "recall_lower" => Some(at.recall.lower),
-            "false_alarms" => Some(at.false_alarms.estimate),
-            "precision" => at.precision.estimate,
-            "precision_lower" => low(&at.precision),
-            "f1" => at.f1.estimate,
-            "f1_lower" => low(&at.f1),
-            "average_precision" => quality.average_precision.estimate,
-            "average_precision_lower" => low(&quality.average_precision),
-            "auroc" => quality.auroc.estimate,
-            "brier" => quality.brier,
-            "ece" => quality.ece,
-            "accuracy" => Some(at.accuracy),
-            "alerts_per_1000" => Some(at.alerts_per_1000),
-            _ => None,
-        }
-    }
-}
-
 /// A model with everything that follows from its scores.
 struct Side {
     measured: Measured,
@@ -344,6 +306,7 @@ impl Side {
             name: model.name.clone(),
             model_sha256: model.model_sha256.clone(),
             precision: model.precision.clone(),
+            prefilter: model.prefilter,
             profile_sha256: model.profile.sha256(),
             guarantee: model.profile.guarantee.clone(),
             profile_warnings: model.profile.warnings.clone(),

@@ -15,8 +15,8 @@ pub struct Share {
     pub hits: usize,
     /// Trials.
     pub n: usize,
-    /// Their ratio.
-    pub estimate: f64,
+    /// Their ratio; none without a trial.
+    pub estimate: Option<f64>,
     /// Two-sided interval at 95 %.
     pub interval: [f64; 2],
     /// One-sided lower bound at 95 %.
@@ -25,11 +25,10 @@ pub struct Share {
 
 impl Share {
     pub(super) fn of(hits: usize, n: usize) -> Self {
-        let estimate = hits as f64 / n.max(1) as f64;
         Self {
             hits,
             n,
-            estimate,
+            estimate: (n > 0).then(|| hits as f64 / n as f64),
             interval: clopper_pearson(hits, n, CONFIDENCE),
             lower: lower_bound(hits, n, CONFIDENCE),
         }
@@ -113,12 +112,12 @@ pub struct AtThreshold {
     pub f1: Estimate,
     /// Precision at other prevalences.
     pub operational: Vec<AtPrevalence>,
-    /// Alerts per 1,000 tiles at the stated prevalence.
-    pub alerts_per_1000: f64,
+    /// Alerts per 1,000 tiles at the stated prevalence; like all below none without tiles of both labels.
+    pub alerts_per_1000: Option<f64>,
     /// Share of right decisions at the stated prevalence.
-    pub accuracy: f64,
+    pub accuracy: Option<f64>,
     /// Mean of recall and the share of negatives that stay silent.
-    pub balanced_accuracy: f64,
+    pub balanced_accuracy: Option<f64>,
 }
 
 /// Precision where positives are rarer or more frequent.
@@ -128,8 +127,8 @@ pub struct AtPrevalence {
     pub prevalence: f64,
     /// Precision there; none without an alert.
     pub precision: Option<f64>,
-    /// Alerts per 1,000 tiles.
-    pub alerts_per_1000: f64,
+    /// Alerts per 1,000 tiles; none without tiles of both labels.
+    pub alerts_per_1000: Option<f64>,
 }
 
 /// One choice of thresholds.
@@ -141,7 +140,7 @@ pub struct Operating {
     pub groups: Vec<AtThreshold>,
     /// All groups together.
     pub all: AtThreshold,
-    /// The group with the lowest recall.
+    /// The group with the lowest recall, of those with positives.
     pub worst_group: String,
 }
 
@@ -186,21 +185,21 @@ pub(super) fn operating(
     let of_group =
         |(name, counts): (&String, &Counts)| at_threshold(name, thresholds.get(name).copied(), counts, settings);
     let groups: Vec<AtThreshold> = cases.groups.iter().zip(counts).map(of_group).collect();
-    let worst = groups.iter().min_by(|a, b| a.recall.estimate.total_cmp(&b.recall.estimate));
+    let recalls = groups.iter().filter_map(|at| Some((at.recall.estimate?, &at.group)));
+    let worst = recalls.min_by(|a, b| a.0.total_cmp(&b.0));
     Operating {
         thresholds: which,
-        worst_group: worst.map(|group| group.group.clone()).unwrap_or_default(),
+        worst_group: worst.map(|(_, group)| group.clone()).unwrap_or_default(),
         all: at_threshold(ALL, None, &counts[cases.groups.len()], settings),
         groups,
     }
 }
 
 fn at_threshold(name: &str, threshold: Option<f64>, counts: &Counts, settings: &Settings) -> AtThreshold {
-    let alerts =
-        |prevalence: f64| counts.alert_rates(prevalence).map_or(0.0, |(caught, alarms)| 1000.0 * (caught + alarms));
+    let alerts = |prevalence: f64| counts.alert_rates(prevalence).map(|(caught, alarms)| 1000.0 * (caught + alarms));
     let share = |hits: u64, n: u64| Share::of(hits as usize, n as usize);
     let (recall, false_alarms) = (share(counts.caught, counts.positives), share(counts.alarms, counts.negatives));
-    let silent = 1.0 - false_alarms.estimate;
+    let right = recall.estimate.zip(false_alarms.estimate.map(|alarms| 1.0 - alarms));
     let at = |&prevalence: &f64| AtPrevalence {
         prevalence,
         precision: counts.precision(prevalence),
@@ -215,7 +214,7 @@ fn at_threshold(name: &str, threshold: Option<f64>, counts: &Counts, settings: &
         f1: Estimate { estimate: counts.f1(settings.prevalence), interval: None },
         operational: settings.operational.iter().map(at).collect(),
         alerts_per_1000: alerts(settings.prevalence),
-        accuracy: settings.prevalence * recall.estimate + (1.0 - settings.prevalence) * silent,
-        balanced_accuracy: (recall.estimate + silent) / 2.0,
+        accuracy: right.map(|(recall, silent)| settings.prevalence * recall + (1.0 - settings.prevalence) * silent),
+        balanced_accuracy: right.map(|(recall, silent)| (recall + silent) / 2.0),
     }
 }

@@ -99,7 +99,10 @@ impl Population {
         };
         Quality {
             group: self.name.clone(),
-            average_precision: Estimate { estimate: areas.average_precision, interval: None },
+            average_precision: Estimate {
+                estimate: areas.average_precision.filter(|_| negatives > 0.0),
+                interval: None,
+            },
             average_precision_as_is: average_precision(&self.scores, &self.positives),
             auroc: Estimate { estimate: areas.auroc, interval: None },
             brier: brier(&scores, &self.positives),

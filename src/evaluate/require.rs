@@ -115,14 +115,28 @@ impl Requirement {
         Ok(())
     }
 
+    pub(super) fn metric(&self) -> &str {
+        &self.metric
+    }
+
+    /// Those of all groups that it is about; none where it is about all together.
+    pub(super) fn groups<'a>(&'a self, groups: &'a [String]) -> &'a [String] {
+        match &self.scope {
+            Scope::All => &[],
+            Scope::EveryGroup => groups,
+            Scope::Group(name) => std::slice::from_ref(name),
+        }
+    }
+
+    /// Why it means nothing here.
+    pub(super) fn wrong(&self, what: &str) -> Error {
+        Error::usage(format!("--require {:?}: {what}", self.text))
+    }
+
     /// Whether it is met. What is undefined, as the precision without an alert, meets nothing.
     pub fn judge<M: Measurable>(&self, measured: &M, groups: &[String]) -> Judged {
         let all = [ALL.to_owned()];
-        let scope = match &self.scope {
-            Scope::All => &all,
-            Scope::EveryGroup => groups,
-            Scope::Group(name) => std::slice::from_ref(name),
-        };
+        let scope = if self.scope == Scope::All { &all } else { self.groups(groups) };
         let value = |group: &String| {
             let value = measured.value(&self.metric, group, false)?;
             match self.is_drop {
@@ -131,8 +145,8 @@ impl Requirement {
             }
         };
         let values: Vec<(Option<f64>, &String)> = scope.iter().map(|group| (value(group), group)).collect();
-        // The group that fails, or else the one nearest to failing.
-        let margin = |value: Option<f64>| value.map_or(f64::NEG_INFINITY, |value| self.margin(value));
+        // The group that fails most, else one in which it is undefined, else the one nearest to failing.
+        let margin = |value: Option<f64>| value.map_or(-f64::MIN_POSITIVE, |value| self.margin(value));
         let decisive = values.iter().min_by(|a, b| margin(a.0).total_cmp(&margin(b.0)));
         let found = decisive.map_or_else(String::new, |(value, group)| {
             let name = if self.is_drop { format!("{} drop", self.metric) } else { self.metric.clone() };

@@ -117,7 +117,7 @@ pub(super) fn intervals(
         let lower = |i: usize| {
             let mut ascending = drawn[DIFFERENCE + i].clone();
             ascending.sort_by(f64::total_cmp);
-            quantile(&ascending, 1.0 - CONFIDENCE)
+            quantile(&ascending, 1.0 - CONFIDENCE).filter(|value| value.is_finite())
         };
         Intervals { estimates, intervals: std::array::from_fn(interval), lower: std::array::from_fn(lower) }
     };

@@ -42,6 +42,9 @@ fn summary(sorted: &[f32]) -> [f32; GATE_STATISTICS] {
     [mean as f32, variance.sqrt() as f32, least, quantile(0.25), quantile(0.5), quantile(0.75), most]
 }
 
+/// What the reason of a window begins with that the prefilter spared.
+pub const SPARED: &str = "spared by the prefilter";
+
 /// The score of a window by the prefilter where it is below the cut-off, so that the network need not look at it.
 pub fn spared(prefilter: &Prefilter, input: &[f32], valid: &[bool]) -> Option<f32> {
     let score = prefilter.trees.score(&statistics(input, valid));

@@ -47,6 +47,7 @@ pub(super) fn read(folder: &Path) -> Result<Labelled> {
         folder: folder.to_owned(),
         sha256: Sha256::digest(names.join("\n").as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect(),
         model_sha256: None,
+        prefilter: None,
         rows,
         further: Vec::new(),
         n_overcast: 0,

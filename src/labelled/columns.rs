@@ -38,6 +38,8 @@ pub(super) struct Columns {
     pub(super) shift: Option<usize>,
     pub(super) decision: Option<usize>,
     pub(super) model: Option<usize>,
+    pub(super) prefilter: Option<usize>,
+    pub(super) reason: Option<usize>,
     /// Left upper corner of a window.
     pub(super) window: Option<[usize; 2]>,
     /// All the others, with their names.
@@ -45,7 +47,7 @@ pub(super) struct Columns {
 }
 
 /// Columns of result tables that say nothing about a tile.
-const IGNORED: [&str; 7] = ["x", "y", "width", "height", "threshold", "reason", "class_scores"];
+const IGNORED: [&str; 6] = ["x", "y", "width", "height", "threshold", "class_scores"];
 
 impl Columns {
     /// Finds the columns by name, in any order and case.
@@ -83,6 +85,8 @@ impl Columns {
                 "shift" => &mut columns.shift,
                 "decision" => &mut columns.decision,
                 "model_sha256" => &mut columns.model,
+                "prefilter" => &mut columns.prefilter,
+                "reason" => &mut columns.reason,
                 "x" => &mut corner[0],
                 "y" => &mut corner[1],
                 // A column without a name, as an index of pandas.

@@ -75,6 +75,8 @@ pub struct Labelled {
     pub sha256: String,
     /// SHA-256 of the model that gave the scores, where the table says so.
     pub model_sha256: Option<String>,
+    /// Whether the model's prefilter was asked, where the table says so.
+    pub prefilter: Option<bool>,
     /// The rows, in the order of the table.
     pub rows: Vec<LabelledRow>,
     /// Columns without a meaning of their own, a value for every row.

@@ -12,6 +12,7 @@ use super::further::Builder;
 use super::labels::Labels;
 use super::{Labelled, LabelledRow, cells, challenge};
 use crate::decide::{Bounds, Season, group_name, sha256, validate_group_name};
+use crate::infer::gate::SPARED;
 use crate::limits::{GROUPS_MAX, TABLE_BYTES_MAX, read_bounded};
 use crate::{Error, Result};
 
@@ -83,12 +84,14 @@ fn parse(bytes: &[u8], file: &str, needs: Needs, labels: &Labels, bounds: &Bound
         columns.check_groups()?;
     }
     let mut further: Vec<Builder> = columns.further.iter().map(|(_, name)| Builder::new(name)).collect();
-    let mut parser = Parser { columns, labels, bounds, needs, needs_groups, names: HashSet::new(), model: None };
+    let mut parser =
+        Parser { columns, labels, bounds, needs, needs_groups, names: HashSet::new(), model: None, prefilter: None };
     let mut table = Labelled {
         file: file.to_owned(),
         folder: PathBuf::new(),
         sha256: sha256(bytes),
         model_sha256: None,
+        prefilter: None,
         rows: Vec::new(),
         further: Vec::new(),
         n_overcast: 0,
@@ -115,6 +118,7 @@ fn parse(bytes: &[u8], file: &str, needs: Needs, labels: &Labels, bounds: &Bound
     }
     check_percentages(&table)?;
     table.model_sha256 = parser.model;
+    table.prefilter = parser.prefilter;
     table.further = further.into_iter().filter_map(Builder::finish).collect();
     check(&table, needs, bounds)?;
     Ok(table)
@@ -163,6 +167,7 @@ struct Parser<'a> {
     needs_groups: bool,
     names: HashSet<Arc<str>>,
     model: Option<String>,
+    prefilter: Option<bool>,
 }
 
 impl Parser<'_> {
@@ -222,6 +227,10 @@ impl Parser<'_> {
         let tile = self.tile(record);
         if self.needs == Needs::Scores {
             self.same_model(cell(self.columns.model).to_owned())?;
+            self.same_prefilter(
+                cell(self.columns.prefilter).to_owned(),
+                cell(self.columns.reason).starts_with(SPARED),
+            )?;
         }
         Ok(Some(LabelledRow {
             tile,
@@ -267,6 +276,22 @@ impl Parser<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A row that was spared says as much as the column.
+    fn same_prefilter(&mut self, stated: String, is_spared: bool) -> Result<()> {
+        let stated = match stated.as_str() {
+            "on" => Some(true),
+            "off" => Some(false),
+            "" => None,
+            _ => return Err(Error::usage(format!("prefilter {stated:?}: give on or off"))),
+        };
+        for asked in stated.into_iter().chain(is_spared.then_some(true)) {
+            if *self.prefilter.get_or_insert(asked) != asked {
+                return Err(Error::usage("prefilter: scores with the prefilter and without it in one table"));
+            }
+        }
+        Ok(())
     }
 
     fn optional(&mut self, text: &str) -> Option<Arc<str>> {

@@ -17,6 +17,7 @@ pub fn write(path: &Path, table: &Labelled, labels: &Labels) -> Result<()> {
     let result = if labels.is_binary() { "score" } else { "decision,score" };
     let names = ["tile,label", result, "group,split,site,region,longitude,latitude,cloud_cover_percent,model_sha256"];
     let header = names.iter().flat_map(|names| names.split(','));
+    let header = header.chain(table.prefilter.map(|_| "prefilter"));
     let further = table.further.iter().map(|column| column.name.as_str());
     writer.write_record(header.chain(further)).map_err(|error| failed(&error))?;
     for (index, row) in table.rows.iter().enumerate() {
@@ -49,6 +50,7 @@ fn record(row: &LabelledRow, index: usize, table: &Labelled, labels: &Labels) ->
         text(row.cloud_cover_percent),
         table.model_sha256.clone().unwrap_or_default(),
     ]);
+    cells.extend(table.prefilter.map(|asked| if asked { "on" } else { "off" }.to_owned()));
     cells.extend(table.further.iter().map(|column| match &column.values {
         Values::Numbers(numbers) => text(numbers.get(index).filter(|number| number.is_finite())),
         Values::Words(words, of) => text(of.get(index).and_then(|&word| words.get(word as usize))),

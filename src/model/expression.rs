@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_STEPS_MAX};
+use crate::quoted::quoted;
 
 /// An arithmetic expression over bands.
 #[derive(Debug, Clone, PartialEq)]
@@ -167,7 +168,7 @@ impl<'a> Parser<'a> {
             }
         }
         let number = rest[..end].parse::<f64>().ok().filter(|number| number.is_finite());
-        let number = number.ok_or_else(|| self.wrong(&format!("a number, not {:?}", &rest[..end])))?;
+        let number = number.ok_or_else(|| self.wrong(&format!("a number, not {}", quoted(&rest[..end]))))?;
         self.at += end;
         self.push(Step::Number(number))
     }
@@ -191,7 +192,7 @@ impl<'a> Parser<'a> {
         let operator = match name {
             "min" => Operator::Min,
             "max" => Operator::Max,
-            _ => return Err(format!("calls {name:?}; the functions are min(a, b) and max(a, b)")),
+            _ => return Err(format!("calls {}; the functions are min(a, b) and max(a, b)", quoted(name))),
         };
         self.at += 1;
         self.sum()?;

@@ -53,6 +53,11 @@ impl Model {
         self.unsealed.as_ref().is_some_and(|unsealed| unsealed.is_single_row)
     }
 
+    /// Whether its prefilter is asked; none of a model without one.
+    pub fn asks_prefilter(&self) -> Option<bool> {
+        self.manifest.gate.as_ref().map(|_| self.gate.is_some())
+    }
+
     /// The golden batch.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ use super::offsets::OffsetDoubts;
 use super::{Observer, Rows, Shared, Stage, StageTime, Thresholds};
 use crate::decide::{Decision, agreement, threshold_rule};
 use crate::drift::{Middle, Observation};
+use crate::infer::gate::SPARED;
 use crate::infer::head::{ClassMap, Prediction};
 use crate::model::manifest::Head;
 use crate::output::{Counts, DistributionWriter, Listing, MapOutputs, Notes, Row, Sink, TileError, signal};
@@ -272,10 +273,7 @@ impl<'a> Collector<'a> {
                 row.spared = true;
                 (row.decision, row.score) = (Decision::Negative, Some(0.0));
                 row.reason = self.shared.job.model.gate.as_ref().map(|prefilter| {
-                    format!(
-                        "spared by the prefilter, whose score {score} is below its cut-off {}",
-                        prefilter.gate.cutoff
-                    )
+                    format!("{SPARED}, whose score {score} is below its cut-off {}", prefilter.gate.cutoff)
                 });
             }
             State::Predicted { prediction, valid } => {

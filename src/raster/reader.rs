@@ -84,6 +84,11 @@ impl Raster {
         &self.header
     }
 
+    /// Whether it holds band after band, and not the bands of a pixel side by side.
+    pub fn is_planar(&self) -> bool {
+        self.grid.planar
+    }
+
     /// Fills `planes` with the given bands (indices from 0, in any order, repeats allowed) of `window`: native sample
     /// type, band after band, row by row, little-endian. The buffer of `planes` is used again.
     ///

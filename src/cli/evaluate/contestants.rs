@@ -32,10 +32,7 @@ impl Evaluate {
             _ => (&tables.candidate, &self.profile, &self.calibration),
         };
         let tta = self.tta(model);
-        let profile = match decides_by_members(model, profile.as_deref()) {
-            true => members_profile(model, tta, table)?,
-            false => self.profile_of(model, profile.as_deref(), tta)?,
-        };
+        let profile = self.thresholds_of(model, profile.as_deref(), table)?;
         let bounds = Bounds::default();
         let scores = match (calibration, &tables.calibration) {
             (Some(path), _) => {
@@ -62,6 +59,7 @@ impl Evaluate {
             name: model.manifest.name.clone(),
             model_sha256: model.sha256.clone(),
             precision: model.manifest.precision.to_string(),
+            prefilter: self.prefilter_of(model, table),
             profile,
             one,
             per_group,
@@ -92,6 +90,24 @@ impl Evaluate {
         Ok((one, Some(groups.into_iter().map(|group| (group.group, group.threshold)).collect())))
     }
 
+    /// Whether the prefilter was asked for a table's scores: as the table says, or --no-prefilter of one that does not.
+    fn prefilter_of(&self, model: &Model, table: &Labelled) -> Option<&'static str> {
+        let asked = model.asks_prefilter()?;
+        Some(match table.prefilter.or((!asked).then_some(false)) {
+            Some(true) => "on",
+            Some(false) => "off",
+            None => "not stated",
+        })
+    }
+
+    /// The thresholds that a run would decide by: those of a profile, or the members' own for every group of a table.
+    pub(super) fn thresholds_of(&self, model: &Model, profile: Option<&Path>, table: &Labelled) -> Result<Profile> {
+        match decides_by_members(model, profile) {
+            true => members_profile(model, self.tta(model), table),
+            false => self.profile_of(model, profile, self.tta(model)),
+        }
+    }
+
     pub(super) fn profile_of(&self, model: &Model, path: Option<&Path>, tta: Tta) -> Result<Profile> {
         let (bytes, name) = match path {
             Some(path) => (read_bounded(path, CONFIG_BYTES_MAX)?, path.display().to_string()),
@@ -108,9 +124,7 @@ impl Evaluate {
         };
         let profile = Profile::parse(&bytes, &name)?;
         profile.check(&calibration::binding(model, tta)).map_err(|error| error.context(&name))?;
-        if model.gate.is_some() {
-            profile.check_prefilter().map_err(|error| error.context(&name))?;
-        }
+        profile.check_prefilter(model.asks_prefilter()).map_err(|error| error.context(&name))?;
         profile.class_index(model.manifest.head, &model.manifest.classes).map_err(|error| error.context(&name))?;
         Ok(profile)
     }

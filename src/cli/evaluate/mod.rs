@@ -20,6 +20,7 @@ use s2infer::{Error, Kind, Result};
 
 use super::claims::Claims;
 use super::flags::{BUILT_IN, EngineArgs, SceneArgs};
+use super::prefilter::PrefilterArgs;
 use super::scoring::Scoring;
 use super::values::{TtaArg, finite, open_share};
 use super::{Common, logging, shell};
@@ -131,6 +132,8 @@ pub struct Evaluate {
     #[arg(long, value_enum)]
     tta: Option<TtaArg>,
     #[command(flatten)]
+    prefilter: PrefilterArgs,
+    #[command(flatten)]
     scene: SceneArgs,
     #[command(flatten)]
     engine: EngineArgs,
@@ -157,16 +160,16 @@ impl Evaluate {
                 "--baseline with --scores needs --baseline-scores, the baseline's of the same tiles",
             ));
         }
-        let model = Model::resolve(&self.model)?;
+        let mut model = Model::resolve(&self.model)?;
         let baseline = self.baseline.as_deref().map(Model::resolve).transpose();
-        let baseline = baseline.map_err(|error| error.context("--baseline"))?;
+        let mut baseline = baseline.map_err(|error| error.context("--baseline"))?;
+        self.prefilter.apply([&mut model].into_iter().chain(&mut baseline))?;
         if let Some(baseline) = &baseline {
             same_classes(&model, baseline)?;
         }
         self.check(&model, baseline.as_ref())?;
         let claims = self.claim(&model, baseline.as_ref())?;
         let scoring = Scoring::new(self.scene.options()?, &self.engine, &self.common);
-        let scoring = if self.profile.is_none() { scoring.with_agreement() } else { scoring };
         let found = match model.manifest.head {
             Head::Segmentation => self.maps(&model, baseline.as_ref(), &scoring, claims)?,
             _ => self.labels(&model, baseline.as_ref(), &scoring, &claims)?,

@@ -1,17 +1,16 @@
 //! The tiles that measure, the models' tables of them, and what they share with others.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use s2infer::decide::Bounds;
-use s2infer::evaluate::Evaluation;
+use s2infer::evaluate::check_demands;
 use s2infer::labelled::{Audit, Labelled, LabelledRow, Labels, Leak, Part, audit};
 use s2infer::model::Model;
 use s2infer::model::manifest::Head;
 use s2infer::{Error, Result};
 
 use super::super::claims::Claims;
-use super::super::scoring::{Scoring, check_model};
+use super::super::scoring::{Scored, Scoring, check_model};
 use super::contestants::decides_by_members;
 use super::{CALIBRATION, Evaluate};
 
@@ -44,26 +43,32 @@ impl Evaluate {
         let split = self.split(&all, manifest)?;
         let is_measured = |row: &LabelledRow| split.is_none() || row.split.as_deref() == split.as_deref();
         let measured = all.clone().filtered(is_measured);
-        if labels.is_binary() {
+        if model.manifest.head == Head::Binary {
             measured.check_groups()?;
-            let groups: BTreeSet<String> = measured.rows.iter().map(|row| row.group.to_string()).collect();
-            let groups: Vec<String> = groups.into_iter().collect();
-            self.require.iter().try_for_each(|demand| demand.check::<Evaluation>(&groups, baseline.is_some()))?;
+            check_demands(&self.require, &measured, baseline.is_some())?;
         }
         measured.rows.iter().try_for_each(|row| claims.input("the tile", &measured.folder.join(&row.tile)))?;
         let audit = self.audit(&measured, Some((&all, split.as_deref())), &[], &bounds)?;
         self.remove_earlier()?;
         let calibration = Some(all.filtered(|row| row.split.as_deref() == Some(CALIBRATION)));
         let calibration = calibration.filter(|table| split.as_deref() != Some(CALIBRATION) && !table.rows.is_empty());
-        let first = scoring.score(&measured, model, None, self.tta(model))?;
+        let first = self.decided(&measured, model, self.profile.as_deref(), scoring)?;
         let Some(other) = baseline else {
             let n_abstained_positives = first.n_abstained_positives;
             return Ok(Tables { candidate: first.table, baseline: None, calibration, audit, n_abstained_positives });
         };
-        let second = scoring.score(&measured, other, None, self.tta(other))?;
+        let second = self.decided(&measured, other, self.baseline_profile.as_deref(), scoring)?;
         let (candidate, baseline) = in_common(first.table, second.table);
         let n_abstained_positives = positives(&measured) - positives(&candidate);
         Ok(Tables { candidate, baseline: Some(baseline), calibration, audit, n_abstained_positives })
+    }
+
+    /// What a run would make of the tiles, abstentions where views disagree included.
+    fn decided(&self, table: &Labelled, model: &Model, profile: Option<&Path>, scoring: &Scoring) -> Result<Scored> {
+        if model.manifest.head != Head::Binary {
+            return scoring.score(table, model, None, self.tta(model));
+        }
+        scoring.decide(table, model, &self.thresholds_of(model, profile, table)?, self.tta(model))
     }
 
     fn given_tables(
@@ -95,6 +100,9 @@ impl Evaluate {
             }
             _ => None,
         };
+        if model.manifest.head == Head::Binary {
+            check_demands(&self.require, &candidate, baseline.is_some())?;
+        }
         let audit = self.audit(&candidate, all.as_ref().map(|all| (all, split.as_deref())), &calibrated_on, bounds)?;
         self.remove_earlier()?;
         let n_abstained_positives = candidate.n_undecided_positives;

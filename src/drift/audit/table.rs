@@ -5,9 +5,9 @@ use std::path::Path;
 
 use jiff::civil::Date;
 
-use super::super::quoted::quoted;
 use crate::limits::{TABLE_BYTES_MAX, read_bounded};
 use crate::model::sha256;
+use crate::quoted::quoted;
 use crate::{Error, Result};
 
 /// Hexadecimal digits of a tile's hash that are kept: 128 bits.

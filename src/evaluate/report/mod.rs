@@ -74,6 +74,9 @@ impl Evaluation {
         }
         for model in [Some(&self.candidate), self.baseline.as_ref()].into_iter().flatten() {
             items.push(format!("`{}`: {}", model.name, model.guarantee));
+            items.extend(
+                model.prefilter.map(|state| format!("`{}`: the prefilter of these scores: {state}.", model.name)),
+            );
             items.extend(model.profile_warnings.iter().map(|warning| format!("`{}`: {warning}", model.name)));
         }
         let blocks = vec![

@@ -71,8 +71,11 @@ impl Drawn {
         }
     }
 
-    /// The curve where positives are as frequent as stated.
+    /// The curve where positives are as frequent as stated; empty without tiles of both labels.
     fn at_prevalence(&self, prevalence: f64) -> Vec<(f64, f64)> {
+        if !self.odds.is_finite() {
+            return Vec::new();
+        }
         let wanted = prevalence / (1.0 - prevalence);
         let at = |&(recall, precision): &(f64, f64)| {
             let false_per_true = (1.0 / precision - 1.0) * self.odds / wanted;
@@ -111,8 +114,8 @@ fn precision_recall(evaluation: &Evaluation, group: usize) -> Figure {
     let baseline = evaluation.baseline.as_ref().zip(data.baseline.get(group));
     for (model, drawn) in baseline.into_iter().chain([(&evaluation.candidate, &data.candidate[group])]) {
         let at = model.own.groups.get(group).unwrap_or(&model.own.all);
-        if let Some(precision) = at.precision.estimate {
-            marks.push(Mark { x: at.recall.estimate, y: precision, label: String::new(), series: series.len() });
+        if let Some((recall, precision)) = at.recall.estimate.zip(at.precision.estimate) {
+            marks.push(Mark { x: recall, y: precision, label: String::new(), series: series.len() });
         }
         series.push(Series {
             name: model.name.clone(),
@@ -176,12 +179,13 @@ fn by_prevalence(evaluation: &Evaluation) -> Figure {
     let models = evaluation.baseline.iter().chain([&evaluation.candidate]);
     let series = models.map(|model| {
         let at = &model.own.all;
-        let (recall, alarms) = (at.recall.estimate, at.false_alarms.estimate);
+        let rates = at.recall.estimate.zip(at.false_alarms.estimate);
         let point = |step: i32| {
             let prevalence = 10f64.powf(-4.0 + f64::from(step) * 0.1);
-            (prevalence, crate::statistics::prior_shift::precision_at(prevalence, recall, alarms))
+            let (recall, alarms) = rates?;
+            Some((prevalence, crate::statistics::prior_shift::precision_at(prevalence, recall, alarms)?))
         };
-        let points = (0..=36).map(point).filter_map(|(x, y)| Some((x, y?))).collect();
+        let points = (0..=36).filter_map(point).collect();
         Series { name: model.name.clone(), points, step: false, dashed: false }
     });
     Figure {

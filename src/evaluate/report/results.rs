@@ -49,14 +49,14 @@ pub(super) fn two_by_two(evaluation: &Evaluation) -> Option<Section> {
 fn row(model: &str, thresholds: &str, operating: &Operating, evaluation: &Evaluation) -> Vec<Cell> {
     let mut cells: Vec<Cell> = vec![model.into(), thresholds.into()];
     cells.extend(operating.groups.iter().map(|group| {
-        let is_low = group.recall.estimate < evaluation.settings.target_recall;
+        let is_low = group.recall.estimate.is_some_and(|recall| recall < evaluation.settings.target_recall);
         let tone = if is_low { Tone::Bad } else { Tone::Neutral };
-        Cell::toned(format!("{:.3}", group.recall.estimate), tone)
+        Cell::toned(text::number(group.recall.estimate), tone)
     }));
     let all = &operating.all;
-    cells.push(format!("{:.3}", all.recall.estimate).into());
+    cells.push(text::number(all.recall.estimate).into());
     cells.push(text::number(all.precision.estimate).into());
-    cells.push(format!("{:.0}", all.alerts_per_1000).into());
+    cells.push(text::whole(all.alerts_per_1000).into());
     cells
 }
 
@@ -85,13 +85,13 @@ fn at_thresholds(model: &Measured, evaluation: &Evaluation) -> Block {
         vec![
             at.group.clone().into(),
             at.threshold.map_or_else(String::new, |threshold| format!("{threshold:.4}")).into(),
-            text::share(&at.recall).into(),
-            text::share(&at.false_alarms).into(),
+            text::recall(&at.recall).into(),
+            text::false_alarms(&at.false_alarms).into(),
             text::estimate(&at.precision).into(),
             text::estimate(&at.f1).into(),
-            format!("{:.0}", at.alerts_per_1000).into(),
-            format!("{:.3}", at.accuracy).into(),
-            format!("{:.3}", at.balanced_accuracy).into(),
+            text::whole(at.alerts_per_1000).into(),
+            text::number(at.accuracy).into(),
+            text::number(at.balanced_accuracy).into(),
         ]
     };
     let titles =
@@ -153,7 +153,7 @@ fn by_prevalence(model: &Measured) -> Block {
         model.own.all.operational.iter().map(|at| Column::number(format!("at {}", text::percent(at.prevalence))));
     let row = |at: &AtThreshold| {
         let cell = |of: &super::super::AtPrevalence| -> Cell {
-            format!("{} ({:.0})", text::number(of.precision), of.alerts_per_1000).into()
+            format!("{} ({})", text::number(of.precision), text::whole(of.alerts_per_1000)).into()
         };
         [Cell::from(at.group.clone())].into_iter().chain(at.operational.iter().map(cell)).collect()
     };
@@ -218,8 +218,8 @@ pub(super) fn where_it_holds(evaluation: &Evaluation) -> Option<Section> {
             vec![
                 cell.region.clone().into(),
                 cell.season.clone().into(),
-                text::share(&cell.recall).into(),
-                text::share(&cell.false_alarms).into(),
+                text::recall(&cell.recall).into(),
+                text::false_alarms(&cell.false_alarms).into(),
             ]
         };
         blocks.push(Block::Table(Table {
@@ -247,9 +247,9 @@ fn regions(evaluation: &Evaluation) -> Option<Figure> {
     }
     let cell = |region: &String, season: &String| {
         let found = cells.iter().find(|cell| cell.region == *region && cell.season == *season)?;
-        (found.recall.n > 0).then(|| HeatCell {
-            value: found.recall.estimate,
-            text: format!("{:.2}\nn = {}", found.recall.estimate, found.recall.n),
+        found.recall.estimate.map(|recall| HeatCell {
+            value: recall,
+            text: format!("{recall:.2}\nn = {}", found.recall.n),
             muted: found.recall.n < POSITIVES_SHOWN_MIN,
         })
     };
@@ -277,9 +277,9 @@ fn transfer(evaluation: &Evaluation) -> Option<Figure> {
     }
     let cell = |of: &String, on: &String| {
         let found = evaluation.transfer.iter().find(|cell| cell.threshold_of == *of && cell.tiles_of == *on)?;
-        Some(HeatCell {
-            value: found.recall.estimate,
-            text: format!("{:.2}\n{:.3} fa", found.recall.estimate, found.false_alarms.estimate),
+        found.recall.estimate.map(|recall| HeatCell {
+            value: recall,
+            text: format!("{recall:.2}\n{} fa", text::number(found.false_alarms.estimate)),
             muted: found.recall.n < POSITIVES_SHOWN_MIN,
         })
     };
@@ -302,7 +302,11 @@ fn transfer(evaluation: &Evaluation) -> Option<Figure> {
 pub(super) fn sliced(evaluation: &Evaluation) -> Option<Section> {
     let table = |slice: &super::super::Slice| {
         let row = |part: &super::super::SlicePart| {
-            vec![part.value.clone().into(), text::share(&part.recall).into(), text::share(&part.false_alarms).into()]
+            vec![
+                part.value.clone().into(),
+                text::recall(&part.recall).into(),
+                text::false_alarms(&part.false_alarms).into(),
+            ]
         };
         Block::Table(Table {
             caption: format!("By `{}`.", slice.column),

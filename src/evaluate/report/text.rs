@@ -4,10 +4,23 @@ use super::super::{Estimate, Share};
 
 /// `0.813 [0.742, 0.871] 126/155`
 pub(super) fn share(share: &Share) -> String {
-    if share.n == 0 {
-        return "–".into();
-    }
-    format!("{:.3} [{:.3}, {:.3}] {}/{}", share.estimate, share.interval[0], share.interval[1], share.hits, share.n)
+    let Share { hits, n, interval: [low, high], .. } = share;
+    share.estimate.map_or_else(|| "–".into(), |estimate| format!("{estimate:.3} [{low:.3}, {high:.3}] {hits}/{n}"))
+}
+
+/// The share of positives that alert.
+pub(super) fn recall(share: &Share) -> String {
+    if share.n == 0 { "no positives".into() } else { self::share(share) }
+}
+
+/// The share of negatives that alert.
+pub(super) fn false_alarms(share: &Share) -> String {
+    if share.n == 0 { "no negatives".into() } else { self::share(share) }
+}
+
+/// A whole number, or a dash.
+pub(super) fn whole(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".into(), |value| format!("{value:.0}"))
 }
 
 /// `0.710 [0.650, 0.760]`

@@ -78,9 +78,13 @@ fn sentence(evaluation: &Evaluation) -> String {
     let worst = worst.map_or_else(String::new, |group| {
         let (share, name) = (&group.recall, &group.group);
         format!(
-            " At the thresholds it is deployed with it caught {:.3} of the measured positives in its worst group ({name}, \
-             {} of {}, interval {:.3} to {:.3})",
-            share.estimate, share.hits, share.n, share.interval[0], share.interval[1]
+            " At the thresholds it is deployed with it caught {} of the measured positives in its worst group ({name}, {} of \
+             {}, interval {:.3} to {:.3})",
+            text::number(share.estimate),
+            share.hits,
+            share.n,
+            share.interval[0],
+            share.interval[1]
         )
     });
     let precision = format!(
@@ -94,7 +98,7 @@ fn sentence(evaluation: &Evaluation) -> String {
             " `{}` caught {} in its worst group with a precision of {}. The difference in precision is {}, in average \
              precision {}.",
             baseline.name,
-            worst.map_or_else(|| "–".into(), |group| format!("{:.3}", group.recall.estimate)),
+            text::number(worst.and_then(|group| group.recall.estimate)),
             text::number(baseline.own.all.precision.estimate),
             text::difference(&all.precision.difference),
             text::difference(&all.average_precision.difference),
@@ -153,8 +157,9 @@ fn table(evaluation: &Evaluation) -> Block {
         let mut cells: Vec<Cell> = vec![name.clone().into()];
         for groups in &of_models {
             let at = &groups[index];
-            let tone = if at.recall.estimate < target { Tone::Bad } else { Tone::Neutral };
-            cells.push(Cell::toned(text::share(&at.recall), tone));
+            let is_low = at.recall.estimate.is_some_and(|recall| recall < target);
+            let tone = if is_low { Tone::Bad } else { Tone::Neutral };
+            cells.push(Cell::toned(text::recall(&at.recall), tone));
             cells.push(text::estimate(&at.precision).into());
         }
         cells
@@ -176,12 +181,8 @@ fn forest(evaluation: &Evaluation) -> Figure {
     for index in 0..=evaluation.candidate.own.groups.len() {
         for (series, model) in models.iter().enumerate() {
             let at = model.own.groups.get(index).unwrap_or(&model.own.all);
-            rows.push(ForestRow {
-                label: at.group.clone(),
-                series,
-                estimate: at.recall.estimate,
-                interval: at.recall.interval,
-            });
+            let row = |estimate| ForestRow { label: at.group.clone(), series, estimate, interval: at.recall.interval };
+            rows.extend(at.recall.estimate.map(row));
         }
     }
     let target = evaluation.settings.target_recall;

@@ -8,6 +8,7 @@ use super::item::{
 use super::{About, Band, Head, Manifest, Member};
 use crate::model::assets::Asset;
 use crate::model::expression::Expression;
+use crate::quoted::quoted;
 use crate::{Error, Result};
 
 impl Manifest {
@@ -211,13 +212,15 @@ fn bands(input: Input) -> Result<Vec<Band>> {
 fn derived(name: &str, format: Option<&str>, value: &Value) -> Result<Expression> {
     let text = value.as_str().filter(|_| format == Some(EXPRESSION_FORMAT)).ok_or_else(|| {
         Error::refused(format!(
-            "model.json: band {name:?} has an expression of the format {:?}, expected {EXPRESSION_FORMAT:?} and a text \
+            "model.json: band {} has an expression of the format {}, expected {EXPRESSION_FORMAT:?} and a text \
              such as \"(B08 - B04) / (B08 + B04)\"",
-            format.unwrap_or("null")
+            quoted(name),
+            quoted(format.unwrap_or("null"))
         ))
     })?;
-    Expression::parse(text)
-        .map_err(|what| Error::refused(format!("model.json: the expression {text:?} of band {name:?} {what}")))
+    Expression::parse(text).map_err(|what| {
+        Error::refused(format!("model.json: the expression {} of band {} {what}", quoted(text), quoted(name)))
+    })
 }
 
 fn z_score(band: &str, scaling: Option<&Scaling>) -> Result<(f32, f32)> {

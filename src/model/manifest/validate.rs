@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use super::{Band, DnDefault, Head, Manifest, Source};
 use crate::limits::{MODEL_ASSETS_MAX, MODEL_BANDS_MAX, MODEL_CLASSES_MAX, MODEL_TILE_PX_MAX};
+use crate::quoted::quoted;
 use crate::{Error, Result};
 
 /// Data types a raster can have, by the names the manifest and `inspect` use.
@@ -168,7 +169,10 @@ fn is_model_name(name: &str) -> bool {
 fn validate_band_name(name: &str) -> Result<()> {
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:+".contains(&b));
     require(plain && (1..=NAME_BYTES_MAX).contains(&name.len()), || {
-        format!("band name {name:?} must hold letters, digits, '-', '_', '.', ':' and '+' only")
+        format!(
+            "band name {} must hold letters, digits, '-', '_', '.', ':' and '+' only, at most {NAME_BYTES_MAX}",
+            quoted(name)
+        )
     })?;
     if let Some(canonical) = canonical_band(name)
         && canonical != *name

@@ -1,22 +1,18 @@
 //! What stands in a file, in a message.
 
-/// Characters of it that tell which one it is.
-const CHARACTERS: usize = 40;
-
-/// Characters of a message about it.
-const MESSAGE_CHARACTERS: usize = 300;
+use crate::limits::{MESSAGE_CHARS_MAX, QUOTED_CHARS_MAX};
 
 /// In quotation marks, cut off: a cell may be as long as its file.
-pub(super) fn quoted(text: &str) -> String {
-    match text.char_indices().nth(CHARACTERS) {
+pub(crate) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED_CHARS_MAX) {
         Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or_default()),
         None => format!("{text:?}"),
     }
 }
 
 /// The words of a parser, which may repeat a whole key of the file.
-pub(super) fn shortened(message: &impl ToString) -> String {
-    message.to_string().chars().take(MESSAGE_CHARACTERS).collect()
+pub(crate) fn shortened(message: &impl ToString) -> String {
+    message.to_string().chars().take(MESSAGE_CHARS_MAX).collect()
 }
 
 #[cfg(test)]
