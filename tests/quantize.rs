@@ -539,8 +539,9 @@ fn a_tile_without_valid_pixels_makes_room_for_another_and_is_named_where_there_i
     let words = ["15 tiles to observe ranges on, at least 16", "too little is valid of empty.tif"];
     fail(&world.quantize_by("sixteen.csv", "never"), 2, &words);
     // Eight of 24 are empty, so that all have to be drawn.
-    (0..8)
-        .for_each(|index| drop(fs::copy(world.path("empty.tif"), world.path(&format!("empty-{index}.tif"))).unwrap()));
+    for index in 0..8 {
+        fs::copy(world.path("empty.tif"), world.path(&format!("empty-{index}.tif"))).unwrap();
+    }
     let keep = |split: &str, _: &str, _: &str, before: usize| split != "temperature" || before < 3;
     world.some_rows("spare.csv", keep, |row| {
         row.replace("tiles/t000", "empty-").replace("empty-8", "tiles/t0008").replace("empty-9", "tiles/t0009")

@@ -36,6 +36,8 @@ split `calibration`, and the gate measures on `measurement` or `test`:
              99.5 % of the tiles decided alike
   fp16       the same, 99.95 % decided alike, and no logit further off than 0.02
 
+Every group needs 10 positives and 10 negatives to measure on, or 20 tiles of a model with several classes or maps.
+
 Examples:
   s2infer quantize construction --precision int8 --manifest tiles.csv --out models/construction-int8
   s2infer quantize models/mine --precision int8 --manifest tiles.csv --method mse --keep-float Conv_1 --out mine-int8
