@@ -141,6 +141,14 @@ pub trait Engine: Send + Sync {
     /// What it is.
     fn info(&self) -> &EngineInfo;
 
+    /// Whether it computes in `precision`; [`Self::session`] asks as well.
+    ///
+    /// # Errors
+    /// [`Kind::Engine`](crate::Kind::Engine) where it cannot, with what can.
+    fn check_precision(&self, _: Precision) -> Result<()> {
+        Ok(())
+    }
+
     /// A session for batches of exactly `batch` rows; one intra-op thread.
     ///
     /// # Errors
