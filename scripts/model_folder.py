@@ -11,12 +11,15 @@ The golden batch is drawn from a seeded normal distribution, which is what stand
 is what the Python package onnxruntime computes, or openvino with --engine openvino: say so where a model in bf16 or int8
 will run there, as engines round differently. Give a batch of real, preprocessed tiles with --golden FILE.npy
 (float32, [n, bands, height, width]) where the model is in use.
+
+What s2infer could not run is refused in one line, and nothing is written.
 """
 
 import argparse
 import datetime
 import hashlib
 import json
+import math
 import pathlib
 import shutil
 
@@ -38,6 +41,8 @@ DEFAULTS = {
     "preprocessing_version": "1",
     "golden_tolerance": 1e-4,
 }
+REQUIRED = ("name", "bands", "classes", "head")
+HEADS = ("binary", "multiclass", "segmentation")
 OPTIONAL = ("training_statistics", "weights_storage", "resolution_m", "pixel_threshold")
 ROLES = {
     "model.onnx": ("model", ["mlm:model", "mlm:weights"], "application/onnx"),
@@ -67,11 +72,20 @@ class OnnxRuntime:
 
         if precision == "bf16":
             raise SystemExit("onnxruntime has no bf16 on a processor; give --engine openvino")
-        self.session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
-        [self.node] = self.session.get_inputs()
+        options = onnxruntime.SessionOptions()
+        # Its own log would stand between a refusal and its reader.
+        options.log_severity_level = 4
+        self.session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+        self.nodes = self.session.get_inputs(), self.session.get_outputs()
+        self.node = self.nodes[0][0] if self.nodes[0] else None
+
+    def ends(self):
+        """How many inputs and outputs."""
+        return tuple(map(len, self.nodes))
 
     def shape(self):
-        return self.node.shape[1:]
+        """The sides of the input, None where they are free."""
+        return [side if isinstance(side, int) else None for side in self.node.shape]
 
     def run(self, batch):
         return self.session.run(None, {self.node.name: batch})[0]
@@ -86,8 +100,12 @@ class OpenVino:
         # As s2infer: its own choice would be bf16 wherever the processor has it. Layers in int8 stay so.
         self.settings = {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32"}
 
+    def ends(self):
+        return len(self.graph.inputs), len(self.graph.outputs)
+
     def shape(self):
-        return [side.get_length() for side in list(self.graph.input(0).partial_shape)[1:]]
+        sides = list(self.graph.input(0).partial_shape)
+        return [None if side.is_dynamic else side.get_length() for side in sides]
 
     def run(self, batch):
         # As s2infer, too: kernels for a free batch can round at other places than those for a fixed one.
@@ -98,11 +116,75 @@ class OpenVino:
 ENGINES = {"onnxruntime": OnnxRuntime, "openvino": OpenVino}
 
 
-def golden_batch(onnx, golden, engine, precision):
-    network = ENGINES[engine](onnx, precision)
+def refuse(why):
+    raise SystemExit(f"refused: {' '.join(str(why).split())}")
+
+
+def loaded(path, load):
+    try:
+        return load(path)
+    except (OSError, ValueError) as error:
+        refuse(f"{path}: {error}")
+
+
+def check_description(about, path="the description"):
+    """Refuses a description that no model folder comes of."""
+    missing = [key for key in REQUIRED if not isinstance(about, dict) or key not in about]
+    if missing:
+        refuse(f"{path}: no {', '.join(missing)}; it needs {', '.join(REQUIRED)}")
+    if about["head"] not in HEADS:
+        refuse(f"{path}: head is {about['head']!r}: give {', '.join(HEADS)}")
+    if not about["bands"] or not about["classes"]:
+        refuse(f"{path}: bands and classes must not be empty")
+    for band in about["bands"]:
+        numbers = [band.get(key) if isinstance(band, dict) else None for key in ("mean", "stddev")]
+        if not all(isinstance(number, (int, float)) and math.isfinite(number) for number in numbers):
+            refuse(f"{path}: band {band!r}: give name, mean and stddev, the last two as finite numbers")
+        if numbers[1] <= 0:
+            refuse(f"{path}: band {band.get('name')}: stddev is {numbers[1]}; it must be above 0")
+
+
+def check_input(onnx, network, about):
+    """The input's shape without the batch."""
+    if network.ends() != (1, 1):
+        inputs, outputs = network.ends()
+        refuse(f"{onnx}: {inputs} inputs and {outputs} outputs; s2infer runs graphs of one each")
+    shape, bands = network.shape(), len(about["bands"])
+    if len(shape) != 4 or None in shape[1:] or shape[1] != bands or shape[2] != shape[3]:
+        refuse(f"{onnx}: its input is {shape}; it must be [batch, {bands}, side, side] with the sides fixed")
+    if shape[0] is not None:
+        refuse(f"{onnx}: its batch is fixed at {shape[0]}; export it with a free batch")
+    return shape[1:]
+
+
+def check_output(onnx, output, windows, about, side):
+    """Refuses what the head could not read."""
+    rows = {"binary": [1], "multiclass": [len(about["classes"])], "segmentation": [len(about["classes"]), side, side]}
+    expected = [windows, *rows[about["head"]]]
+    if list(output.shape) != expected:
+        refuse(f"{onnx}: {about['head']} with {len(about['classes'])} classes needs an output of {expected}, not {list(output.shape)}")
+    if output.dtype != np.float32:
+        refuse(f"{onnx}: its output is {output.dtype}, not float32")
+    if not np.isfinite(output).all():
+        refuse(f"{onnx}: its output for the golden batch is not finite")
+
+
+def golden_batch(onnx, golden, engine, about):
+    try:
+        network = ENGINES[engine](onnx, about.get("precision", DEFAULTS["precision"]))
+    except Exception as error:
+        refuse(f"{onnx}: {engine} does not take it: {error}")
+    shape = check_input(onnx, network, about)
     if golden is None:
-        golden = np.random.default_rng(0).standard_normal([GOLDEN_WINDOWS, *network.shape()]).astype(np.float32)
-    return golden, network.run(golden)
+        golden = np.random.default_rng(0).standard_normal([GOLDEN_WINDOWS, *shape]).astype(np.float32)
+    if golden.dtype != np.float32 or golden.ndim != 4 or list(golden.shape[1:]) != shape or not np.isfinite(golden).all():
+        refuse(f"the golden batch is {golden.dtype} {list(golden.shape)}; give finite float32 [n, {', '.join(map(str, shape))}]")
+    try:
+        output = network.run(golden)
+    except Exception as error:
+        refuse(f"{onnx}: {engine} cannot run it: {error}")
+    check_output(onnx, output, len(golden), about, shape[-1])
+    return golden, output
 
 
 def assets(folder, bands):
@@ -191,12 +273,11 @@ def manifest(about, side, found):
 
 
 def write_folder(onnx, about, folder, golden=None, engine="onnxruntime"):
+    check_description(about)
+    inputs, outputs = golden_batch(onnx, golden, engine, about)
     folder.mkdir(parents=True, exist_ok=True)
     if onnx.resolve() != (folder / "model.onnx").resolve():
         shutil.copyfile(onnx, folder / "model.onnx")
-    inputs, outputs = golden_batch(
-        folder / "model.onnx", golden, engine, about.get("precision", DEFAULTS["precision"])
-    )
     (folder / "golden.safetensors").write_bytes(safetensors({"input": inputs, "output": outputs}))
     card = folder / "card.md"
     if not card.exists():
@@ -213,8 +294,9 @@ def main():
     parser.add_argument("--golden", type=pathlib.Path, metavar="NPY", help="a preprocessed batch")
     parser.add_argument("--engine", choices=ENGINES, default="onnxruntime", help="computes the golden batch")
     arguments = parser.parse_args()
-    golden = np.load(arguments.golden) if arguments.golden else None
-    write_folder(arguments.onnx, json.loads(arguments.description.read_text()), arguments.folder, golden, arguments.engine)
+    about = loaded(arguments.description, lambda path: json.loads(path.read_text()))
+    golden = loaded(arguments.golden, np.load) if arguments.golden else None
+    write_folder(arguments.onnx, about, arguments.folder, golden, arguments.engine)
     print(f"{arguments.folder}: a model folder; look at it with: s2infer inspect {arguments.folder}")
 
 

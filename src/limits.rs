@@ -177,6 +177,13 @@ pub const TENSOR_RANK_MAX: usize = 16;
 /// Bytes that the pieces of a graph (nodes, attributes, names) may take beside the weights: 128 MiB,
 /// a hundred times what ResNet-152 takes.
 pub const GRAPH_PIECES_BYTES_MAX: usize = 128 << 20;
+/// Positives, and negatives, of a group that a model in another precision is judged by, at least: of fewer, a single tile
+/// is more than ten points of recall.
+pub const GATE_LABELLED_MIN: usize = 10;
+/// The same in tiles, of models with several classes or maps.
+pub const GATE_TILES_MIN: usize = 2 * GATE_LABELLED_MIN;
+/// Tiles that ranges are observed on, at least: half of them find ranges, the others judge them.
+pub const RANGE_TILES_MIN: usize = 16;
 /// Bytes of one metadata file of a product (XML, STAC): ESA's have about 70 KB, or 600 KB with their grids of angles.
 pub const METADATA_BYTES_MAX: u64 = 16 << 20;
 /// Nodes of one XML document.

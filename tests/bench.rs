@@ -114,7 +114,8 @@ fn tiles_that_were_made_are_gone_afterwards() {
         command.current_dir(place.path("")).env("TMPDIR", place.path("temporary")).env_remove("ORT_DYLIB_PATH");
         command.args(["bench", "model"]).args(QUICK).args(arguments).output().unwrap()
     };
-    succeed(&run(&["--engine", "tract"]));
+    succeed(&run(&["--engine", "tract", "--batch", "auto"]));
+    refused(&run(&["--engine", "tract", "--batch", "many"]), 2, &["give auto, or a number from 1 to 4096"]);
     refused(&run(&["--engine", "ort", "--ort-lib", "nowhere"]), 3, &["--ort-lib"]);
     assert_eq!(fs::read_dir(place.path("temporary")).unwrap().count(), 0);
 }
@@ -134,6 +135,8 @@ fn a_combination_that_cannot_run_says_why_and_the_others_run() {
     assert_eq!((report["lines"].as_array().unwrap().len(), ran), (4, 1));
     // Where none is left, the reasons are the error.
     let arguments = ["int8", "--engine", "tract", "--export-json", "none.json"];
+    let contradiction = ["model", "--engine", "tract", "--device", "cuda"];
+    refused(&bench(&place, &[&contradiction[..], &QUICK].concat()), 2, &["--device cuda:0", "use --engine ort"]);
     let words = ["no combination could run", "tract cannot compute this model's int8", "use --engine ort"];
     refused(&bench(&place, &[&arguments[..], &QUICK].concat()), 3, &words);
     let words = ["--ort-lib", "nowhere"];

@@ -24,6 +24,7 @@ fn request(rule: Rule, joint: bool) -> CalibrateRequest {
         unseen_region: false,
         spare_alarms: None,
         bounds: Bounds::default(),
+        by_flags: true,
         command: "s2infer calibrate --scores scores.csv".into(),
         created: "2026-11-21T00:00:00Z".parse().unwrap(),
     }

@@ -296,3 +296,56 @@ fn profile_and_examples_are_sealed_and_a_lost_example_is_no_obstacle() {
     std::fs::remove_file(dir.path().join("profile.json")).unwrap();
     assert!(Model::load(dir.path()).unwrap_err().to_string().contains("profile.json"));
 }
+
+#[test]
+fn the_script_that_makes_folders_refuses_in_one_line_what_could_not_run() {
+    let Some(python) = common::python() else { return common::skip_or_fail("Python with onnxruntime") };
+    let dir = folder();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/model_folder.py");
+    let bands: Vec<Value> =
+        folders::BANDS.iter().map(|name| json!({"name": name, "mean": 0.1, "stddev": 0.05})).collect();
+    let about = json!({"name": "made", "bands": bands, "classes": ["other", "construction"], "head": "binary"});
+    let make = |graph: &tract_onnx::pb::GraphProto, about: &Value| {
+        std::fs::write(dir.path().join("model.onnx"), encode(graph.clone())).unwrap();
+        std::fs::write(dir.path().join("about.json"), about.to_string()).unwrap();
+        let mut command = std::process::Command::new(&python);
+        command.current_dir(dir.path()).arg(&script).args(["model.onnx", "about.json", "made"]).output().unwrap()
+    };
+    let with = |change: &dyn Fn(&mut tract_onnx::pb::GraphProto)| {
+        let mut graph = linear_graph();
+        change(&mut graph);
+        graph
+    };
+    let flat = with(&|graph| graph.initializer[1] = folders::tensor("fc.bias", &[1], &[f32::NAN]));
+    let stuck = with(&|graph| graph.input = vec![folders::value("input", &[1, 4, 8, 8])]);
+    let dangling = with(&|graph| graph.node[0].input[0] = "nowhere".into());
+    let custom = with(&|graph| graph.node[0].op_type = "Frobnicate".into());
+    let two = with(&|graph| {
+        graph.initializer =
+            vec![folders::tensor("fc.weight", &[2, 4], &[0.5; 8]), folders::tensor("fc.bias", &[2], &[0.5; 2])];
+        graph.output = vec![folders::value("logits", &[-1, 2])];
+    });
+    let multiclass = json!({"name": "made", "bands": bands, "classes": ["a", "b", "c"], "head": "multiclass"});
+    let mut level = about.clone();
+    level["bands"][2]["stddev"] = json!(0);
+    let cases = [
+        (flat, about.clone(), "not finite"),
+        (stuck, about.clone(), "batch is fixed at 1"),
+        (dangling, about.clone(), "nowhere"),
+        (two, about.clone(), "needs an output of [4, 1], not [4, 2]"),
+        (custom, about.clone(), "Frobnicate"),
+        (linear_graph(), multiclass, "needs an output of [4, 3], not [4, 1]"),
+        (linear_graph(), level, "band B02: stddev is 0"),
+        (linear_graph(), json!({"name": "made"}), "no bands, classes, head"),
+    ];
+    for (graph, about, words) in cases {
+        let output = make(&graph, &about);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(words), "{words}: {said}");
+        assert!(said.starts_with("refused: ") && said.trim_end().lines().count() == 1, "{said}");
+        assert!(!dir.path().join("made").exists(), "{words}: something was written");
+    }
+    let output = make(&linear_graph(), &about);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Model::load(&dir.path().join("made")).unwrap();
+}

@@ -7,7 +7,9 @@ mod model_folders;
 #[path = "common/tiles.rs"]
 mod tiles;
 
+use std::collections::HashMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
@@ -168,6 +170,28 @@ impl World {
         self.s2infer(&[&fixed, more].concat())
     }
 
+    /// A manifest with the rows of `tiles.csv` that `keep` chooses, told split, group, label and how many of these came
+    /// before; what `change` makes of each is written.
+    fn some_rows(&self, name: &str, keep: impl Fn(&str, &str, &str, usize) -> bool, change: impl Fn(&str) -> String) {
+        let table = fs::read_to_string(self.path("tiles.csv")).unwrap();
+        let mut before: HashMap<String, usize> = HashMap::new();
+        let is_kept = |row: &&str| {
+            let cells: Vec<&str> = row.split(',').collect();
+            let (label, split, group) = (cells[1], cells[2], format!("{}-{}", cells[3], cells[4]));
+            let count = before.entry(format!("{split} {group} {label}")).or_default();
+            *count += 1;
+            split == "split" || keep(split, &group, label, *count - 1)
+        };
+        let rows: Vec<String> = table.lines().filter(is_kept).map(change).collect();
+        fs::write(self.path(name), rows.join("\n")).unwrap();
+    }
+
+    /// A quantisation to fp16 by another manifest.
+    fn quantize_by(&self, manifest: &str, out: &str) -> Output {
+        let command = ["quantize", "binary", "--precision", "fp16", "--manifest", manifest, "--out", out];
+        self.s2infer(&[&command[..], &["--engine", "ort"]].concat())
+    }
+
     fn make() -> Self {
         let world = Self(tempfile::tempdir().unwrap());
         let classes = |names: [&str; 3]| names.map(str::to_owned).to_vec();
@@ -195,6 +219,10 @@ impl World {
                 let wave = ((row * (band as u32 + 1) + 3 * column) % 7) as f32 * 40.0;
                 (levels[band] + slopes[band] * row as f32 + slopes[band + 4] * column as f32 + wave).max(1.0) as u16
             });
+            // A file of its own all the same: copies in two splits are refused.
+            let mut file =
+                fs::OpenOptions::new().append(true).open(self.path(&format!("tiles/t{index:04}.tif"))).unwrap();
+            file.write_all(&(index as u32).to_le_bytes()).unwrap();
         }
         let scores = |model: &str, more: &[&str]| {
             let fixed = ["tiles", "--model", model, "--engine", "tract", "--format", "csv"];
@@ -284,7 +312,7 @@ fn an_int8_model_is_a_folder_of_its_own_and_decides_by_its_own_profile() {
     assert_eq!(table.lines().count(), 1801);
     // Another precision's profile is refused, and so is the engine that would compute it wrongly.
     fail(&world.s2infer(&["tiles", "--model", "binary", "--profile", "here/own/profile.json"]), 4, &["another model"]);
-    fail(&world.s2infer(&["tiles", "--model", "here/own", "--engine", "tract"]), 4, &["tract", "int8"]);
+    fail(&world.s2infer(&["tiles", "--model", "here/own", "--engine", "tract"]), 3, &["tract", "int8"]);
     let profile: serde_json::Value =
         serde_json::from_slice(&fs::read(world.path("here/own/profile.json")).unwrap()).unwrap();
     assert_eq!(profile["model"]["precision"], "int8");
@@ -364,14 +392,17 @@ fn errors_name_the_file_the_flag_and_the_remedy() {
     fail(&world.quantize("binary", "int8", "tiles", &[]), 2, &["--out tiles", "is there already"]);
     fail(&world.quantize("binary", "int8", "never", &["--split", "spring"]), 2, &["--split spring", "measurement"]);
     fail(&world.quantize("binary", "int8", "never", &["--gate-split", "calibration"]), 2, &["three splits"]);
-    fail(&world.quantize("binary", "bf16", "never", &[]), 4, &["bf16", "--engine openvino"]);
+    fail(&world.quantize("binary", "bf16", "never", &[]), 3, &["bf16", "--engine openvino"]);
     fail(&world.quantize("binary", "int8", "never", &["--name", "a/b"]), 2, &["--name", "a/b"]);
     fail(&world.quantize("binary", "int8", "tiles.csv/never", &[]), 5, &["--out tiles.csv/never"]);
     succeed(&world.quantize("binary", "int8", "again", &[]));
     fail(&world.quantize("again", "int8", "never", &[]), 2, &["int8", "fp32"]);
     let tract =
         ["quantize", "binary", "--precision", "int8", "--manifest", "tiles.csv", "--out", "never", "--engine", "tract"];
-    fail(&world.s2infer(&tract), 2, &["--engine tract", "--engine ort"]);
+    fail(&world.s2infer(&tract), 3, &["--engine tract", "--engine ort"]);
+    std::os::unix::fs::symlink("nowhere", world.path("dangling")).unwrap();
+    fail(&world.quantize("binary", "int8", "dangling", &[]), 2, &["--out dangling", "is there already"]);
+    fail(&world.quantize("binary", "int8", &"long".repeat(70), &[]), 5, &["--out long", "too long"]);
     assert!(!world.path("never").exists());
 }
 
@@ -386,7 +417,7 @@ fn bf16_and_int8_on_openvino_have_golden_batches_and_profiles_of_their_own() {
         let run = ["tiles", "--model", out, "--threshold-profile", "winter-cloudy"];
         assert_eq!(succeed(&world.s2infer(&[&run[..], &openvino].concat())).lines().count(), 1801);
     }
-    fail(&world.s2infer(&["tiles", "--model", "there/bf16", "--engine", "ort"]), 4, &["bf16", "--engine openvino"]);
+    fail(&world.s2infer(&["tiles", "--model", "there/bf16", "--engine", "ort"]), 3, &["bf16", "--engine openvino"]);
     let other = ["tiles", "--model", "binary", "--profile", "there/bf16/profile.json"];
     fail(&world.s2infer(&other), 4, &["calibrated for another model", "test-model-bf16"]);
 }
@@ -428,4 +459,154 @@ fn a_reader_that_leaves_does_not_keep_the_folder_from_being_written() {
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
     assert!(world.path("unread/model.json").exists());
+}
+
+#[test]
+fn too_few_tiles_to_judge_are_refused_and_few_are_warned_of_in_the_card() {
+    let Some(world) = world() else { return };
+    let fewer = |name: &str, per_group: usize| {
+        let keep = |split: &str, _: &str, _: &str, before: usize| split != "measurement" || before < per_group;
+        world.some_rows(name, keep, str::to_owned);
+    };
+    fewer("one.csv", 1);
+    let words = ["one.csv: split measurement: group all: 4 positives and 4 negatives", "at least 10"];
+    fail(&world.quantize_by("one.csv", "never"), 2, &words);
+    // In all there are enough, in a group not.
+    fewer("nine.csv", 9);
+    fail(&world.quantize_by("nine.csv", "never"), 2, &["group summer-clear: 9 positives and 9 negatives"]);
+    let is_cloudy_winter = |group: &str| group == "winter-cloudy";
+    let unmeasured = |split: &str, group: &str, _: &str, _: usize| split != "measurement" || !is_cloudy_winter(group);
+    world.some_rows("unmeasured.csv", unmeasured, str::to_owned);
+    fail(&world.quantize_by("unmeasured.csv", "never"), 2, &["group winter-cloudy: 0 positives and 0 negatives"]);
+    fewer("few.csv", 20);
+    let output = world.quantize_by("few.csv", "few");
+    let report = succeed(&output);
+    // 1 − 0.05^(1/20) is 0.139.
+    let words = "winter-cloudy: one of 20 positives is 5.00 points, 1.0 are allowed; with none lost, 13.9 may be";
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(words) && said.contains("few.csv"), "{said}");
+    assert!(report.contains(words) && report.contains("loses no more than it may"), "{report}");
+}
+
+#[test]
+fn what_a_manifest_shows_is_told_before_anything_runs() {
+    let Some(world) = world() else { return };
+    let all = |_: &str, _: &str, _: &str, _: usize| true;
+    world.some_rows("negative.csv", |split, _, label, _| split != "calibration" || label == "0", str::to_owned);
+    fail(&world.quantize_by("negative.csv", "never"), 2, &["negative.csv: split calibration: no positives"]);
+    let half = |split: &str, group: &str, _: &str, _: usize| split != "calibration" || group != "winter-clear";
+    world.some_rows("uncalibrated.csv", half, str::to_owned);
+    let words = ["uncalibrated.csv: split calibration: no tiles of group winter-clear"];
+    fail(&world.quantize_by("uncalibrated.csv", "never"), 2, &words);
+    world.some_rows("eight.csv", |split, _, _, before| split != "temperature" || before < 1, str::to_owned);
+    fail(&world.quantize_by("eight.csv", "never"), 2, &["eight.csv: 8 tiles to observe ranges on", "at least 16"]);
+    // Line 1 is the header, whatever ends the lines.
+    let wrong = |row: &str| {
+        row.replace("tiles/t0001.tif,0", "tiles/t0001.tif,7").replace("tiles/t0001.tif,1", "tiles/t0001.tif,7")
+    };
+    for (end, name) in [("", "lf.csv"), ("\r", "crlf.csv")] {
+        world.some_rows(name, all, |row| wrong(row) + end);
+        fail(&world.quantize_by(name, "never"), 2, &[&format!("{name}: line 3: label \"7\"")]);
+    }
+    world.some_rows(
+        "skyless.csv",
+        all,
+        |row| if row.contains("t0900.tif") { row.replace("clear", "") } else { row.into() },
+    );
+    let output = world.quantize_by("skyless.csv", "never");
+    fail(&output, 2, &["skyless.csv: tiles/t0900.tif: its season or sky"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("skyless.csv: skyless.csv"));
+}
+
+#[test]
+fn a_tile_that_cannot_be_read_is_exit_code_1_in_whatever_split() {
+    let Some(world) = world() else { return };
+    fs::write(world.path("broken.tif"), b"II*\0 no more").unwrap();
+    for (tile, name) in [("t0003.tif", "ranges.csv"), ("t0300.tif", "calibration.csv"), ("t1200.tif", "measured.csv")] {
+        let broken = |row: &str| row.replace(&format!("tiles/{tile}"), "broken.tif");
+        world.some_rows(name, |_, _, _, _| true, broken);
+        fail(&world.quantize_by(name, "never"), 1, &["broken.tif"]);
+    }
+}
+
+#[test]
+fn a_tile_without_valid_pixels_makes_room_for_another_and_is_named_where_there_is_none() {
+    let Some(world) = world() else { return };
+    write_u16(&world.path("empty.tif"), 4, SIDE as u32, |_, _, _| 0);
+    let empty = |row: &str| row.replace("tiles/t0000.tif", "empty.tif");
+    // Two of each label in each group are 16.
+    world.some_rows("sixteen.csv", |split, _, _, before| split != "temperature" || before < 2, empty);
+    let words = ["15 tiles to observe ranges on, at least 16", "too little is valid of empty.tif"];
+    fail(&world.quantize_by("sixteen.csv", "never"), 2, &words);
+    // Eight of 24 are empty, so that all have to be drawn.
+    for index in 0..8 {
+        fs::copy(world.path("empty.tif"), world.path(&format!("empty-{index}.tif"))).unwrap();
+    }
+    let keep = |split: &str, _: &str, _: &str, before: usize| split != "temperature" || before < 3;
+    world.some_rows("spare.csv", keep, |row| {
+        row.replace("tiles/t000", "empty-").replace("empty-8", "tiles/t0008").replace("empty-9", "tiles/t0009")
+    });
+    let command = ["quantize", "binary", "--precision", "fp16", "--manifest", "spare.csv", "--out", "spare"];
+    succeed(&world.s2infer(&[&command[..], &["--engine", "ort", "--tiles", "16"]].concat()));
+}
+
+#[test]
+fn a_copy_under_another_name_in_another_split_is_refused() {
+    let Some(world) = world() else { return };
+    let (original, copy) = ("tiles/t0300.tif", "copy.tif");
+    fs::copy(world.path(original), world.path(copy)).unwrap();
+    world.some_rows("copies.csv", |_, _, _, _| true, |row| row.replace("tiles/t1200.tif", copy));
+    let words = ["copies.csv: the splits leak", original, copy, "is in calibration and in measurement"];
+    fail(&world.quantize_by("copies.csv", "never"), 4, &words);
+    // Twice in one split is nobody's loss.
+    world.some_rows("twice.csv", |_, _, _, _| true, |row| row.replace("tiles/t0301.tif", copy));
+    succeed(&world.quantize_by("twice.csv", "twice"));
+}
+
+#[test]
+fn a_promise_by_sites_needs_them_and_says_how_much_they_count() {
+    let Some(world) = world() else { return };
+    let own = |row: &str| match row.contains(",split,") {
+        true => "site".to_owned(),
+        false => format!("s-{}", row.split(',').next().unwrap()),
+    };
+    world.some_rows("scored.csv", |_, _, _, _| true, |row| format!("{row},{}", own(row)));
+    let table = fs::read_to_string(world.path("scored.csv")).unwrap();
+    assert!(table.starts_with("path,label,split,season,cloud,site"));
+    fs::create_dir(world.path("by-site")).unwrap();
+    for file in fs::read_dir(world.path("binary")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), world.path("by-site").join(file.file_name())).unwrap();
+    }
+    let calibrate = ["calibrate", "--model", "binary", "--manifest", "scored.csv", "--one-per-site", "--engine", "ort"];
+    succeed(&world.s2infer(&[&calibrate[..], &["--out", "by-site/profile.json"]].concat()));
+    s2infer::model::seal(&world.path("by-site"), &binary()).unwrap();
+    let quantize = |manifest: &str| {
+        let command = ["quantize", "by-site", "--precision", "fp16", "--manifest", manifest, "--out", "never"];
+        world.s2infer(&[&command[..], &["--engine", "ort"]].concat())
+    };
+    let output = quantize("tiles.csv");
+    fail(&output, 2, &["tiles.csv: split calibration: no positive states a site", "fill the column site"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("--one-per-site"));
+    let one = |row: &str| if row.contains(",calibration,") { "here".to_owned() } else { own(row) };
+    world.some_rows("one-place.csv", |_, _, _, _| true, |row| format!("{row},{}", one(row)));
+    let output = quantize("one-place.csv");
+    fail(&output, 4, &["no group has the", "which count as 1.0 as sites repeat", "s2infer calibrate"]);
+}
+
+#[test]
+fn what_a_killed_run_left_is_removed_and_what_another_writes_is_not() {
+    let Some(world) = world() else { return };
+    let left = |name: &str| {
+        fs::create_dir_all(world.path("swept").join(name)).unwrap();
+        fs::write(world.path("swept").join(name).join("model.onnx"), "half").unwrap();
+        world.path("swept").join(name)
+    };
+    let [killed, alive, other] = [".s2infer-folder-k1Lled", ".s2infer-folder-aL1ve0", ".s2infer-folder-mine"].map(left);
+    let writer = fs::File::open(&alive).unwrap();
+    writer.lock().unwrap();
+    succeed(&world.quantize("binary", "fp16", "swept/half", &[]));
+    assert!(!killed.exists() && alive.join("model.onnx").exists() && other.exists());
+    // The lock of a folder with a name has gone with its writer.
+    assert!(fs::File::open(world.path("swept/half")).unwrap().try_lock().is_ok());
 }

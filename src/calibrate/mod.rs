@@ -45,6 +45,8 @@ pub struct CalibrateRequest {
     pub spare_alarms: Option<f64>,
     /// What a season and a sky are; must be what the scores were read with.
     pub bounds: Bounds,
+    /// Whether flags of `s2infer calibrate` asked for it: messages then name them.
+    pub by_flags: bool,
     /// The command line, for the profile.
     pub command: String,
     /// The time, for the profile.
@@ -105,6 +107,9 @@ impl Calibration {
     }
 }
 
+/// Why sites are needed where no flag says so.
+pub const NEEDS_SITES: &str = "the promise of the model's profile needs, as it counts positives by site";
+
 /// Chooses a threshold for every group.
 ///
 /// With the exact rule the threshold is the score of rank j among the group's n positives in ascending order,
@@ -123,8 +128,9 @@ pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibrat
     let has_sites = || scores.rows.iter().any(|row| row.positive && row.site.is_some());
     if request.sites != Sites::Independent && !has_sites() {
         return Err(Error::usage(format!(
-            "{}: no positive states a site, which --site-correlation and --one-per-site need: fill the column site",
-            scores.file
+            "{}: no positive states a site, which {}: fill the column site",
+            scores.file,
+            if request.by_flags { "--site-correlation and --one-per-site need" } else { NEEDS_SITES }
         )));
     }
     let nodes = scores.nodes(request.sites == Sites::OnePerSite);
@@ -140,7 +146,7 @@ pub fn calibrate(scores: &Scores, request: &CalibrateRequest) -> Result<Calibrat
     };
     let choices: Vec<_> = nodes.iter().map(choose).collect();
     if choices.iter().all(Option::is_none) {
-        return Err(infeasible(&nodes, &level));
+        return Err(infeasible(scores, &nodes, &level, request));
     }
     let mut groups = Vec::with_capacity(nodes.len());
     for (node, choice) in nodes.iter().zip(&choices) {
@@ -253,13 +259,27 @@ fn entry(node: &Node, threshold: f64) -> Group {
     }
 }
 
-fn infeasible(nodes: &[Node], level: &Level) -> Error {
-    let counts: Vec<_> = nodes.iter().map(|node| format!("{} {}", node.group, node.positives.len())).collect();
+/// Positives of each group and, where sites repeat, as how many independent ones they count.
+fn infeasible(scores: &Scores, nodes: &[Node], level: &Level, request: &CalibrateRequest) -> Error {
+    let count = |node: &Node| {
+        let n = scores.rows.iter().filter(|row| row.positive && *row.group == *node.group).count();
+        let effective =
+            node.positives.len() as f64 / request.sites.correlation().design_effect(&node.positives).max(1.0);
+        match n as f64 - effective > 0.05 {
+            true => format!("{} {n}, which count as {effective:.1} as sites repeat", node.group),
+            false => format!("{} {n}", node.group),
+        }
+    };
+    let counts: Vec<_> = nodes.iter().map(count).collect();
+    let remedy = match request.by_flags {
+        true => "lower --target-recall or --confidence",
+        false => "calibrate the original for less (s2infer calibrate --target-recall, --confidence)",
+    };
     let needed = level.positives_needed();
     Error::refused(format!(
         "no group has the {needed} positives that this target recall and confidence need at least ({}); add \
-         labelled positives, or lower --target-recall or --confidence",
-        counts.join(", ")
+         labelled positives, or {remedy}",
+        counts.join("; ")
     ))
 }
 

@@ -19,12 +19,12 @@ pub(super) fn of(scores: &Scores, nodes: &[Node], request: &CalibrateRequest) ->
         warnings.push(format!("{} rows left out: a run did not decide them", scores.n_undecided));
     }
     if request.sites == Sites::Independent {
-        warnings.extend(nodes.iter().filter_map(clustered));
+        warnings.extend(nodes.iter().filter_map(|node| clustered(node, request)));
     }
     match request.sites {
         Sites::Independent => {}
         Sites::MeasuredCorrelation => warnings.extend(nodes.iter().filter_map(unmeasurable)),
-        Sites::Correlation(given) => warnings.extend(nodes.iter().filter_map(|node| more_alike(node, given))),
+        Sites::Correlation(given) => warnings.extend(nodes.iter().filter_map(|node| more_alike(node, given, request))),
         Sites::OnePerSite => {}
     }
     if request.sites != Sites::Independent {
@@ -36,8 +36,15 @@ pub(super) fn of(scores: &Scores, nodes: &[Node], request: &CalibrateRequest) ->
     warnings
 }
 
+fn remedy(request: &CalibrateRequest, flags: &str) -> String {
+    match request.by_flags {
+        true => format!("give {flags}"),
+        false => format!("calibrate the original so (s2infer calibrate with {flags}), and this is done as well"),
+    }
+}
+
 /// Several positives per site tell less than as many independent ones.
-fn clustered(node: &Node) -> Option<String> {
+fn clustered(node: &Node, request: &CalibrateRequest) -> Option<String> {
     let (n, sites) = (node.positives.len() as f64, node.n_sites? as f64);
     if n <= sites {
         return None;
@@ -45,8 +52,9 @@ fn clustered(node: &Node) -> Option<String> {
     let effective = n / Correlation::Given(TYPICAL_CORRELATION).design_effect(&node.positives);
     Some(format!(
         "group {}: {n} positives from {sites} sites are not independent, as the guarantee assumes; with a \
-         correlation of {TYPICAL_CORRELATION} within sites they count as {effective:.0}: give --one-per-site or --site-correlation",
-        node.group
+         correlation of {TYPICAL_CORRELATION} within sites they count as {effective:.0}: {}",
+        node.group,
+        remedy(request, "--one-per-site or --site-correlation")
     ))
 }
 
@@ -62,12 +70,13 @@ fn unmeasurable(node: &Node) -> Option<String> {
 }
 
 /// Positives of a site are more alike than was assumed.
-fn more_alike(node: &Node, given: f64) -> Option<String> {
+fn more_alike(node: &Node, given: f64, request: &CalibrateRequest) -> Option<String> {
     let found = measured(&node.positives).filter(|found| *found > given)?;
     Some(format!(
         "group {}: positives of one site have a measured correlation of {found:.2}, and the guarantee assumes no more than \
-         {given}: give --site-correlation {found:.2} or --one-per-site",
-        node.group
+         {given}: {}",
+        node.group,
+        remedy(request, &format!("--site-correlation {found:.2} or --one-per-site"))
     ))
 }
 

@@ -21,7 +21,7 @@ use s2infer::{Error, Kind, Result};
 
 use super::claims::Claims;
 use super::flags::{SceneArgs, batch_rows};
-use super::values::{DeviceArg, EngineArg, TtaArg};
+use super::values::{BatchArg, DeviceArg, EngineArg, TtaArg};
 use super::{Common, inputs, logging, shell};
 
 const EXAMPLES: &str = "\
@@ -90,9 +90,9 @@ struct Combinations {
     /// OpenVINO's library, or the folder it is in. Also: OPENVINO_LIB_PATH.
     #[arg(long, value_name = "PATH")]
     openvino_lib: Option<PathBuf>,
-    /// Rows of a batch, windows times views [default: what a run over many tiles takes].
-    #[arg(long, value_name = "ROWS", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=4096))]
-    batch: Vec<u16>,
+    /// Rows of a batch, windows times views, or auto: what a run over many tiles takes [default: auto].
+    #[arg(long, value_name = "ROWS", value_delimiter = ',')]
+    batch: Vec<BatchArg>,
     /// Sessions that run at the same time, each on one core.
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Vec<u16>,
@@ -130,7 +130,9 @@ impl Bench {
         });
         let subjects = subjects.collect::<Result<Vec<_>>>()?;
         let count = subjects.first().map_or(0, |subject| subject.inputs.len());
-        let lines = self.measure(self.combinations(&subjects), &mut |what| spinner.set_message(what))?;
+        let combinations = self.combinations(&subjects);
+        let kind = kind_of_none(&combinations);
+        let lines = self.measure(combinations, &mut |what| spinner.set_message(what))?;
         spinner.finish_and_clear();
         let report = Report {
             schema: SCHEMA,
@@ -147,7 +149,7 @@ impl Bench {
         let text = serde_json::to_string_pretty(&report).map_err(Error::output)? + "\n";
         export(json, &text)?;
         export(markdown, &report.to_markdown())?;
-        nothing_ran(&report)?;
+        nothing_ran(&report, kind)?;
         shell::print(report.to_text().as_bytes())
     }
 
@@ -207,11 +209,11 @@ impl Bench {
         let info = opened.as_ref().ok().map(|engine| engine.info().clone());
         let is_gpu = matches!(device, Device::Cuda(_) | Device::TensorRt(_));
         let many = if self.inputs.is_empty() { subject.inputs.len() } else { usize::MAX };
-        let usual = [batch_rows(manifest.tile_px, many, is_gpu)];
+        let usual = batch_rows(manifest.tile_px, many, is_gpu);
         let ttas: Vec<Tta> = asked.tta.iter().map(|tta| Tta::from(*tta)).collect();
-        let batches: Vec<usize> = asked.batch.iter().map(|batch| usize::from(*batch)).collect();
+        let batches: Vec<usize> = asked.batch.iter().map(|batch| batch.rows().unwrap_or(usual)).collect();
         for tta in or(&ttas, &[manifest.tta]) {
-            for batch in or(&batches, &usual) {
+            for batch in or(&batches, &[usual]) {
                 let case = opened.clone().and_then(|engine| {
                     // Given tiles may have many windows each; those made here have one.
                     if self.inputs.is_empty() {
@@ -310,14 +312,20 @@ fn export(file: Option<AtomicFile>, text: &str) -> Result<()> {
     file.commit()
 }
 
+/// What it is if no combination runs: flags that contradict each other in all of them are what they are to a run.
+fn kind_of_none(combinations: &[Combination]) -> Kind {
+    let is_usage = |it: &Combination| it.case.as_ref().is_err_and(|error| error.kind() == Kind::Usage);
+    if combinations.iter().all(is_usage) { Kind::Usage } else { Kind::Engine }
+}
+
 /// An error with every reason where no combination ran.
-fn nothing_ran(report: &Report) -> Result<()> {
+fn nothing_ran(report: &Report, kind: Kind) -> Result<()> {
     let mut reasons: Vec<&str> = report.lines.iter().filter_map(|line| line.not_run.as_deref()).collect();
     if reasons.len() < report.lines.len() {
         return Ok(());
     }
     reasons.dedup();
-    Err(Error::engine(format!("no combination could run: {}", reasons.join("; "))))
+    Err(Error::new(kind, format!("no combination could run: {}", reasons.join("; "))))
 }
 
 /// Refuses batches that the tiles do not fill: what is missing is computed all the same, and would count for nothing.

@@ -35,6 +35,7 @@ pub fn request(model: &Model, tta: Tta, rule: Rule) -> CalibrateRequest {
         unseen_region: false,
         spare_alarms: None,
         bounds: Bounds::default(),
+        by_flags: true,
         command: format!("s2infer {}", arguments.join(" ")),
         created: jiff::Timestamp::now(),
     }

@@ -14,7 +14,7 @@ use s2infer::{Error, Kind, Result};
 
 use super::flags::EngineArgs;
 use super::foreign::{ForeignArgs, understood};
-use super::new_folder::NewFolder;
+use super::new_folder::{NewFolder, check_free};
 use super::{Common, logging};
 
 const EXAMPLES: &str = "\
@@ -57,15 +57,13 @@ impl Seal {
         if !Model::is_foreign(name) {
             return Err(Error::usage(format!("{}: no ONNX file and no STAC-MLM item", self.model.display())));
         }
-        if self.out.exists() {
-            return Err(Error::usage(format!("--out {}: is there already; give a new folder", self.out.display())));
-        }
+        check_free(&self.out)?;
         let model = Model::resolve_with(name, &self.foreign.stated())?;
         let understood = understood(&model);
         understood.iter().for_each(|line| tracing::warn!("{name}: {line}"));
+        let folder = NewFolder::beside(&self.out)?;
         let engine = engine::open(&self.engine.request(model.manifest.precision))?;
         let golden = golden(&*engine, &model).map_err(|error| error.context(name))?;
-        let folder = NewFolder::beside(&self.out)?;
         let path = folder.path();
         let mut manifest = model.manifest.clone();
         // The graph is the one that was adapted and scanned, in which halves are widened.

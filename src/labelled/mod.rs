@@ -6,6 +6,7 @@ mod audit;
 mod cells;
 mod challenge;
 mod columns;
+mod copies;
 mod further;
 mod labels;
 mod maps;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub use audit::{Audit, Leak, Part, audit};
 pub use cells::{season, sky};
+pub use copies::copies;
 pub use further::{Further, Values};
 pub use labels::Labels;
 pub use maps::{ClassNumbers, MapOutcome, mean_shares, predict_maps};

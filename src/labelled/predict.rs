@@ -61,7 +61,7 @@ pub(super) fn every_tile_read(summary: &Summary) -> Result<()> {
     let Some(failed) = summary.errors.listed.first() else { return Ok(()) };
     let others = summary.counts.tiles_failed - 1;
     let more = if others > 0 { format!(" (and {others} more)") } else { String::new() };
-    Err(Error::usage(format!("{}: {}{more}; every labelled tile must be readable", failed.tile, failed.error)))
+    Err(Error::malformed(format!("{}: {}{more}; every labelled tile must be readable", failed.tile, failed.error)))
 }
 
 fn outcome(row: Row, classes: &[String], of: Option<usize>) -> Result<Outcome> {

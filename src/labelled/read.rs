@@ -100,13 +100,13 @@ fn parse(bytes: &[u8], file: &str, needs: Needs, labels: &Labels, bounds: &Bound
     };
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| Error::usage(format!("not CSV: {error}")))? {
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = || line_of(bytes, record.position());
         if parser.is_undecided(&record) {
             table.n_undecided += 1;
             table.n_undecided_positives += u64::from(parser.is_positive(&record));
             continue;
         }
-        match parser.row(&record).map_err(|error| error.context(format!("line {line}")))? {
+        match parser.row(&record).map_err(|error| error.context(format!("line {}", line())))? {
             Some(row) => {
                 table.rows.push(row);
                 for (builder, (index, _)) in further.iter_mut().zip(&parser.columns.further) {
@@ -122,6 +122,15 @@ fn parse(bytes: &[u8], file: &str, needs: Needs, labels: &Labels, bounds: &Bound
     table.further = further.into_iter().filter_map(Builder::finish).collect();
     check(&table, needs, bounds)?;
     Ok(table)
+}
+
+/// The line of a record, the header's being 1. A record's position is where the one before it ended: the second half of a
+/// CR LF, or empty lines, stand between.
+fn line_of(bytes: &[u8], position: Option<&csv::Position>) -> usize {
+    let ended = position.map_or(0, |position| usize::try_from(position.byte()).unwrap_or(usize::MAX)).min(bytes.len());
+    let (before, rest) = bytes.split_at(ended);
+    let between = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    1 + before.iter().chain(between).filter(|byte| **byte == b'\n').count()
 }
 
 /// Refuses shares where percentages are meant: all skies would be clear.

@@ -32,9 +32,11 @@ impl Network<'_> {
 /// is read.
 ///
 /// # Errors
-/// [`crate::Kind::Refused`] if it has not, or if the graph's output is not what the manifest says.
+/// [`crate::Kind::Engine`] if the engine lacks the model's precision, [`crate::Kind::Refused`] if it has not, or if the graph's output is not what the manifest says.
 pub(super) fn verified_session(network: &Network<'_>, safe: &SafeBatch) -> Result<Adaptive> {
     let info = network.engine.info();
+    // What no model of this precision can have of this engine is not the model's fault.
+    network.engine.check_precision(network.model.manifest.precision)?;
     // On the processor nothing else competes for what the first batch needs: a failure is the model's.
     let blame = |error: Error| match error.kind() {
         Kind::Engine | Kind::OutOfMemory if info.provider == "cpu" => error.with_kind(Kind::Refused),

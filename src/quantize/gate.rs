@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::sample::{Counted, unseen_loss};
 use crate::evaluate::ALL;
 use crate::labelled::{LabelledRow, MapOutcome};
 use crate::model::manifest::Precision;
@@ -89,6 +90,8 @@ pub struct Gate {
     pub rank_correlation: Option<f64>,
     /// Recall of the other at fp32's thresholds, in the order of `groups`: why it has its own.
     pub recall_at_old_thresholds: Vec<Option<f64>>,
+    /// The loss that these tiles are too few to see, in words.
+    pub unseen: Option<String>,
     /// What was lost beyond the budget; empty where the gate is passed.
     pub refusals: Vec<String>,
 }
@@ -99,11 +102,11 @@ impl Gate {
     /// Of a task with two classes, every tile at its group's threshold.
     ///
     /// # Errors
-    /// [`crate::Kind::Usage`] where a group has no threshold, or not both positives and negatives.
+    /// [`crate::Kind::Usage`] where a group has no threshold, or too few positives or negatives.
     pub fn decisions(precision: Precision, rows: &[LabelledRow], before: &Scored, after: &Scored) -> Result<Self> {
         let [old, new] = [alerts(rows, before, before)?, alerts(rows, after, after)?];
         let crossed = alerts(rows, after, before)?;
-        let mut gate = Self::empty(precision, &DECISIONS);
+        let mut gate = Self::empty(precision, &DECISIONS, rows, Counted::Positives)?;
         for (group, members) in groups(rows) {
             let recall = |alerts: &[bool]| share(&members, alerts, |row| rows[row].is_positive());
             let precision = |alerts: &[bool]| {
@@ -120,13 +123,6 @@ impl Gate {
                 [ranked(&before.scores), ranked(&after.scores)],
             ];
             let n_positives = members.iter().filter(|row| rows[**row].is_positive()).count();
-            let n_negatives = members.len() - n_positives;
-            if n_positives == 0 || n_negatives == 0 {
-                return Err(Error::usage(format!(
-                    "group {group}: {n_positives} positives and {n_negatives} negatives in the tiles that measure; both are \
-                     needed"
-                )));
-            }
             let n_alerts = members.iter().filter(|row| old[**row]).count();
             let one_tile = vec![one_of(n_positives), one_of(n_alerts), 0.0];
             gate.recall_at_old_thresholds.push(recall(&crossed));
@@ -145,12 +141,20 @@ impl Gate {
     }
 
     /// Of a task with several classes, by the class decided on.
-    pub fn classes(precision: Precision, rows: &[LabelledRow], before: &[Option<u16>], after: &[Option<u16>]) -> Self {
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`] where a group has too few tiles.
+    pub fn classes(
+        precision: Precision,
+        rows: &[LabelledRow],
+        before: &[Option<u16>],
+        after: &[Option<u16>],
+    ) -> Result<Self> {
         let right = |given: &[Option<u16>]| -> Vec<bool> {
             rows.iter().zip(given).map(|(row, given)| *given == Some(row.label)).collect()
         };
         let [old, new] = [right(before), right(after)];
-        let mut gate = Self::empty(precision, &["accuracy"]);
+        let mut gate = Self::empty(precision, &["accuracy"], rows, Counted::Tiles)?;
         for (group, members) in groups(rows) {
             let figures = vec![[share(&members, &old, |_| true), share(&members, &new, |_| true)]];
             let one_tile = vec![one_of(members.len())];
@@ -158,18 +162,21 @@ impl Gate {
         }
         gate.agreement = Some(alike(before, after));
         let Budget { recall_all, recall_group, .. } = gate.budget;
-        gate.judged(&[(recall_all, recall_group)])
+        Ok(gate.judged(&[(recall_all, recall_group)]))
     }
 
     /// Of a segmentation task with `n_classes`, by pixels.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`] where a group has too few tiles.
     pub fn maps(
         precision: Precision,
         rows: &[LabelledRow],
         n_classes: usize,
         before: &[MapOutcome],
         after: &[MapOutcome],
-    ) -> Self {
-        let mut gate = Self::empty(precision, &["mean IoU"]);
+    ) -> Result<Self> {
+        let mut gate = Self::empty(precision, &["mean IoU"], rows, Counted::Tiles)?;
         for (group, members) in groups(rows) {
             let iou =
                 |outcomes: &[MapOutcome]| mean_iou(members.iter().filter_map(|row| outcomes.get(*row)), n_classes);
@@ -177,13 +184,15 @@ impl Gate {
             gate.groups.push(GroupLoss { group, n: members.len(), figures, one_tile: vec![0.0] });
         }
         let Budget { recall_all, recall_group, .. } = gate.budget;
-        gate.judged(&[(recall_all, recall_group)])
+        Ok(gate.judged(&[(recall_all, recall_group)]))
     }
 
-    fn empty(precision: Precision, metrics: &[&'static str]) -> Self {
-        Self {
+    fn empty(precision: Precision, metrics: &[&'static str], rows: &[LabelledRow], counted: Counted) -> Result<Self> {
+        let budget = Budget::of(precision);
+        Ok(Self {
             precision,
-            budget: Budget::of(precision),
+            budget,
+            unseen: unseen_loss(counted, &budget, rows, &[])?,
             metrics: metrics.to_vec(),
             groups: Vec::new(),
             agreement: None,
@@ -191,7 +200,7 @@ impl Gate {
             rank_correlation: None,
             recall_at_old_thresholds: Vec::new(),
             refusals: Vec::new(),
-        }
+        })
     }
 
     /// With what goes beyond the budget: of each metric, what all tiles and what any group may lose.
@@ -256,7 +265,7 @@ impl Gate {
 }
 
 /// All rows, then those of each group.
-fn groups(rows: &[LabelledRow]) -> Vec<(String, Vec<usize>)> {
+pub(super) fn groups(rows: &[LabelledRow]) -> Vec<(String, Vec<usize>)> {
     let mut of_group: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (index, row) in rows.iter().enumerate().filter(|(_, row)| !row.group.is_empty()) {
         of_group.entry(&row.group).or_default().push(index);

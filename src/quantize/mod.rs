@@ -18,6 +18,7 @@ mod observe;
 mod places;
 mod qdq;
 mod range;
+mod sample;
 mod scale;
 mod twins;
 
@@ -28,4 +29,5 @@ pub use gate::{Budget, Gate, GroupLoss, Scored};
 pub use half::{HalfReport, half};
 pub use int8::{Int8, LayerReport, Settings, Tiles, Trial, int8, layer_names};
 pub use range::Method;
+pub use sample::{Counted, unseen_loss};
 pub use scale::{Activations, WeightSteps};

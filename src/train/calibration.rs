@@ -73,6 +73,7 @@ pub fn run(folder: &Path, model: &Model, patches: &[Patch], root: &Path, request
             unseen_region: false,
             spare_alarms: None,
             bounds,
+            by_flags: true,
             command: request.command.clone(),
             created: jiff::Timestamp::now(),
         },

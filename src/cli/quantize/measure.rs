@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use s2infer::calibrate::{CalibrateRequest, Calibration, Scores, Sites, calibrate};
-use s2infer::decide::{Profile, Rule, SiteRule};
+use s2infer::decide::{Profile, Rule};
 use s2infer::labelled::Labelled;
 use s2infer::model::Model;
 use s2infer::model::manifest::Head;
@@ -22,7 +22,10 @@ pub fn measure(original: &Model, draft: &Draft, splits: &Splits, scoring: &Scori
     let tta = original.manifest.tta;
     let score = |model: &Model, table: &Labelled| scoring.score(table, model, None, tta);
     if has_thresholds(original) {
-        let calibrated = |model: &Model| thresholds(model, original, score(model, &splits.calibration)?.table);
+        let promise = promise(original)?;
+        let calibrated = |model: &Model| {
+            calibrate(&Scores::of(score(model, &splits.calibration)?.table)?, &request(model, promise.as_ref()))
+        };
         let (old, new) = (calibrated(original)?, calibrated(&draft.model)?);
         let (before, after) =
             in_common(score(original, &splits.measured)?.table, score(&draft.model, &splits.measured)?.table);
@@ -38,34 +41,28 @@ pub fn measure(original: &Model, draft: &Draft, splits: &Splits, scoring: &Scori
         let maps = |model: &Model, name| scoring.maps(&splits.measured, model, tta, &folder.path().join(name));
         let (before, after) = (maps(original, "fp32")?, maps(&draft.model, "other")?);
         let n_classes = original.manifest.classes.len();
-        return Ok((Gate::maps(precision, &splits.measured.rows, n_classes, &before, &after), None));
+        return Ok((Gate::maps(precision, &splits.measured.rows, n_classes, &before, &after)?, None));
     }
     let (before, after) =
         in_common(score(original, &splits.measured)?.table, score(&draft.model, &splits.measured)?.table);
     let predicted = |table: &Labelled| table.rows.iter().map(|row| row.predicted).collect::<Vec<_>>();
-    Ok((Gate::classes(precision, &before.rows, &predicted(&before), &predicted(&after)), None))
+    Ok((Gate::classes(precision, &before.rows, &predicted(&before), &predicted(&after))?, None))
 }
 
-/// Thresholds of the kind that the original's profile has, from a model's own scores.
-fn thresholds(model: &Model, original: &Model, table: Labelled) -> Result<Calibration> {
-    let like = original.profile.as_deref().map(|bytes| Profile::parse(bytes, "profile.json")).transpose()?;
-    calibrate(&Scores::of(table)?, &request(model, like.as_ref()))
+/// The original's profile: thresholds of both models are for its promise.
+pub fn promise(original: &Model) -> Result<Option<Profile>> {
+    original.profile.as_deref().map(|bytes| Profile::parse(bytes, "profile.json")).transpose()
 }
 
 fn request(model: &Model, like: Option<&Profile>) -> CalibrateRequest {
-    let plain = calibration::request(model, model.manifest.tta, like.map_or(Rule::Exact, |profile| profile.rule));
+    let rule = like.map_or(Rule::Exact, |profile| profile.rule);
+    let plain = CalibrateRequest { by_flags: false, ..calibration::request(model, model.manifest.tta, rule) };
     let Some(profile) = like else { return plain };
-    let sites = match (profile.site_rule, profile.site_correlation) {
-        (Some(SiteRule::OnePerSite), _) => Sites::OnePerSite,
-        (Some(SiteRule::MeasuredCorrelation), _) => Sites::MeasuredCorrelation,
-        (None, Some(correlation)) => Sites::Correlation(correlation),
-        (None, None) => Sites::Independent,
-    };
     CalibrateRequest {
         target_recall: profile.target_recall.unwrap_or(plain.target_recall),
         confidence: profile.confidence.unwrap_or(plain.confidence),
         joint: profile.joint,
-        sites,
+        sites: Sites::of(profile),
         unseen_region: profile.unseen_region.is_some(),
         spare_alarms: profile.spare_alarms,
         bounds: profile.bounds.clone(),

@@ -21,7 +21,7 @@ use s2infer::{Error, Kind, Result};
 
 use super::claims::Claims;
 use super::flags::{BUILT_IN, EngineArgs, SceneArgs};
-use super::new_folder::NewFolder;
+use super::new_folder::{NewFolder, check_free};
 use super::scoring::Scoring;
 use super::values::finite;
 use super::{Common, logging, shell};
@@ -35,6 +35,8 @@ split `calibration`, and the gate measures on `measurement` or `test`:
   int8, bf16 recall -0.3 points in all and -1 in any group, precision -1 and average precision -0.5 in any group,
              99.5 % of the tiles decided alike
   fp16       the same, 99.95 % decided alike, and no logit further off than 0.02
+
+Every group needs 10 positives and 10 negatives to measure on, or 20 tiles of a model with several classes or maps.
 
 Examples:
   s2infer quantize construction --precision int8 --manifest tiles.csv --out models/construction-int8
@@ -158,7 +160,7 @@ impl Quantize {
         let read =
             if model.manifest.head == Head::Segmentation { Labelled::read_maps } else { Labelled::read_manifest };
         let table = read(&self.manifest, &Labels::of(&model.manifest.classes), &Bounds::default())?;
-        let splits = self.splits(&table, has_thresholds(&model))?;
+        let splits = self.splits(&table, &model)?;
         let mut claims = Claims::default();
         claims.output("--out", &self.out)?;
         claims.input("--manifest", &self.manifest)?;
@@ -172,7 +174,9 @@ impl Quantize {
         bar.finish_and_clear();
         let folder = folder::Draft::write(place, &self, &*engine, &model, &made)?;
         let scoring = Scoring::new(scene, &self.engine, &self.common);
-        let (gate, profile) = measure::measure(&model, &folder, &splits, &scoring)?;
+        let measured = measure::measure(&model, &folder, &splits, &scoring);
+        let (gate, profile) =
+            measured.map_err(|error| error.without_context(&table.file).context(self.manifest.display()))?;
         let report = report::report(&self, engine.info(), &model, &folder, &made, &gate).to_markdown();
         if !gate.is_passed() {
             shell::print(report.as_bytes())?;
@@ -202,7 +206,7 @@ impl Quantize {
     fn check(&self, model: &Model) -> Result<()> {
         if EngineChoice::from(self.engine.engine) == EngineChoice::Tract {
             let precision = self.precision();
-            return Err(Error::usage(format!(
+            return Err(Error::engine(format!(
                 "--engine tract cannot compute {precision}: use --engine ort or openvino"
             )));
         }
@@ -219,9 +223,7 @@ impl Quantize {
                 manifest.name, manifest.precision
             )));
         }
-        if self.out.exists() {
-            return Err(Error::usage(format!("--out {}: is there already; give a new folder", self.out.display())));
-        }
+        check_free(&self.out)?;
         self.check_layers(model)?;
         folder::manifest(self, model).to_item().map_err(|error| error.with_kind(Kind::Usage).context("--name"))?;
         Ok(())

@@ -38,6 +38,7 @@ fn gate_section(gate: &Gate) -> Section {
         false => Block::Verdict { tone: Tone::Bad, text: format!("Refused: {}.", gate.refusals.join("; ")) },
     };
     let mut blocks = vec![verdict, Block::Table(gate.table())];
+    blocks.extend(gate.unseen.iter().map(|unseen| Block::Text(format!("The gate had {unseen}."))));
     if !gate.recall_at_old_thresholds.is_empty() {
         blocks.push(Block::Text(
             "Both at thresholds that were calibrated here, on the same tiles and for the promise of the original's profile: \

@@ -150,10 +150,18 @@ pub trait Engine: Send + Sync {
     /// What it is.
     fn info(&self) -> &EngineInfo;
 
+    /// Whether it computes in `precision`; [`Self::session`] asks as well.
+    ///
+    /// # Errors
+    /// [`Kind::Engine`](crate::Kind::Engine) where it cannot, with what can.
+    fn check_precision(&self, _: Precision) -> Result<()> {
+        Ok(())
+    }
+
     /// A session for batches of exactly `batch` rows; one intra-op thread.
     ///
     /// # Errors
-    /// [`Kind::Refused`](crate::Kind::Refused) where the engine cannot compute in the network's precision.
+    /// [`Kind::Engine`](crate::Kind::Engine) where the engine cannot compute in the network's precision.
     fn session(&self, network: Network<'_>, batch: usize) -> Result<Box<dyn Session>>;
 
     /// A look into a network: a session for any number of rows that gives all of the graph's outputs.

@@ -11,7 +11,7 @@ pub fn wrong_precision(engine: &str, precision: Precision) -> Error {
         Precision::Bf16 => "use --engine openvino",
         _ => "use --engine ort or openvino, or the fp32 model",
     };
-    Error::refused(format!("{engine} cannot compute this model's {precision}: {remedy}"))
+    Error::engine(format!("{engine} cannot compute this model's {precision}: {remedy}"))
 }
 
 /// The contiguous values of `input`, which must be `[batch, bands, height, width]` as the session was made for.

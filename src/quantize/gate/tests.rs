@@ -86,7 +86,7 @@ fn classes_are_judged_by_accuracy_and_maps_by_intersection_over_union() {
     let right: Vec<Option<u16>> = rows.iter().map(|row| Some(row.label)).collect();
     let mut wrong = right.clone();
     wrong[..9].fill(None);
-    let refused = Gate::classes(Precision::Int8, &rows, &right, &wrong).refusals;
+    let refused = Gate::classes(Precision::Int8, &rows, &right, &wrong).unwrap().refusals;
     assert_eq!(refused.len(), 3, "{refused:?}");
     let outcome = |confusion: [u64; 4]| MapOutcome {
         confusion: confusion.to_vec(),
@@ -94,7 +94,34 @@ fn classes_are_judged_by_accuracy_and_maps_by_intersection_over_union() {
         labelled_shares: vec![0.5; 2],
         shares: None,
     };
-    let gate = Gate::maps(Precision::Int8, &rows[..1], 2, &[outcome([50, 0, 0, 50])], &[outcome([49, 1, 0, 50])]);
+    let [before, after] = [[50, 0, 0, 50], [49, 1, 0, 50]].map(|confusion| vec![outcome(confusion); 20]);
+    let gate = Gate::maps(Precision::Int8, &rows[..20], 2, &before, &after).unwrap();
     // (49 / 50 + 50 / 51) / 2
     assert!((gate.groups[0].figures[0][1].unwrap() - 0.980_196).abs() < 1e-6 && !gate.is_passed());
+}
+
+#[test]
+fn too_few_tiles_are_refused_and_few_say_what_they_do_not_show() {
+    let rows = |n_positives: usize, n_negatives: usize| -> Vec<LabelledRow> {
+        (0..n_positives + n_negatives).map(|i| row(u16::from(i < n_positives), "winter")).collect()
+    };
+    let unseen = |counted, n_positives, n_negatives, needed: &[&str]| {
+        unseen_loss(counted, &Budget::of(Precision::Int8), &rows(n_positives, n_negatives), needed)
+    };
+    for (n_positives, n_negatives) in [(0, 500), (9, 500), (500, 9)] {
+        let error = unseen(Counted::Positives, n_positives, n_negatives, &[]).unwrap_err().to_string();
+        assert!(error.contains(&format!("{n_positives} positives and {n_negatives} negatives")), "{error}");
+    }
+    assert!(unseen(Counted::Tiles, 10, 9, &[]).unwrap_err().to_string().contains("19 tiles"));
+    let error = unseen(Counted::Positives, 500, 500, &["winter", "summer"]).unwrap_err().to_string();
+    assert!(error.contains("group summer: 0 positives and 0 negatives"), "{error}");
+    // One of 341 is less than 0.3 points.
+    assert_eq!(unseen(Counted::Positives, 341, 10, &[]).unwrap(), None);
+    // 1 − 0.05^(1/200) is 0.0149.
+    let words = unseen(Counted::Positives, 200, 10, &[]).unwrap().unwrap();
+    assert!(
+        words.contains("all: one of 200 positives is 0.50 points, 0.3 are allowed; with none lost, 1.5 may be"),
+        "{words}"
+    );
+    assert!(!words.contains("winter:"), "{words}");
 }

@@ -59,8 +59,9 @@ impl Dylib {
         if !path.is_dir() {
             return Ok(path.to_owned());
         }
-        places::library_in(path, self.stem)
-            .ok_or_else(|| Error::engine(format!("{source}: the folder {} holds no {}", path.display(), self.stem)))
+        places::library_in(path, self.stem).ok_or_else(|| {
+            Error::engine(format!("{source}: the folder {} holds no {}; {}", path.display(), self.stem, self.remedy))
+        })
     }
 
     fn not_found(&self, places: &[PathBuf]) -> Error {

@@ -58,7 +58,8 @@ pub fn load(path: &Path) -> Result<Library> {
     }
     files::check(&file)?;
     // The bindings panic on a library that lacks a function they know.
-    let library = quiet::catch(|| start(&file)).unwrap_or_else(Err).map_err(fail);
+    let library = quiet::catch(|| start(&file)).unwrap_or_else(Err);
+    let library = library.map_err(|reason| fail(format!("{reason}; {}", files::REMEDY)));
     loaded.insert((file, library)).1.clone()
 }
 

@@ -75,10 +75,15 @@ impl Engine for OnnxRuntime {
         &self.info
     }
 
-    fn session(&self, network: Network<'_>, batch: usize) -> Result<Box<dyn Session>> {
-        if network.precision == Precision::Bf16 && !matches!(self.device, Device::TensorRt(_)) {
-            return Err(tensor::wrong_precision("ONNX Runtime", network.precision));
+    fn check_precision(&self, precision: Precision) -> Result<()> {
+        if precision == Precision::Bf16 && !matches!(self.device, Device::TensorRt(_)) {
+            return Err(tensor::wrong_precision("ONNX Runtime", precision));
         }
+        Ok(())
+    }
+
+    fn session(&self, network: Network<'_>, batch: usize) -> Result<Box<dyn Session>> {
+        self.check_precision(network.precision)?;
         let shape = tensor::batch_shape(batch, network.input)?;
         let builder = self.builder(self.engine(network, shape)?.as_ref())?;
         let session = session::OrtSession::new(builder, network.graph, shape)?;

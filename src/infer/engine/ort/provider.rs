@@ -36,12 +36,12 @@ impl Engine {
     /// For `graph`, in batches of `shape`.
     ///
     /// # Errors
-    /// [`crate::Kind::Refused`] for a graph in 8 bits with zero points, which TensorRT has not.
+    /// [`crate::Kind::Engine`] for a graph in 8 bits with zero points, which TensorRT has not.
     pub fn of(network: Network<'_>, shape: [usize; 4], cache: Option<PathBuf>) -> Result<Self> {
         let graph = Graph::decode(network.graph)?;
         let unsigned = |tensor: &&TensorProto| tensor.data_type == DataType::Uint8 as i32;
         if network.precision == Precision::Int8 && graph.constants.values().any(|tensor| unsigned(&tensor)) {
-            return Err(Error::refused(
+            return Err(Error::engine(
                 "the model's activations are unsigned bytes, which TensorRT does not take: quantize it with \
                  `s2infer quantize --activations signed`",
             ));

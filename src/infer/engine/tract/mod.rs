@@ -61,10 +61,15 @@ impl Engine for Tract {
         &self.info
     }
 
-    fn session(&self, network: Network<'_>, batch: usize) -> Result<Box<dyn Session>> {
-        if network.precision != Precision::Fp32 {
-            return Err(tensor::wrong_precision("tract", network.precision));
+    fn check_precision(&self, precision: Precision) -> Result<()> {
+        match precision {
+            Precision::Fp32 => Ok(()),
+            _ => Err(tensor::wrong_precision("tract", precision)),
         }
+    }
+
+    fn session(&self, network: Network<'_>, batch: usize) -> Result<Box<dyn Session>> {
+        self.check_precision(network.precision)?;
         let shape = tensor::batch_shape(batch, network.input)?;
         Ok(Box::new(TractSession { plan: self.plan(network.graph, shape)?, shape }))
     }
