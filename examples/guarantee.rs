@@ -71,6 +71,7 @@ fn request(rule: Rule, confidence: f64, sites: Sites) -> CalibrateRequest {
         unseen_region: false,
         spare_alarms: None,
         bounds: Bounds::default(),
+        by_flags: true,
         command: String::new(),
         created: Timestamp::UNIX_EPOCH,
     }
