@@ -372,7 +372,7 @@ fn a_graph_that_mixes_the_rows_of_a_batch_is_refused_whatever_the_batch() {
     let place = Place::new();
     place.levels(4);
     let mut graph = linear_graph();
-    graph.node[2].output = vec!["own".into()];
+    graph.node[2] = node("Gemm", &["f", "fc.weight", "fc.bias"], "own", vec![int("transB", 1)]);
     graph.node.push(node("ReduceMean", &["own"], "mean", vec![ints("axes", &[0]), int("keepdims", 1)]));
     graph.node.push(node("Add", &["own", "mean"], "logits", vec![]));
     let mut golden = linear_golden();
