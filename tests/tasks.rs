@@ -250,7 +250,7 @@ fn what_is_incomplete_is_refused_in_one_line() {
     let clouds = clouds.to_str().unwrap();
     let evaluate = ["evaluate", "--model", clouds, "--engine", "tract", "--manifest", "maps.csv", "--out", "report"];
     let (code, line) = refused(&evaluate, place.path());
-    assert_eq!(code, Some(2), "{line}");
+    assert_eq!(code, Some(1), "{line}");
     assert!(line.contains(chip) && line.contains("band B08 missing"), "{line}");
 
     ensembles::write_ensemble(&place.path().join("model"), &ensembles::ensemble_manifest()).unwrap();
