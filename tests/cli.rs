@@ -381,7 +381,15 @@ fn a_graph_that_mixes_the_rows_of_a_batch_is_refused_whatever_the_batch() {
     write_folder_with(&place.path("mixing"), &manifest(), &encode(graph), &golden).unwrap();
     for batch in ["1", "2", "3"] {
         let output = place.run_subcommand(&[
-            "tiles", "--model", "mixing", "--engine", "tract", "--threshold", "0.5", "--batch", batch,
+            "tiles",
+            "--model",
+            "mixing",
+            "--engine",
+            "tract",
+            "--threshold",
+            "0.5",
+            "--batch",
+            batch,
         ]);
         let message = text(&output.stderr);
         assert_eq!(output.status.code(), Some(4), "batch {batch}: {message}");
