@@ -35,7 +35,8 @@
 //! 1. The library never prints and never exits.
 //! 2. Preprocessing, augmentation, heads and the rule are pure: no files, clock or environment.
 //! 3. Nothing allocates from an untrusted number without a bound from [`limits`].
-//! 4. `unsafe` lives in one file, the memory map.
+//! 4. `unsafe` lives in the memory map, and in one call that sets an environment variable before any thread is there
+//!    ([`infer::engine::forbid_telemetry`]).
 //! 5. Scores are finite by construction; a window without a valid score abstains.
 //! 6. A file appears under its final name complete or not at all.
 //! 7. An engine or device asked for by name runs or is an error; only `auto` falls back.
