@@ -5,12 +5,20 @@ use tract_onnx::pb::NodeProto;
 use crate::onnx::graph::{Floats, Graph, attribute, integer};
 use crate::onnx::tensor;
 
-/// Batch normalisations go into the convolutions before them; nodes that change nothing go.
+/// Batch normalisations and factors by channel go into the convolutions before them; nodes that change nothing go.
 pub fn fold(graph: &mut Graph) {
     drop_identities(graph);
-    while let Some((conv, norm)) = foldable(graph) {
-        fold_into(graph, conv, norm);
+    while let Some(found) = foldable(graph) {
+        fold_into(graph, found);
     }
+}
+
+/// A convolution, what reads it, and what that makes of each channel: factor · x + shift.
+struct Foldable {
+    conv: usize,
+    reader: usize,
+    factors: Vec<f32>,
+    shifts: Vec<f32>,
 }
 
 /// Readers of what an `Identity` or `Dropout` makes read what it was made of; the graph's output keeps its name.
@@ -25,42 +33,66 @@ fn drop_identities(graph: &mut Graph) {
     }
 }
 
-/// A convolution whose only reader is a batch normalisation.
-fn foldable(graph: &Graph) -> Option<(usize, usize)> {
+/// A convolution whose only reader is affine in each channel.
+fn foldable(graph: &Graph) -> Option<Foldable> {
     let readers = graph.readers();
-    let pair = |(index, node): (usize, &NodeProto)| {
-        let output = node.output.first().filter(|_| node.op_type == "Conv")?;
+    let found = |(conv, node): (usize, &NodeProto)| {
+        let output = node.output.first().filter(|output| node.op_type == "Conv" && *output != graph.output())?;
         let [reader] = readers.get(output.as_str())?[..] else { return None };
-        let norm = &graph.nodes[reader];
-        let channels = *graph.floats(node.input.get(1)?)?.dims.first()?;
+        let weight = graph.floats(node.input.get(1)?)?;
+        let channels = *weight.dims.first()?;
         // Nothing but a scan has seen the graph yet: lengths may contradict each other.
-        let constants = norm.input.get(1..5)?.iter().chain(node.input.get(2..)?);
-        let mut values = constants.filter(|name| !name.is_empty()).map(|name| graph.floats(name));
-        let fits = values.all(|floats| floats.is_some_and(|floats| floats.values.len() == channels));
-        let is_norm = norm.op_type == "BatchNormalization" && norm.input.first() == Some(output);
-        (is_norm && fits && output != graph.output()).then_some((index, reader))
+        let bias = node.input.get(2).filter(|name| !name.is_empty());
+        if bias.is_some_and(|name| graph.floats(name).is_none_or(|bias| bias.values.len() != channels)) {
+            return None;
+        }
+        let next = &graph.nodes[reader];
+        let (factors, shifts) = match next.op_type.as_str() {
+            "BatchNormalization" if next.input.first() == Some(output) => normalisation(graph, next),
+            "Mul" => factor(graph, next, output, weight.dims.len()),
+            _ => None,
+        }?;
+        let fits = factors.len() == channels && reader > conv;
+        fits.then_some(Foldable { conv, reader, factors, shifts })
     };
-    graph.nodes.iter().enumerate().find_map(pair)
+    graph.nodes.iter().enumerate().find_map(found)
 }
 
-/// γ (x − μ) / √(σ² + ε) + β of a convolution is one with other weights (Jacob et al. 2018, section 3.2).
-fn fold_into(graph: &mut Graph, conv: usize, norm: usize) {
-    let norm = graph.nodes.remove(norm);
+/// γ (x − μ) / √(σ² + ε) + β.
+fn normalisation(graph: &Graph, norm: &NodeProto) -> Option<(Vec<f32>, Vec<f32>)> {
     let values = |index: usize| norm.input.get(index).and_then(|name| graph.floats(name)).map(|floats| floats.values);
-    let (Some(gamma), Some(beta), Some(mean), Some(variance)) = (values(1), values(2), values(3), values(4)) else {
-        return;
-    };
+    let (gamma, beta, mean, variance) = (values(1)?, values(2)?, values(3)?, values(4)?);
+    if [&beta, &mean, &variance].iter().any(|values| values.len() != gamma.len()) {
+        return None;
+    }
     // ONNX's default.
-    let epsilon = attribute(&norm, "epsilon").map_or(1e-5, |attribute| attribute.f);
+    let epsilon = attribute(norm, "epsilon").map_or(1e-5, |attribute| attribute.f);
     let factors: Vec<f32> =
         gamma.iter().zip(&variance).map(|(gamma, variance)| gamma / (variance + epsilon).sqrt()).collect();
+    let shifts = (0..factors.len()).map(|c| beta[c] - mean[c] * factors[c]).collect();
+    Some((factors, shifts))
+}
+
+/// A product of `value`, which has `rank` axes, with a constant that has an entry for each channel, as layer scales are.
+fn factor(graph: &Graph, product: &NodeProto, value: &str, rank: usize) -> Option<(Vec<f32>, Vec<f32>)> {
+    let constant = product.input.iter().find(|name| *name != value)?;
+    let Floats { dims, values } = graph.floats(constant)?;
+    // Axes count from the last, as broadcasting has them; channels are the second.
+    let axis = dims.len().checked_sub(rank.checked_sub(1)?)?;
+    let is_by_channel = dims.get(axis) == Some(&values.len());
+    is_by_channel.then(|| (values.clone(), vec![0.0; values.len()]))
+}
+
+/// An affine function of what a convolution makes is a convolution with other weights (Jacob et al. 2018, section 3.2).
+fn fold_into(graph: &mut Graph, found: Foldable) {
+    let Foldable { conv, reader, factors, shifts } = found;
+    let reader = graph.nodes.remove(reader);
     let node = &graph.nodes[conv];
     let name = node.output.first().cloned().unwrap_or_default();
     let Some(weight) = node.input.get(1).and_then(|name| graph.floats(name)) else { return };
     let old = node.input.get(2).and_then(|name| graph.floats(name)).map(|floats| floats.values);
-    let bias: Vec<f32> = (0..factors.len())
-        .map(|c| old.as_ref().map_or(0.0, |old| old[c]) * factors[c] + beta[c] - mean[c] * factors[c])
-        .collect();
+    let bias: Vec<f32> =
+        (0..factors.len()).map(|c| old.as_ref().map_or(0.0, |old| old[c]) * factors[c] + shifts[c]).collect();
     let scaled = scaled_along(&weight, 0, &factors);
     // Names of their own: other layers may share the constants.
     let (weight_name, bias_name) = (format!("{name}/folded_weight"), format!("{name}/folded_bias"));
@@ -69,7 +101,7 @@ fn fold_into(graph: &mut Graph, conv: usize, norm: usize) {
     let node = &mut graph.nodes[conv];
     node.input.truncate(1);
     node.input.extend([weight_name, bias_name]);
-    node.output.clone_from(&norm.output[..1].to_vec());
+    node.output.clone_from(&reader.output[..1].to_vec());
 }
 
 /// `floats` with what lies at index i of `axis` times the i-th factor.

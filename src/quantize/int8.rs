@@ -10,7 +10,7 @@ use super::equalise::equalise;
 use super::fold::{fold, is_depthwise};
 use super::noise::Noise;
 use super::observe;
-use super::places::{Layer, Places, layers};
+use super::places::{Kind, Layer, Places, layers};
 use super::qdq::{self, Rounded};
 use super::range::{Histogram, Method};
 use super::scale::{Activations, Scale, WeightSteps, Weights};
@@ -210,29 +210,32 @@ impl Variant {
 }
 
 /// The layers in 8 bits before their noise is known: all but depthwise convolutions, whose channels differ too much for one
-/// range, and the last layer, which takes no time and whose 256 levels would be all that scores can be.
+/// range, and a last layer that makes scores, which takes no time and whose 256 levels would be all that scores can be.
 fn by_default(graph: &Graph, layers: &[Layer], settings: &Settings) -> Vec<usize> {
     let is_chosen = |layer: &Layer| {
-        let usual = !is_depthwise(graph, &graph.nodes[layer.node]) && !is_last(graph, layer);
+        let usual = !is_depthwise(graph, &graph.nodes[layer.node]) && !makes_scores(graph, layer);
         !settings.keep_float.contains(&layer.name) && (usual || settings.force_int8.contains(&layer.name))
     };
     layers.iter().enumerate().filter(|(_, layer)| is_chosen(layer)).map(|(index, _)| index).collect()
 }
 
-/// Whether what a layer makes becomes the graph's output as it is.
-fn is_last(graph: &Graph, layer: &Layer) -> bool {
+/// Whether what a layer makes becomes the graph's output as it is, and is no map: that of a segmentation has a last layer as
+/// dear as others, over all pixels.
+fn makes_scores(graph: &Graph, layer: &Layer) -> bool {
     let readers = graph.readers();
     let mut value = layer.output.as_str();
+    let mut is_map = layer.kind == Kind::Conv;
     while let Some([only]) = readers.get(value).map(Vec::as_slice) {
         let node = &graph.nodes[*only];
-        let is_idle =
-            matches!(node.op_type.as_str(), "Identity" | "Add" | "Reshape" | "Flatten" | "Squeeze" | "Resize");
-        match node.output.first().filter(|_| is_idle) {
-            Some(output) => value = output,
-            None => return false,
+        match node.op_type.as_str() {
+            "Identity" | "Add" | "Resize" => {}
+            "Reshape" | "Flatten" | "Squeeze" => is_map = false,
+            _ => return false,
         }
+        let Some(output) = node.output.first() else { return false };
+        value = output;
     }
-    value == graph.output()
+    value == graph.output() && !is_map
 }
 
 struct Search<'a> {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tract_onnx::pb::NodeProto;
+
 use crate::onnx::graph::{Graph, attribute, integer};
 
 /// What a layer with weights is.
@@ -106,7 +108,8 @@ impl Places {
     /// With the layers `chosen`.
     ///
     /// The input of each is in 8 bits, and so is what it makes. Sums and joins whose operands all are stay in 8 bits;
-    /// values that are only moved keep the range they had.
+    /// values that are only moved keep the range they had. The graph's output is in 8 bits where it is a convolution's map,
+    /// full-sized or enlarged: sums of such maps and fully connected layers end in floating point, which costs them nothing.
     pub fn of(graph: &Graph, chosen: &[&Layer]) -> Self {
         let computes: BTreeSet<usize> = chosen.iter().map(|layer| layer.node).collect();
         let mut values: BTreeMap<String, String> = BTreeMap::new();
@@ -132,7 +135,15 @@ impl Places {
                 _ => {}
             }
         }
-        values.remove(graph.output());
+        let makes_map = |node: &&NodeProto| matches!(node.op_type.as_str(), "Conv" | "Resize" | "DepthToSpace");
+        if graph
+            .nodes
+            .iter()
+            .filter(makes_map)
+            .all(|node| node.output.first().is_none_or(|name| name != graph.output()))
+        {
+            values.remove(graph.output());
+        }
         Self { values }
     }
 }

@@ -1,6 +1,6 @@
 //! Writing a graph in 8 bits: `QuantizeLinear` and `DequantizeLinear` around what engines then fuse to integer layers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tract_onnx::pb::{NodeProto, TensorProto};
 
@@ -9,6 +9,9 @@ use super::scale::{Activations, Scale, Weights};
 use crate::onnx::graph::{Floats, Graph, node};
 use crate::onnx::{int, tensor};
 use crate::{Error, Result};
+
+/// Nodes on the longest way through a fused activation: GELU's five.
+const ACTIVATION_NODES_MAX: usize = 5;
 
 /// What a layer's weights become.
 #[derive(Debug, Clone)]
@@ -40,14 +43,18 @@ pub fn write(
     for (value, root) in &places.values {
         scales.insert(value, (scale(root)?, root));
     }
-    let mut writer = Writer { written: graph.clone().without_nodes(), scales, activations };
-    let input = graph.input().to_owned();
+    let multiplied: BTreeSet<&str> =
+        scales.keys().copied().filter(|value| is_multiplied_by_a_function_of_itself(graph, value)).collect();
+    let mut writer = Writer { written: graph.clone().without_nodes(), scales, multiplied, activations };
+    let (input, output) = (graph.input().to_owned(), graph.output().to_owned());
     writer.settle(&input);
     let layers: HashMap<usize, &Layer> = chosen.iter().map(|layer| (layer.node, *layer)).collect();
     for (index, original) in graph.nodes.iter().enumerate() {
         let mut node = original.clone();
         for input in &mut node.input {
-            if writer.scales.contains_key(input.as_str()) {
+            if writer.multiplied.contains(input.as_str()) {
+                *input = shared(input);
+            } else if writer.scales.contains_key(input.as_str()) {
                 *input = dequantized(input);
             }
         }
@@ -59,12 +66,48 @@ pub fn write(
             writer.settle(output);
         }
     }
+    if writer.scales.contains_key(output.as_str()) {
+        rename(&mut writer.written, &output, &format!("{output}/unrounded"));
+        rename(&mut writer.written, &dequantized(&output), &output);
+    }
     Ok(writer.written)
+}
+
+/// Whether `value` has two readers that come together again in a product, as in x · Φ(x) and x · σ(x).
+///
+/// Engines fuse such activations where both readers have the same input. ONNX Runtime gives each reader a
+/// `DequantizeLinear` of its own first, and then finds five nodes where it would have had one.
+fn is_multiplied_by_a_function_of_itself(graph: &Graph, value: &str) -> bool {
+    let readers = graph.readers();
+    let follow = |start: usize| {
+        let mut path = vec![start];
+        while let Some(node) = path.last().map(|last| &graph.nodes[*last])
+            && matches!(node.op_type.as_str(), "Div" | "Mul" | "Add" | "Erf" | "Sigmoid" | "Tanh" | "HardSigmoid")
+            && let Some([next]) = node.output.first().and_then(|output| readers.get(output.as_str())).map(Vec::as_slice)
+            && path.len() < ACTIVATION_NODES_MAX
+        {
+            path.push(*next);
+        }
+        path
+    };
+    let Some([first, second]) = readers.get(value).map(Vec::as_slice) else { return false };
+    let (first, second) = (follow(*first), follow(*second));
+    first.iter().find(|node| second.contains(node)).is_some_and(|node| graph.nodes[*node].op_type == "Mul")
+}
+
+fn rename(graph: &mut Graph, from: &str, to: &str) {
+    let names = graph.nodes.iter_mut().flat_map(|node| node.input.iter_mut().chain(&mut node.output));
+    names.filter(|name| *name == from).for_each(|name| to.clone_into(name));
 }
 
 /// The name of a value behind its 8 bits.
 pub fn dequantized(value: &str) -> String {
     format!("{value}/dequantized")
+}
+
+/// The name of a value behind its 8 bits that two readers share.
+fn shared(value: &str) -> String {
+    format!("{value}/shared")
 }
 
 /// The nodes that write `value` in 8 bits and read it back, with their constants. `root` names the scale.
@@ -85,6 +128,8 @@ pub fn pair(value: &str, root: &str, scale: Scale, activations: Activations) -> 
 struct Writer<'a> {
     written: Graph,
     scales: BTreeMap<&'a str, (Scale, &'a str)>,
+    /// Values that are multiplied by a function of themselves.
+    multiplied: BTreeSet<&'a str>,
     activations: Activations,
 }
 
@@ -95,6 +140,10 @@ impl Writer<'_> {
             let (nodes, constants) = pair(value, root, *scale, self.activations);
             self.written.nodes.extend(nodes);
             constants.into_iter().for_each(|constant| self.written.put(constant));
+        }
+        if self.multiplied.contains(value) {
+            // A sum of one: the cheapest node that no engine drops before it looks for activations.
+            self.written.nodes.push(node("Sum", &[&dequantized(value)], &shared(value), vec![]));
         }
     }
 

@@ -6,6 +6,7 @@ use tract_onnx::pb::NodeProto;
 use super::equalise::equalise;
 use super::fold::fold;
 use super::places::{Layer, Places, layers};
+use super::{Activations, Int8, Method, Settings, Tiles, WeightSteps, int8};
 use crate::infer::engine::{self, EngineChoice, EngineRequest, Network};
 use crate::onnx::graph::{Graph, node};
 use crate::onnx::{Conv, GraphBuilder, Resampling, Value, Weights, tensor};
@@ -100,6 +101,95 @@ fn a_normalisation_whose_lengths_contradict_the_convolution_is_left_alone() {
     }
     fold(&mut graph);
     assert!(graph.nodes.iter().any(|node| node.op_type == "BatchNormalization"));
+}
+
+#[test]
+fn a_factor_by_channel_goes_into_the_convolution_and_any_other_stays() {
+    // Layer scales, with and without the axis of rows; one factor a column; a factor that is as long as there are channels,
+    // but along another axis.
+    for (dims, is_folded) in
+        [(&[1, 6, 1, 1][..], true), (&[6, 1, 1], true), (&[8], false), (&[1, 1, 1, 8], false), (&[1], false)]
+    {
+        let mut graph = network();
+        let first = layers(&graph).remove(0);
+        let at = graph.nodes.iter().position(|node| node.output == [first.output.clone()]).unwrap();
+        graph.nodes[at].output = vec!["raw".into()];
+        let scaled = node("Mul", &["raw", "scale"], "scaled", vec![]);
+        graph.nodes.insert(at + 1, NodeProto { output: vec![first.output], ..scaled });
+        graph.put(tensor::fp32("scale", dims, &numbers(dims.iter().product(), 9)));
+        let before = outputs(&graph);
+        fold(&mut graph);
+        assert_eq!(graph.nodes.iter().all(|node| node.name != "scaled"), is_folded, "{dims:?}");
+        assert_same(&before, &outputs(&graph));
+    }
+}
+
+/// In 8 bits, as ONNX Runtime, where it is at hand, computes them.
+fn in_8_bits(graph: &Graph) -> Option<(Int8, Graph)> {
+    if std::env::var_os("ORT_DYLIB_PATH").is_none() {
+        let required = std::env::var_os("S2INFER_REQUIRE_ALL").is_some_and(|value| value == "1");
+        assert!(!required, "ORT_DYLIB_PATH names no library");
+        return None;
+    }
+    let engine = engine::open(&EngineRequest { engine: EngineChoice::Ort, ..EngineRequest::default() }).unwrap();
+    let inputs = Array4::from_shape_vec((16, 3, 8, 8), numbers(16 * 3 * 64, 5)).unwrap();
+    let (tiles, others) = Tiles { inputs, groups: vec![0; 16] }.halves();
+    let settings = Settings {
+        method: Some(Method::MinMax),
+        equalise: Some(false),
+        activations: Activations::Unsigned,
+        weights: WeightSteps { steps: 127, per_channel: false },
+        sqnr_db_min: 10.0,
+        keep_float: Vec::new(),
+        force_int8: Vec::new(),
+    };
+    let made = int8(&*engine, &graph.encode(), &tiles, &others, &settings, &mut |_| ()).unwrap();
+    let written = Graph::decode(&made.graph).unwrap();
+    assert!(made.trials.last().unwrap().worst_group_sqnr_db > 20.0, "{:?}", made.trials);
+    Some((made, written))
+}
+
+#[test]
+fn what_is_multiplied_by_a_function_of_itself_is_read_back_once() {
+    let Some((_, written)) = in_8_bits(&network()) else { return };
+    let reads = |operator: &str, input: &str| {
+        written
+            .nodes
+            .iter()
+            .any(|node| node.op_type == operator && node.input.first().is_some_and(|name| name == input))
+    };
+    // GELU: x · Φ(x), whose Φ begins with a quotient. What a normalisation reads twice has no product.
+    let shared: Vec<&String> =
+        written.nodes.iter().filter(|node| node.op_type == "Sum").map(|node| &node.output[0]).collect();
+    let [shared] = shared[..] else { panic!("{shared:?}") };
+    assert!(reads("Div", shared) && reads("Mul", shared));
+}
+
+#[test]
+fn a_last_layer_is_in_8_bits_where_it_makes_a_map_and_not_where_it_makes_scores() {
+    for ending in ["map", "enlarged", "scores"] {
+        let mut graph = GraphBuilder::new("small", Weights::Fp32);
+        let x = graph.input("input", &[None, Some(3), Some(8), Some(8)]);
+        let inner = conv(&mut graph, &x, "inner", 3, 6, 3);
+        let inner = graph.relu(&inner);
+        let last = conv(&mut graph, &inner, "last", 6, 2, 1);
+        let (output, shape) = match ending {
+            "map" => (last, vec![None, Some(2), Some(8), Some(8)]),
+            "enlarged" => (graph.resize(&last, 2, Resampling::Nearest), vec![None, Some(2), Some(16), Some(16)]),
+            _ => (graph.flatten(&last), vec![None, Some(128)]),
+        };
+        graph.output("logits", &output, &shape);
+        let mut graph = Graph::decode(&graph.finish()).unwrap();
+        // As others write graphs: without an idle node before the output.
+        let idle = graph.nodes.pop().filter(|node| node.op_type == "Identity").unwrap();
+        graph.nodes.last_mut().unwrap().output.clone_from(&idle.output);
+        let Some((made, written)) = in_8_bits(&graph) else { return };
+        let last = made.layers.last().unwrap();
+        assert_eq!(last.is_int8, ending != "scores", "{ending}: {last:?}");
+        assert_eq!(written.output(), "logits");
+        let maker = &written.nodes[written.makers()["logits"]];
+        assert_eq!(maker.op_type == "DequantizeLinear", ending != "scores", "{ending}: {maker:?}");
+    }
 }
 
 #[test]
