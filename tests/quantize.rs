@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use model_folders::{manifest, write_folder_with};
@@ -618,4 +618,30 @@ fn what_a_killed_run_left_is_removed_and_what_another_writes_is_not() {
     assert!(!killed.exists() && alive.join("model.onnx").exists() && other.exists());
     // The lock of a folder with a name has gone with its writer.
     assert!(fs::File::open(world.path("swept/half")).unwrap().try_lock().is_ok());
+}
+
+#[test]
+fn a_killed_run_leaves_nothing_under_the_final_name_and_the_next_one_writes_it() {
+    let Some(world) = world() else { return };
+    fs::create_dir(world.path("shot")).unwrap();
+    let half = ["quantize", "binary", "--precision", "fp16", "--manifest", "tiles.csv", "--out", "shot/half"];
+    let mut killed = Command::new(env!("CARGO_BIN_EXE_s2infer"));
+    killed.current_dir(world.path("")).args(half).args(["--engine", "ort"]).stderr(Stdio::null()).stdout(Stdio::null());
+    let mut killed = killed.env("ORT_DYLIB_PATH", common::ort_library().unwrap_or_default()).spawn().unwrap();
+    let names = || -> Vec<_> {
+        fs::read_dir(world.path("shot"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    while names().is_empty() {
+        assert!(killed.try_wait().unwrap().is_none(), "it ended before it began a folder");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let left = names();
+    assert!(matches!(&left[..], [one] if one.starts_with(".s2infer-folder-")), "{left:?}");
+    succeed(&world.quantize("binary", "fp16", "shot/half", &[]));
+    assert_eq!(names(), ["half"]);
 }

@@ -33,6 +33,7 @@ OBSERVED = 512
 BATCH = 32
 ROUNDS = 15
 RESAMPLES = 2000
+TARGET_RECALL = 0.8
 GROUPS = ("summer-clear", "summer-cloudy", "winter-clear", "winter-cloudy")
 METHODS = {"min-max": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile}
 
@@ -80,6 +81,17 @@ def difference(ours, theirs, positive):
     whole = average_precision(ours, positive) - average_precision(theirs, positive)
     low, high = np.quantile(found, [0.025, 0.975])
     return f"{whole:+.4f} ({low:+.4f} to {high:+.4f})"
+
+
+def alerts(scores, positive):
+    """At the threshold of these scores that the target's share of the positives reaches."""
+    return scores >= np.quantile(scores[positive], 1 - TARGET_RECALL, method="lower")
+
+
+def decided_alike(exact, found, groups, positive):
+    """The share of tiles that both decide alike, each at a threshold of its own, in the group where it is smallest."""
+    members = [groups == group for group in GROUPS]
+    return min((alerts(exact[m], positive[m]) == alerts(found[m], positive[m])).mean() for m in members)
 
 
 def decibels(reference, found):
@@ -201,7 +213,10 @@ def rows_of(name, files, results, inputs, groups, positive):
             else:
                 cells.append(f"{average_precision(results[kind][members, 0], positive[members]):.4f}")
         noise = [decibels(results["fp32"][groups == group], results[kind][groups == group]) for group in set(groups)]
-        cells += ["–" if kind == "fp32" else f"{min(noise):.1f}", f"{rate:.0f}", against]
+        alike = "–"
+        if positive is not None and kind != "fp32":
+            alike = f"{100 * decided_alike(results['fp32'][:, 0], results[kind][:, 0], groups, positive):.1f} %"
+        cells += ["–" if kind == "fp32" else f"{min(noise):.1f}", alike, f"{rate:.0f}", against]
         yield cells
 
 
@@ -215,7 +230,7 @@ def main():
     options = parser.parse_args()
     tiles = Tiles(options.tiles)
     head = ["model", "graph", *(f"AP, {group}" for group in GROUPS), "logits, worst group, dB"]
-    head += ["rows per CPU-second", "s2infer's rate over it"]
+    head += ["decided alike, worst group", "rows per CPU-second", "s2infer's rate over it"]
     print("| " + " | ".join(head) + " |\n| " + " | ".join(["---"] * len(head)) + " |", flush=True)
     second = ["| " + " | ".join(["model", "against", *(f"AP, {group}" for group in GROUPS)]) + " |"]
     second.append("| --- " * 6 + "|")

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::model::Manifest;
 use crate::simulate::field::{Field, pair};
 use crate::simulate::random::normal_pair;
-use crate::simulate::tile::Tile;
+use crate::simulate::tile::{Format, Tile};
 use crate::{Error, Result};
 
 /// Slope of the power spectrum of land cover.
@@ -48,14 +48,14 @@ pub fn write_tiles(folder: &Path, manifest: &Manifest, count: usize) -> Result<V
         let path = folder.join(format!("tile-{number:05}.tif"));
         let tile = Tile {
             bands: &bands,
-            reflectance: &planes.collect::<Vec<_>>().concat(),
+            values: &planes.collect::<Vec<_>>().concat(),
             side,
             centre: (9.0, 54.0),
             date: date(2026, 7, 1),
             cloud_cover_percent: 0.0,
             description: "s2infer bench",
         };
-        tile.write(&path).map(|()| path)
+        tile.write(&path, Format::Dn).map(|()| path)
     };
     (0..count).map(one).collect()
 }

@@ -8,7 +8,7 @@
 //! | instrument | [`bands`], [`sensor`], [`tile`] |
 //! | what surfaces reflect | [`spectra`] |
 //! | chance | [`random`], [`field`], [`severity`] |
-//! | files | [`folder`], [`plain`], [`float_tile`] |
+//! | files | [`folder`], [`plain`] |
 //! | real patches under another season and sky | [`shift`] |
 //! | clouds of every kind over real ground, with their masks | [`skies`] |
 //! | coasts | [`coast`] |
@@ -20,7 +20,6 @@ pub mod bands;
 pub mod cloud;
 pub mod coast;
 pub mod field;
-pub mod float_tile;
 pub mod folder;
 pub mod landcover;
 pub mod landslides;

@@ -12,7 +12,7 @@ use super::pixels;
 use crate::decide::{SEASON_SKY_GROUPS, Season, Sky, group_name};
 use crate::model::Manifest;
 use crate::simulate::shift::{self, Conditions};
-use crate::simulate::tile::Tile;
+use crate::simulate::tile::{Format, Tile};
 use crate::{Error, Result};
 
 /// Bands that the shift knows.
@@ -122,14 +122,14 @@ fn render_one(
     let cloud_cover_percent = (f64::from(conditions.cloud_cover) * 1000.0).round() / 10.0;
     let tile = Tile {
         bands: &BANDS,
-        reflectance: &reflectance,
+        values: &reflectance,
         side,
         centre: (patch.longitude, patch.latitude),
         date,
         cloud_cover_percent,
         description: &format!("Simulated: EuroSAT patch {stem} rendered as {group}; date and clouds are invented"),
     };
-    tile.write(&out.join(&name))?;
+    tile.write(&out.join(&name), Format::Dn)?;
     Ok(Patch {
         path: name.into(),
         season: Some(season.name().into()),

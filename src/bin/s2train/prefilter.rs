@@ -1,5 +1,6 @@
 //! `s2train statistics` and `s2train gate`
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use s2infer::decide::Bounds;
@@ -115,7 +116,9 @@ impl Gate {
             negatives.fold((0, 0), |(spared, all), (_, score)| (spared + usize::from(*score < cutoff), all + 1));
         let folder = &self.tiles.model;
         let path = folder.join(format!("{ASSET}.onnx"));
-        std::fs::write(&path, &bytes).map_err(|e| Error::output(e).context(path.display()))?;
+        let mut file = AtomicFile::create(&path)?;
+        file.write_all(&bytes).map_err(|e| Error::output(e).context(path.display()))?;
+        file.commit()?;
         let gate = Limits::new(ASSET, cutoff, sites, self.confidence);
         let guarantee = gate.guarantee();
         seal(folder, &Manifest { gate: Some(gate), ..manifest })?;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, ValueEnum};
 use s2infer::Result;
-use s2infer::simulate::float_tile::Format;
 use s2infer::simulate::landslides::dataset::{self, Row};
+use s2infer::simulate::tile::Format;
 
 use super::{Order, Written};
 
@@ -33,7 +33,7 @@ impl LandslideArgs {
 
     pub(super) fn write(&self, order: &Order) -> Result<Written> {
         let format = match self.format.unwrap_or(PatchFormat::Tiff) {
-            PatchFormat::Tiff => Format::Tiff,
+            PatchFormat::Tiff => Format::Float,
             PatchFormat::Npy => Format::Npy,
         };
         let rows = dataset::write(order.tiles, order.seed, format, order.out, order.progress)?;

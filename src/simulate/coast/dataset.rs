@@ -17,7 +17,7 @@ use crate::output::signal;
 use crate::simulate::bands::ALL;
 use crate::simulate::folder;
 use crate::simulate::random::rng;
-use crate::simulate::tile::Tile;
+use crate::simulate::tile::{Format, Tile};
 
 /// Name of the table beside the tiles.
 pub const MANIFEST: &str = "manifest.csv";
@@ -140,14 +140,14 @@ fn write_tile(plan: &SitePlan, visit: &Visit, site: &Site, settings: &Settings, 
     let cloud_cover_percent = sky.as_ref().map_or(0.0, |sky| round(sky.cover * 100.0, 1));
     let tile = Tile {
         bands: &names,
-        reflectance: &reflectance,
+        values: &reflectance,
         side: SIDE,
         centre: plan.place,
         date: visit.date,
         cloud_cover_percent: cloud_cover_percent.into(),
         description: "Simulated coast; no such place exists, and date and clouds are invented",
     };
-    tile.write(&folder.join(&path))?;
+    tile.write(&folder.join(&path), Format::Dn)?;
     Ok(Some(Row {
         path,
         label: is_labelled.into(),

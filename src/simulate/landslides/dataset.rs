@@ -13,9 +13,9 @@ use super::{BANDS, SIDE};
 use crate::Result;
 use crate::decide::Bounds;
 use crate::output::signal;
-use crate::simulate::float_tile::{FloatTile, Format};
 use crate::simulate::folder;
 use crate::simulate::random::rng;
+use crate::simulate::tile::{Format, Tile};
 
 /// Name of the table beside the patches.
 pub const MANIFEST: &str = "manifest.csv";
@@ -111,7 +111,7 @@ fn write_patch(plan: &SitePlan, index: usize, site: &Site, seed: u64, format: Fo
         [plan.place.0, plan.place.1 + index as f64 * APART_DEG].map(|v| (v * 1e5).round() / 1e5);
     let [date_before, date] = plan.dates;
     let cloud_cover_percent = round(100.0 * patch.cloud_cover, 1);
-    let tile = FloatTile {
+    let tile = Tile {
         bands: &BANDS,
         values: &patch.values,
         side: SIDE,

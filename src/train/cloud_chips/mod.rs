@@ -26,7 +26,7 @@ use crate::output::{Classes, MapCompression, MapWriter};
 use crate::raster::Window;
 use crate::simulate::skies::{self, CLASSES, Chip, Sky, ground};
 use crate::simulate::sun::Sun;
-use crate::simulate::tile::Tile;
+use crate::simulate::tile::{Format, Tile};
 use crate::{Error, Result};
 
 pub use mosaic::Patches;
@@ -206,8 +206,8 @@ impl Drawn {
         }
         for (band, plane) in BANDS.iter().zip(self.chip.reflectance.chunks(side * side)) {
             let rounded: Vec<f32> = plane.iter().map(|value| (value / EXAMPLE_STEP).round() * EXAMPLE_STEP).collect();
-            let tile = Tile { bands: &[band], reflectance: &rounded, ..self.tile(side, SIMULATED) };
-            tile.write(&out.join(&path).join(format!("{band}.tif")))?;
+            let tile = Tile { bands: &[band], values: &rounded, ..self.tile(side, SIMULATED) };
+            tile.write(&out.join(&path).join(format!("{band}.tif")), Format::Dn)?;
         }
         write_mask(&out.join(&mask), &self.chip.classes, side)?;
         Ok(self.row(path, mask, Split::Measurement, "simulated", ""))
@@ -216,7 +216,7 @@ impl Drawn {
     fn tile<'a>(&'a self, side: usize, description: &'a str) -> Tile<'a> {
         Tile {
             bands: &BANDS,
-            reflectance: &self.chip.reflectance,
+            values: &self.chip.reflectance,
             side,
             centre: self.centre,
             date: self.date,
@@ -238,7 +238,7 @@ impl Drawn {
     fn write(self, job: &Job, out: &Path) -> Result<Row> {
         let is_real = matches!(job.source, Source::Window(_));
         let [path, mask] = ["chips", "masks"].map(|folder| Path::new(folder).join(&job.name).with_extension("tif"));
-        self.tile(job.side, if is_real { REAL } else { SIMULATED }).write(&out.join(&path))?;
+        self.tile(job.side, if is_real { REAL } else { SIMULATED }).write(&out.join(&path), Format::Dn)?;
         write_mask(&out.join(&mask), &self.chip.classes, job.side)?;
         let sky = if is_real { "real" } else { "simulated" };
         Ok(self.row(path, mask, job.split, sky, job.spoilt.map_or("", Spoilt::name)))
