@@ -113,7 +113,8 @@ def numbers(table):
         rows = list(csv.DictReader(file))
     if rows and "score" in rows[0]:
         return [[float(row["score"])] for row in rows]
-    return [[float(value) for column, value in row.items() if column != "tile"] for row in rows]
+    # Of class shares the first column names the tile, whatever it is called.
+    return [[float(value) for value in list(row.values())[1:]] for row in rows]
 
 
 def load():
