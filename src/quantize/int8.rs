@@ -26,6 +26,9 @@ const BATCH_ROWS: usize = 16;
 /// Tiles that channels' maxima and twins are taken of: means over them are steady long before the extremes are.
 const TWIN_TILES_MAX: usize = 128;
 
+/// What a last layer that makes a map may cost in 8 bits, in decibels of the logits.
+const LAST_MAP_LOSS_DB_MAX: f64 = 1.0;
+
 /// Steps of a bias, with room for what a correction adds: 32 bits hold twice as many.
 const BIAS_STEPS_MAX: f32 = (1u32 << 30) as f32;
 
@@ -213,29 +216,36 @@ impl Variant {
 /// range, and a last layer that makes scores, which takes no time and whose 256 levels would be all that scores can be.
 fn by_default(graph: &Graph, layers: &[Layer], settings: &Settings) -> Vec<usize> {
     let is_chosen = |layer: &Layer| {
-        let usual = !is_depthwise(graph, &graph.nodes[layer.node]) && !makes_scores(graph, layer);
+        let usual = !is_depthwise(graph, &graph.nodes[layer.node]) && ending(graph, layer) != Some(Ending::Scores);
         !settings.keep_float.contains(&layer.name) && (usual || settings.force_int8.contains(&layer.name))
     };
     layers.iter().enumerate().filter(|(_, layer)| is_chosen(layer)).map(|(index, _)| index).collect()
 }
 
-/// Whether what a layer makes becomes the graph's output as it is, and is no map: that of a segmentation has a last layer as
-/// dear as others, over all pixels.
-fn makes_scores(graph: &Graph, layer: &Layer) -> bool {
+/// What a last layer makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Scores of a window.
+    Scores,
+    /// Scores of every pixel: a layer as dear as others.
+    Map,
+}
+
+/// What a layer makes where that becomes the graph's output as it is; none for layers before the last.
+fn ending(graph: &Graph, layer: &Layer) -> Option<Ending> {
     let readers = graph.readers();
     let mut value = layer.output.as_str();
-    let mut is_map = layer.kind == Kind::Conv;
+    let mut ending = if layer.kind == Kind::Conv { Ending::Map } else { Ending::Scores };
     while let Some([only]) = readers.get(value).map(Vec::as_slice) {
         let node = &graph.nodes[*only];
         match node.op_type.as_str() {
             "Identity" | "Add" | "Resize" => {}
-            "Reshape" | "Flatten" | "Squeeze" => is_map = false,
-            _ => return false,
+            "Reshape" | "Flatten" | "Squeeze" => ending = Ending::Scores,
+            _ => return None,
         }
-        let Some(output) = node.output.first() else { return false };
-        value = output;
+        value = node.output.first()?;
     }
-    value == graph.output() && !is_map
+    (value == graph.output()).then_some(ending)
 }
 
 struct Search<'a> {
@@ -313,7 +323,7 @@ impl Search<'_> {
     fn settle(mut self, mut candidate: Candidate) -> Result<Int8> {
         let Candidate { graph, layers, ranges, rounded, .. } = &candidate;
         let found = twins(self.engine, graph, layers, ranges, rounded, self.settings.activations, &self.few())?;
-        let reports: Vec<LayerReport> = layers
+        let mut reports: Vec<LayerReport> = layers
             .iter()
             .enumerate()
             .map(|(index, layer)| self.judge(&candidate, index, layer, found[index].sqnr_db))
@@ -326,7 +336,7 @@ impl Search<'_> {
                 self.settings.sqnr_db_min
             )));
         }
-        let plain = self.closeness(&candidate, false)?;
+        let plain = self.settle_map(&mut candidate, &mut reports)?;
         let mut corrected = candidate.clone();
         for (layer, twin) in candidate.layers.iter().zip(&found) {
             if let Some(Rounded { bias: Some(bias), .. }) = corrected.rounded.get_mut(&layer.node) {
@@ -335,13 +345,42 @@ impl Search<'_> {
         }
         if self.closeness(&corrected, true)? > plain {
             candidate = corrected;
-        } else if let Some(taken) = self.trials.pop() {
-            // What is taken stands last.
-            let before = self.trials.len().saturating_sub(1);
-            self.trials.insert(before, taken);
+        } else {
+            self.taken_stands_last();
         }
         let graph = candidate.write(self.settings)?.encode();
         Ok(Int8 { graph, layers: reports, trials: self.trials })
+    }
+
+    /// Puts a last layer that makes a map back where 8 bits cost it too much; gives how close the logits then come.
+    fn settle_map(&mut self, candidate: &mut Candidate, reports: &mut [LayerReport]) -> Result<f64> {
+        let closeness = self.closeness(candidate, false)?;
+        let is_map = |index: &usize| {
+            let layer = &candidate.layers[*index];
+            ending(&candidate.graph, layer) == Some(Ending::Map) && !self.settings.force_int8.contains(&layer.name)
+        };
+        let (last, others): (Vec<usize>, Vec<usize>) = candidate.chosen.iter().partition(|index| is_map(index));
+        if last.is_empty() || others.is_empty() {
+            return Ok(closeness);
+        }
+        let milder = Candidate { chosen: others, ..candidate.clone() };
+        let exact = self.closeness(&milder, false)?;
+        if exact - closeness <= LAST_MAP_LOSS_DB_MAX {
+            self.taken_stands_last();
+            return Ok(closeness);
+        }
+        for index in last {
+            (reports[index].is_int8, reports[index].reason) = (false, Some("last layer"));
+        }
+        *candidate = milder;
+        Ok(exact)
+    }
+
+    /// Of the two last trials the first is taken.
+    fn taken_stands_last(&mut self) {
+        if let [.., taken, other] = &mut self.trials[..] {
+            std::mem::swap(taken, other);
+        }
     }
 
     fn judge(&self, candidate: &Candidate, index: usize, layer: &Layer, sqnr_db: f64) -> LayerReport {
