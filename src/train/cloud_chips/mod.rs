@@ -123,7 +123,7 @@ const EXAMPLE_STEP: f32 = 0.0128;
 /// with masks and `manifest.csv` beside them.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_examples(patches: &Patches, count: usize, settings: &Settings, out: &Path) -> Result<Vec<Row>> {
     let sources = Sources { patches: Some(patches), swath: None };
     let one = |index: usize| {
