@@ -10,7 +10,7 @@ use super::equalise::equalise;
 use super::fold::{fold, is_depthwise};
 use super::noise::Noise;
 use super::observe;
-use super::places::{Kind, Layer, Places, layers};
+use super::places::{Ending, Layer, Places, ending, layers};
 use super::qdq::{self, Rounded};
 use super::range::{Histogram, Method};
 use super::scale::{Activations, Scale, WeightSteps, Weights};
@@ -220,32 +220,6 @@ fn by_default(graph: &Graph, layers: &[Layer], settings: &Settings) -> Vec<usize
         !settings.keep_float.contains(&layer.name) && (usual || settings.force_int8.contains(&layer.name))
     };
     layers.iter().enumerate().filter(|(_, layer)| is_chosen(layer)).map(|(index, _)| index).collect()
-}
-
-/// What a last layer makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// Scores of a window.
-    Scores,
-    /// Scores of every pixel: a layer as dear as others.
-    Map,
-}
-
-/// What a layer makes where that becomes the graph's output as it is; none for layers before the last.
-fn ending(graph: &Graph, layer: &Layer) -> Option<Ending> {
-    let readers = graph.readers();
-    let mut value = layer.output.as_str();
-    let mut ending = if layer.kind == Kind::Conv { Ending::Map } else { Ending::Scores };
-    while let Some([only]) = readers.get(value).map(Vec::as_slice) {
-        let node = &graph.nodes[*only];
-        match node.op_type.as_str() {
-            "Identity" | "Add" | "Resize" => {}
-            "Reshape" | "Flatten" | "Squeeze" => ending = Ending::Scores,
-            _ => return None,
-        }
-        value = node.output.first()?;
-    }
-    (value == graph.output()).then_some(ending)
 }
 
 struct Search<'a> {

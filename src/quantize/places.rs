@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tract_onnx::pb::NodeProto;
-
 use crate::onnx::graph::{Graph, attribute, integer};
 
 /// What a layer with weights is.
@@ -97,6 +95,32 @@ fn settled(graph: &Graph, value: &str) -> String {
     }
 }
 
+/// What a last layer makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Scores of a window.
+    Scores,
+    /// Scores of every pixel: a layer as dear as others.
+    Map,
+}
+
+/// What a layer makes where that becomes the graph's output as it is; none for layers before the last.
+pub fn ending(graph: &Graph, layer: &Layer) -> Option<Ending> {
+    let readers = graph.readers();
+    let mut value = layer.output.as_str();
+    let mut ending = if layer.kind == Kind::Conv { Ending::Map } else { Ending::Scores };
+    while let Some([only]) = readers.get(value).map(Vec::as_slice) {
+        let node = &graph.nodes[*only];
+        match node.op_type.as_str() {
+            "Identity" | "Add" | "Resize" => {}
+            "Reshape" | "Flatten" | "Squeeze" => ending = Ending::Scores,
+            _ => return None,
+        }
+        value = node.output.first()?;
+    }
+    (value == graph.output()).then_some(ending)
+}
+
 /// What a graph looks like with some of its layers in 8 bits.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
@@ -108,8 +132,8 @@ impl Places {
     /// With the layers `chosen`.
     ///
     /// The input of each is in 8 bits, and so is what it makes. Sums and joins whose operands all are stay in 8 bits;
-    /// values that are only moved keep the range they had. The graph's output is in 8 bits where it is a convolution's map,
-    /// full-sized or enlarged: sums of such maps and fully connected layers end in floating point, which costs them nothing.
+    /// values that are only moved keep the range they had. The graph's output is in 8 bits where it is a map: scores
+    /// end in floating point, which costs them nothing.
     pub fn of(graph: &Graph, chosen: &[&Layer]) -> Self {
         let computes: BTreeSet<usize> = chosen.iter().map(|layer| layer.node).collect();
         let mut values: BTreeMap<String, String> = BTreeMap::new();
@@ -135,13 +159,7 @@ impl Places {
                 _ => {}
             }
         }
-        let makes_map = |node: &&NodeProto| matches!(node.op_type.as_str(), "Conv" | "Resize" | "DepthToSpace");
-        if graph
-            .nodes
-            .iter()
-            .filter(makes_map)
-            .all(|node| node.output.first().is_none_or(|name| name != graph.output()))
-        {
+        if !chosen.iter().any(|layer| ending(graph, layer) == Some(Ending::Map)) {
             values.remove(graph.output());
         }
         Self { values }
