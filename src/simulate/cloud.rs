@@ -44,27 +44,70 @@ impl Clouds {
     /// come from outside.
     pub fn draw(side: usize, cover: f32, kind: &Kind, sun: &Sun, rng: &mut impl RngExt) -> Self {
         let field = field::single(wide_side(side), uniform(kind.slope, rng), rng);
-        Self::shaped(&field, side, cover, kind, sun, rng)
-    }
-
-    /// As [`Self::draw`], with the depth's logarithm shaped by a field of at least [`wide_side`].
-    pub fn shaped(field: &Field, side: usize, cover: f32, kind: &Kind, sun: &Sun, rng: &mut impl RngExt) -> Self {
-        let above = field.crop(side);
-        let edge = upper_quantile(&above, cover);
-        let core = upper_quantile(&above, cover * kind.core_share).max(edge + 0.1);
-        let core_depth = log_uniform(kind.core_depth, rng);
-        let growth = (core_depth / kind.edge_depth).ln() / (core - edge);
-        let depth = |value: f32| (kind.edge_depth * ((value - edge) * growth).exp()).min(core_depth);
-        let [rows, columns] = sun.to_caster(uniform(kind.height_m, rng) / PIXEL_M).map(|v| v.round() as isize);
-        let casters = (0..side * side).map(|pixel| ((pixel / side) as isize, (pixel % side) as isize));
-        let sunward_depth = casters.map(|(row, column)| depth(field.at(row + rows, column + columns))).collect();
-        Self { depth: above.into_iter().map(depth).collect(), sunward_depth }
+        let sheet = Sheet::draw(&field, side, cover, kind, rng);
+        Self { depth: sheet.above(side), sunward_depth: sheet.sunward(side, PIXEL_M, sun) }
     }
 
     /// Share of pixels that are visible (0 to 1).
     pub fn visible_share(&self) -> f32 {
         let visible = self.depth.iter().filter(|depth| transmittance(**depth) >= VISIBLE_TRANSMITTANCE).count();
         visible as f32 / self.depth.len() as f32
+    }
+}
+
+/// Clouds of one height: a field of at least [`wide_side`], and what its values mean.
+#[derive(Debug, Clone, Copy)]
+pub struct Sheet<'a> {
+    field: &'a Field,
+    /// The field's value where clouds begin, and the depth there.
+    edge: f32,
+    edge_depth: f32,
+    /// Growth of the depth's logarithm with the field, up to this depth.
+    growth: f32,
+    core_depth: f32,
+    /// Height above the ground in metres.
+    pub height_m: f32,
+}
+
+impl<'a> Sheet<'a> {
+    /// As in [`Clouds::draw`], by a field of one's own.
+    pub fn draw(field: &'a Field, side: usize, cover: f32, kind: &Kind, rng: &mut impl RngExt) -> Self {
+        let above = field.crop(side);
+        let edge = upper_quantile(&above, cover);
+        let core = upper_quantile(&above, cover * kind.core_share).max(edge + 0.1);
+        let core_depth = log_uniform(kind.core_depth, rng);
+        let growth = (core_depth / kind.edge_depth).ln() / (core - edge);
+        Self { field, edge, edge_depth: kind.edge_depth, growth, core_depth, height_m: uniform(kind.height_m, rng) }
+    }
+
+    fn depth(&self, value: f32) -> f32 {
+        (self.edge_depth * ((value - self.edge) * self.growth).exp()).min(self.core_depth)
+    }
+
+    /// Optical depth above each of `side × side` pixels.
+    pub fn above(&self, side: usize) -> Vec<f32> {
+        self.field.crop(side).into_iter().map(|value| self.depth(value)).collect()
+    }
+
+    /// Optical depth between each pixel, `pixel_m` metres wide, and the sun.
+    pub fn sunward(&self, side: usize, pixel_m: f32, sun: &Sun) -> Vec<f32> {
+        let [rows, columns] = sun.to_caster(self.height_m / pixel_m).map(|v| v.round() as isize);
+        let casters = (0..side * side).map(|pixel| ((pixel / side) as isize, (pixel % side) as isize));
+        casters.map(|(row, column)| self.depth(self.field.at(row + rows, column + columns))).collect()
+    }
+
+    /// Optical depth above each pixel as seen by a band to which the clouds appear so many `[rows, columns]` away.
+    pub fn displaced(&self, side: usize, [rows, columns]: [f32; 2]) -> Vec<f32> {
+        let place = |at: usize, by: f32| {
+            let at = at as f32 - by;
+            (at.floor() as isize, at - at.floor())
+        };
+        let value = |pixel: usize| {
+            let ((row, down), (column, right)) = (place(pixel / side, rows), place(pixel % side, columns));
+            let line = |row| self.field.at(row, column) * (1.0 - right) + self.field.at(row, column + 1) * right;
+            self.depth(line(row) * (1.0 - down) + line(row + 1) * down)
+        };
+        (0..side * side).map(value).collect()
     }
 }
 
@@ -117,6 +160,19 @@ mod tests {
             for column in 0..64 - columns {
                 assert_eq!(clouds.sunward_depth[row * 64 + column], clouds.depth[(row + rows) * 64 + column + columns]);
             }
+        }
+    }
+
+    #[test]
+    fn a_displaced_sheet_is_the_same_sheet_elsewhere() {
+        let field = field::single(128, 3.0, &mut ChaCha8Rng::seed_from_u64(2));
+        let sheet = Sheet::draw(&field, 64, 0.3, &KIND, &mut ChaCha8Rng::seed_from_u64(3));
+        let (above, whole, half) = (sheet.above(64), sheet.displaced(64, [3.0, -2.0]), sheet.displaced(64, [0.5, 0.0]));
+        for (row, column) in (3..64).flat_map(|row| (0..62).map(move |column| (row, column))) {
+            assert_eq!(whole[row * 64 + column], above[(row - 3) * 64 + column + 2]);
+            let [before, after] = [above[(row - 1) * 64 + column], above[row * 64 + column]];
+            let [low, high] = [before.min(after), before.max(after)];
+            assert!((low * 0.999..=high * 1.001).contains(&half[row * 64 + column]));
         }
     }
 

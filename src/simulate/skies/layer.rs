@@ -2,8 +2,8 @@
 
 use rand::RngExt;
 
-use super::{Scene, Sky};
-use crate::simulate::cloud::{Clouds, Kind, wide_side};
+use super::{BANDS, Scene, Sky};
+use crate::simulate::cloud::{Kind, Sheet, wide_side};
 use crate::simulate::field::{self, Field};
 use crate::simulate::random::{Span, uniform};
 use crate::simulate::season::relief_light;
@@ -12,9 +12,15 @@ use crate::simulate::season::relief_light;
 const STEEPNESS: Span = [0.0, 0.25];
 const SHADING: Span = [0.6, 1.35];
 
+/// How far a cloud seems to move along the flight in a second, by its height: the satellite flies 7.45 km/s, 786 km high.
+const DRIFT_PER_SECOND: f32 = 7.45 / 786.0;
+
 /// One layer.
 pub(super) struct Layer {
-    pub(super) clouds: Clouds,
+    /// Optical depth above each pixel, as each of the bands sees it.
+    pub(super) depths: [Vec<f32>; BANDS.len()],
+    /// Optical depth between each pixel and the sun.
+    pub(super) sunward_depth: Vec<f32>,
     /// Brightness of each pixel of it relative to a level cloud's.
     pub(super) shading: Vec<f32>,
 }
@@ -47,10 +53,14 @@ fn layer(recipe: &Recipe, scene: &Scene, side: usize, rng: &mut impl RngExt) -> 
     let cover = uniform(recipe.cover, rng);
     // Some clouds are solid to the edge, others mostly edge.
     let kind = Kind { core_share: uniform([0.15, 0.7], rng), ..recipe.kind };
-    let clouds = Clouds::shaped(&field, side, cover, &kind, &scene.sun, rng);
+    let sheet = Sheet::draw(&field, side, cover, &kind, rng);
+    let drift_px = DRIFT_PER_SECOND * sheet.height_m / scene.pixel.size_m();
+    let depths =
+        scene.pixel.delays_s().map(|delay| sheet.displaced(side, scene.flight.map(|way| way * drift_px * delay)));
+    let sunward_depth = sheet.sunward(side, scene.pixel.size_m(), &scene.sun);
     let shading = relief_light(&field, side, uniform(STEEPNESS, rng), &scene.sun);
     let [low, high] = SHADING;
-    Layer { clouds, shading: shading.into_iter().map(|value| value.clamp(low, high)).collect() }
+    Layer { depths, sunward_depth, shading: shading.into_iter().map(|value| value.clamp(low, high)).collect() }
 }
 
 /// Cirrus, with this optical depth in its thickest parts.

@@ -6,6 +6,11 @@
 //! the atmosphere or, with its air taken off again by an imperfect guess, of the surface: bright clouds then exceed 1, as
 //! they do in real L2A products.
 //!
+//! Bands look one after the other, up to two seconds apart, while the satellite flies on: ground is put in its place by
+//! what is known of its height, clouds are not, and lie elsewhere in every band (Frantz et al. 2018, Remote Sensing of
+//! Environment 215, tell clouds by it). The mask is that of B02, which looks first. Chips of 20 m have B8A in the place of B08, which looks much
+//! later.
+//!
 //! What counts as cloud is a matter of definition: pixels under a depth of at least [`CLOUD_DEPTH`], which brightens dark
 //! ground by 0.09, after the depth's logarithm was smoothed as far as people who draw masks smooth their edges. Shadows
 //! and haze are no cloud.
@@ -87,6 +92,47 @@ impl Sky {
     }
 }
 
+/// The size of a chip's pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pixel {
+    /// 10 m.
+    Fine,
+    /// 20 m, the near infrared from B8A.
+    Coarse,
+}
+
+impl Pixel {
+    /// One of them, both as likely.
+    pub fn draw(rng: &mut impl RngExt) -> Self {
+        if rng.random() { Self::Fine } else { Self::Coarse }
+    }
+
+    /// Metres.
+    pub fn size_m(self) -> f32 {
+        match self {
+            Self::Fine => 10.0,
+            Self::Coarse => 20.0,
+        }
+    }
+
+    /// Seconds after B02 at which each of [`BANDS`] looks at a place (Sentinel-2's instrument: B08 0.264, B03 0.527,
+    /// B04 1.005, B8A 2.055).
+    pub fn delays_s(self) -> [f32; BANDS.len()] {
+        let near_infrared = match self {
+            Self::Fine => 0.264,
+            Self::Coarse => 2.055,
+        };
+        [0.0, 0.527, 1.005, near_infrared]
+    }
+}
+
+/// Rows and columns that clouds seem to move for each pixel of way: along the flight, which leads south and somewhat west
+/// by day, in the detectors of one kind, against it in the others.
+pub fn flight(rng: &mut impl RngExt) -> [f32; 2] {
+    let (sin, cos) = uniform([6.0, 18.0], rng).to_radians().sin_cos();
+    if rng.random() { [cos, -sin] } else { [-cos, sin] }
+}
+
 /// The circumstances of a chip.
 #[derive(Debug, Clone, Copy)]
 pub struct Scene {
@@ -96,6 +142,10 @@ pub struct Scene {
     pub sun: Sun,
     /// Whether it is of the surface (as L2A) rather than of the top of the atmosphere (as L1C).
     pub is_surface: bool,
+    /// How large its pixels are.
+    pub pixel: Pixel,
+    /// Where clouds seem to move to, of [`flight`].
+    pub flight: [f32; 2],
 }
 
 /// A chip.
@@ -124,20 +174,20 @@ pub fn render(ground: &[f32], side: usize, scene: &Scene, rng: &mut impl RngExt)
     let mut depth = vec![0.0; side * side];
     for layer in &layers {
         for (pixel, light) in light.iter_mut().enumerate() {
-            *light *= cloud::transmittance(layer.clouds.sunward_depth[pixel] / scene.sun.cosine);
-            depth[pixel] += layer.clouds.depth[pixel];
+            *light *= cloud::transmittance(layer.sunward_depth[pixel] / scene.sun.cosine);
+            depth[pixel] += layer.depths[0][pixel];
         }
     }
     let brightness = uniform(if scene.is_surface { SURFACE_BRIGHTNESS } else { BRIGHTNESS }, rng);
     let guess = Air { sun_cosine: scene.sun.cosine, aerosol_depth: log_uniform(AEROSOL_DEPTH, rng) };
     let mut reflectance = Vec::with_capacity(ground.len());
-    for ((ground, band), white) in ground.chunks(side * side).zip(&BANDS).zip(WHITE) {
+    for (index, ((ground, band), white)) in ground.chunks(side * side).zip(&BANDS).zip(WHITE).enumerate() {
         let passage = air.passage(band.wavelength_um);
         let mut plane: Vec<f32> =
             ground.iter().zip(&light).map(|(ground, light)| through(&passage, *ground, *light)).collect();
         for layer in &layers {
             for (pixel, value) in plane.iter_mut().enumerate() {
-                let passes = cloud::transmittance(layer.clouds.depth[pixel]);
+                let passes = cloud::transmittance(layer.depths[index][pixel]);
                 *value = *value * passes + white * brightness * layer.shading[pixel] * (1.0 - passes);
             }
         }
@@ -173,7 +223,7 @@ mod tests {
 
     fn chip(sky: Sky, is_surface: bool, seed: u64) -> Chip {
         let ground: Vec<f32> = [0.04, 0.07, 0.05, 0.3].iter().flat_map(|band| vec![*band; SIDE * SIDE]).collect();
-        let scene = Scene { sky, sun: Sun::at(48.0, 200), is_surface };
+        let scene = Scene { sky, sun: Sun::at(48.0, 200), is_surface, pixel: Pixel::Fine, flight: [1.0, 0.0] };
         render(&ground, SIDE, &scene, &mut ChaCha8Rng::seed_from_u64(seed))
     }
 
@@ -199,6 +249,30 @@ mod tests {
             let mean = |class| of(class).sum::<f32>() / of(class).count() as f32;
             assert!(mean(1) > mean(0) + 0.15, "{} {}", mean(1), mean(0));
             assert!(reflectance.iter().all(|value| value.is_finite()));
+        }
+    }
+
+    // Clouds of 400 to 4,000 m seem to go on by 1 to 8 pixels of 20 m until B8A looks.
+    #[test]
+    fn clouds_lie_further_along_the_flight_in_bands_that_look_later() {
+        let ground = vec![0.05; 4 * SIDE * SIDE];
+        for (seed, way) in [(1, 1.0), (2, -1.0), (3, 1.0), (4, -1.0)] {
+            let (sun, flight) = (Sun::at(48.0, 200), [way, 0.0]);
+            let scene = Scene { sky: Sky::Broken, sun, is_surface: false, pixel: Pixel::Coarse, flight };
+            let chip = render(&ground, SIDE, &scene, &mut ChaCha8Rng::seed_from_u64(seed));
+            let planes: Vec<&[f32]> = chip.reflectance.chunks(SIDE * SIDE).collect();
+            // Where a band is most like B02, in rows.
+            let apart = |band: &[f32]| {
+                let difference = |rows: &isize| {
+                    let pairs =
+                        (12 * SIDE..(SIDE - 12) * SIDE).map(|at| (at, (at as isize + rows * SIDE as isize) as usize));
+                    pairs.map(|(first, later)| (planes[0][first] - band[later]).abs()).sum::<f32>()
+                };
+                (-12..=12isize).min_by(|a, b| difference(a).total_cmp(&difference(b))).unwrap_or_default() as f32 * way
+            };
+            let [green, red, near_infrared] = [1, 2, 3].map(|band| apart(planes[band]));
+            assert!((0.0..=red).contains(&green) && red <= near_infrared, "{green} {red} {near_infrared}");
+            assert!((1.0..=8.0).contains(&near_infrared), "{near_infrared}");
         }
     }
 

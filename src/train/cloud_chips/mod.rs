@@ -24,7 +24,7 @@ use crate::model::Manifest;
 use crate::model::manifest::{Band, Padding};
 use crate::output::{Classes, MapCompression, MapWriter};
 use crate::raster::Window;
-use crate::simulate::skies::{self, CLASSES, Chip, Sky, ground};
+use crate::simulate::skies::{self, CLASSES, Chip, Pixel, Sky, ground};
 use crate::simulate::sun::Sun;
 use crate::simulate::tile::{Format, Tile};
 use crate::{Error, Result};
@@ -165,33 +165,41 @@ fn draw(job: &Job, sources: Sources<'_>, settings: &Settings) -> Result<Drawn> {
 }
 
 fn simulated_on_patches(patches: &Patches, job: &Job, rng: &mut ChaCha8Rng) -> Result<Drawn> {
-    let (mut rgb, first) = patches.mosaic(job.split, job.side, rng)?;
+    let pixel = Pixel::draw(rng);
+    let (mut rgb, first) = patches.mosaic(job.split, job.side, pixel, rng)?;
     let (site, region) = (first.site.clone(), first.country.clone().unwrap_or_default());
     let (area, latitude) = (job.side * job.side, first.latitude as f32);
     ground::take_off_air(&mut rgb, area, 0.1, &Sun::at(latitude, 196));
     let near_infrared = ground::NearInfrared::draw(rng);
-    let pixel = |pixel: usize| near_infrared.of([0, 1, 2].map(|band| rgb[band * area + pixel]));
-    let drawn: Vec<f32> = (0..area).map(pixel).collect();
+    let of_pixel = |pixel: usize| near_infrared.of([0, 1, 2].map(|band| rgb[band * area + pixel]));
+    let drawn: Vec<f32> = (0..area).map(of_pixel).collect();
     rgb.extend(drawn);
-    let (chip, date) = under_a_sky(rgb, job, latitude, rng)?;
+    let (chip, date) = under_a_sky(rgb, job, pixel, latitude, rng)?;
     Ok(Drawn { chip, site, region, centre: (first.longitude, first.latitude), date })
 }
 
 fn simulated_on_swath(swath: &Swath, job: &Job, rng: &mut ChaCha8Rng) -> Result<Drawn> {
+    let pixel = Pixel::draw(rng);
     let (ground, first) = swath.mosaic(job.split, job.side, rng)?;
     let centre = swath.centre(first);
-    let (chip, date) = under_a_sky(ground, job, centre.1 as f32, rng)?;
+    let (chip, date) = under_a_sky(ground, job, pixel, centre.1 as f32, rng)?;
     let site = format!("{}-{}-{}", swath.region, first.y / 256, first.x / 256);
     Ok(Drawn { chip, site, region: swath.region.clone(), centre, date })
 }
 
-fn under_a_sky(mut surface: Vec<f32>, job: &Job, latitude: f32, rng: &mut ChaCha8Rng) -> Result<(Chip, Date)> {
+fn under_a_sky(
+    mut surface: Vec<f32>,
+    job: &Job,
+    pixel: Pixel,
+    latitude: f32,
+    rng: &mut ChaCha8Rng,
+) -> Result<(Chip, Date)> {
     let day = rng.random_range(1..=365u16);
     let sun = Sun::at(latitude, day);
     let gain = 0.7 * (2.2f32).powf(rng.random::<f32>());
     surface.iter_mut().for_each(|value| *value *= gain);
     ground::brighten(&mut surface, job.side, &sun, rng);
-    let scene = skies::Scene { sky: Sky::draw(rng), sun, is_surface: rng.random() };
+    let scene = skies::Scene { sky: Sky::draw(rng), sun, is_surface: rng.random(), pixel, flight: skies::flight(rng) };
     let date = date(YEAR, 1, 1).checked_add((i64::from(day) - 1).days()).map_err(Error::usage)?;
     Ok((skies::render(&surface, job.side, &scene, rng), date))
 }

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use rand::RngExt;
 
 use crate::model::Manifest;
+use crate::simulate::skies::Pixel;
 use crate::train::patches::{Patch, Split};
 use crate::train::pixels;
 use crate::{Error, Result};
 
 /// How far along the list of patches, from west to east, neighbours in a mosaic may be: they are of about one place.
 const REACH: usize = 150;
-/// Sides of the pieces of a mosaic in pixels.
-const CELLS_PX: [usize; 3] = [64, 96, 128];
+/// Sides of the pieces of a mosaic in pixels of 10 m and of 20 m: as they are, or enlarged.
+const CELLS_PX: [[usize; 3]; 2] = [[64, 96, 128], [32, 32, 48]];
 
 /// Patches in B04, B03, B02, by their longitude.
 #[derive(Debug)]
@@ -39,7 +40,13 @@ impl Patches {
     ///
     /// # Errors
     /// [`crate::Kind::Usage`] where the split has none; those of reading.
-    pub(super) fn mosaic(&self, split: Split, side: usize, rng: &mut impl RngExt) -> Result<(Vec<f32>, &Patch)> {
+    pub(super) fn mosaic(
+        &self,
+        split: Split,
+        side: usize,
+        pixel: Pixel,
+        rng: &mut impl RngExt,
+    ) -> Result<(Vec<f32>, &Patch)> {
         let of_split: Vec<&Patch> = self.patches.iter().filter(|patch| patch.split == split).collect();
         if of_split.is_empty() {
             return Err(Error::usage(format!("no patch of split {}", split.name())));
@@ -47,7 +54,8 @@ impl Patches {
         let at = rng.random_range(0..of_split.len());
         let nearby = &of_split[at.saturating_sub(REACH)..(at + REACH).min(of_split.len())];
         let own = self.manifest.tile_px as usize;
-        let cell = CELLS_PX[rng.random_range(0..CELLS_PX.len())];
+        let cells = CELLS_PX[usize::from(pixel == Pixel::Coarse)];
+        let cell = cells[rng.random_range(0..cells.len())];
         let planes = tiled(side, cell, 3, rng, |rng| {
             let patch = nearby[rng.random_range(0..nearby.len())];
             let mut values = pixels::reflectance(&self.folder, patch, &self.manifest)?;
