@@ -5,7 +5,8 @@
 
 The archive holds one chip of B02, B03, B04, B08, B11, B12 in top-of-atmosphere reflectance, [height, width, band], and a
 mask with 0 shadow, 1 snow, 3 clear, 4 cloud. OUT gets chip/B02.tif … (uint16, reflectance × 10,000), mask.tif (0 clear, 1 cloud;
-all else counts as clear) and manifest.csv. Prints how far the best threshold of a single band comes on this very chip, chosen
+all else counts as clear) and manifest.csv; and halves.csv with mask-left.tif and mask-right.tif, in which the other half is
+unknown: the left one is what the simulation was made better by, the right one measures. Prints how far the best threshold of a single band comes on this very chip, chosen
 with its mask before the eyes: what a model must exceed.
 """
 
@@ -19,6 +20,8 @@ import rasterio
 BANDS = ["B02", "B03", "B04", "B08"]
 CLOUD = 4
 KNOWN = {0, 1, 3, 4}
+NO_CLASS = 255
+HEAD = "path,mask,split,site,region\n"
 
 
 def arrays(path):
@@ -59,7 +62,15 @@ def main(archive, out):
         print(f"{name} >= {threshold:.4f}: IoU of cloud {iou:.4f}")
         write(out / "chip" / f"{name}.tif", np.clip(np.rint(band * 10_000), 1, 65_535).astype(np.uint16))
     write(out / "mask.tif", is_cloud.astype(np.uint8))
-    (out / "manifest.csv").write_text("path,mask,split,site,region\nchip,mask.tif,measurement,chip,chip\n")
+    (out / "manifest.csv").write_text(HEAD + "chip,mask.tif,measurement,chip,chip\n")
+    middle = mask.shape[1] // 2
+    rows = []
+    for name, unknown in (("left", np.s_[:, middle:]), ("right", np.s_[:, :middle])):
+        half = is_cloud.astype(np.uint8)
+        half[unknown] = NO_CLASS
+        write(out / f"mask-{name}.tif", half)
+        rows.append(f"chip,mask-{name}.tif,measurement,{name},{name}\n")
+    (out / "halves.csv").write_text(HEAD + "".join(rows))
 
 
 if __name__ == "__main__":

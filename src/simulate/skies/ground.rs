@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 
-use super::BANDS;
+use super::{BANDS, Pixel};
 use crate::simulate::atmosphere::Air;
 use crate::simulate::field::{self, upper_quantile};
 use crate::simulate::random::{log_uniform, uniform};
@@ -71,13 +71,13 @@ pub fn take_off_air(planes: &mut [f32], area: usize, aerosol_depth: f32, sun: &S
 
 /// Puts ground that is bright and no cloud into `ground`, `[B02, B03, B04, B08]` of `side × side` pixels, in place: roofs
 /// and fields with straight edges, sand and rock in wide shapes, snow with the relief's light and shade.
-pub fn brighten(ground: &mut [f32], side: usize, sun: &Sun, rng: &mut impl RngExt) {
+pub fn brighten(ground: &mut [f32], side: usize, pixel: Pixel, sun: &Sun, rng: &mut impl RngExt) {
     if rng.random::<f32>() < ODDS_OF_WIDE {
         wide(ground, side, rng);
     }
     if rng.random::<f32>() < ODDS_OF_SHAPES {
         let count = rng.random_range(1..=(side * side / 1_500).max(1));
-        (0..count).for_each(|_| rectangle(ground, side, rng));
+        (0..count).for_each(|_| rectangle(ground, side, pixel.size_m(), rng));
     }
     if rng.random::<f32>() < ODDS_OF_SNOW {
         snow(ground, side, sun, rng);
@@ -97,10 +97,10 @@ fn lay(ground: &mut [f32], area: usize, pixel: usize, spectrum: &[f32; 4], share
     }
 }
 
-/// A rectangle of 2 to 40 pixels a side, however turned.
-fn rectangle(ground: &mut [f32], side: usize, rng: &mut impl RngExt) {
+/// A rectangle of 20 to 400 metres, however turned.
+fn rectangle(ground: &mut [f32], side: usize, pixel_m: f32, rng: &mut impl RngExt) {
     let spectrum = bright(rng);
-    let [length, width] = [log_uniform([2.0, 40.0], rng), log_uniform([1.5, 12.0], rng)];
+    let [length, width] = [[20.0, 400.0], [15.0, 120.0]].map(|range| log_uniform(range, rng) / pixel_m);
     let (sin, cos) = uniform([0.0, std::f32::consts::PI], rng).sin_cos();
     let [x, y] = [0, 1].map(|_| uniform([0.0, side as f32], rng));
     let reach = length.hypot(width) / 2.0 + 1.0;
@@ -167,7 +167,7 @@ mod tests {
         let (side, mut brightest) = (64, 0.0f32);
         for seed in 0..40 {
             let mut ground = vec![0.05; 4 * side * side];
-            brighten(&mut ground, side, &Sun::at(50.0, 20), &mut ChaCha8Rng::seed_from_u64(seed));
+            brighten(&mut ground, side, Pixel::Fine, &Sun::at(50.0, 20), &mut ChaCha8Rng::seed_from_u64(seed));
             assert!(ground.iter().all(|value| (0.0..1.3).contains(value)));
             brightest = ground.iter().fold(brightest, |most, value| most.max(*value));
         }

@@ -2,7 +2,7 @@
 
 use rand::RngExt;
 
-use super::{BANDS, Scene, Sky};
+use super::{BANDS, Pixel, Scene, Sky};
 use crate::simulate::cloud::{Kind, Sheet, wide_side};
 use crate::simulate::field::{self, Field};
 use crate::simulate::random::{Span, uniform};
@@ -39,10 +39,10 @@ pub(super) fn draw(scene: &Scene, side: usize, rng: &mut impl RngExt) -> Vec<Lay
         Sky::Clear => Vec::new(),
         Sky::Haze => vec![veil([0.15, 0.45])],
         Sky::Thin => vec![veil([1.2, 5.0])],
-        Sky::Scattered => vec![small()],
+        Sky::Scattered => vec![small(scene.pixel)],
         Sky::Broken => vec![large([0.05, 0.7])],
         Sky::Thick => vec![large([0.7, 1.0])],
-        Sky::Mixed => vec![small(), veil([0.3, 3.0])],
+        Sky::Mixed => vec![small(scene.pixel), veil([0.3, 3.0])],
     };
     recipes.iter().map(|recipe| layer(recipe, scene, side, rng)).collect()
 }
@@ -69,15 +69,16 @@ fn veil(core_depth: Span) -> Recipe {
     Recipe { kind, cover: [0.3, 1.0], outer: [0.0, 4.0] }
 }
 
-fn small() -> Recipe {
+/// Cumulus: solid or ragged, down to a few pixels, some of it thin throughout.
+fn small(pixel: Pixel) -> Recipe {
     let kind = Kind {
         edge_depth: 0.5,
-        core_depth: [3.0, 40.0],
+        core_depth: [1.5, 40.0],
         core_share: 0.4,
-        slope: [2.8, 3.8],
+        slope: [2.2, 3.6],
         height_m: [300.0, 2_000.0],
     };
-    Recipe { kind, cover: [0.02, 0.45], outer: [8.0, 40.0] }
+    Recipe { kind, cover: [0.02, 0.45], outer: [8.0, 40.0].map(|count| count * pixel.size_m() / 10.0) }
 }
 
 fn large(cover: Span) -> Recipe {

@@ -11,8 +11,8 @@
 //! Environment 215, tell clouds by it). The mask is that of B02, which looks first. Chips of 20 m have B8A in the place of B08, which looks much
 //! later.
 //!
-//! What counts as cloud is a matter of definition: pixels under a depth of at least [`CLOUD_DEPTH`], which brightens dark
-//! ground by 0.09, after the depth's logarithm was smoothed as far as people who draw masks smooth their edges. Shadows
+//! What counts as cloud is a matter of definition: pixels that a cloud brightens as one with a depth of [`CLOUD_DEPTH`]
+//! does, dark ground by 0.1, after what it adds was smoothed as far as people who draw masks smooth their edges. Shadows
 //! and haze are no cloud.
 
 pub mod ground;
@@ -32,12 +32,10 @@ pub const BANDS: [Band; 4] = [ALL[1], ALL[2], ALL[3], ALL[7]];
 /// The classes of a mask, by their numbers.
 pub const CLASSES: [&str; 2] = ["clear", "cloud"];
 /// Optical depth from which on a pixel is cloud.
-pub const CLOUD_DEPTH: f32 = 0.8;
+pub const CLOUD_DEPTH: f32 = 1.0;
 
 /// Deviation of the smoothing of a mask's edges, in pixels.
-const MASK_BLUR_PX: f32 = 1.0;
-/// Depth that is added before logarithms are taken.
-const DEPTH_FLOOR: f32 = 0.02;
+const MASK_BLUR_PX: f32 = 0.7;
 /// Reflectance of an endlessly thick cloud relative to [`WHITE`]; under a low sun and after a correction for the air real
 /// ones reach 1.8.
 const BRIGHTNESS: Span = [0.75, 1.1];
@@ -208,9 +206,9 @@ fn through(passage: &Passage, ground: f32, light: f32) -> f32 {
 
 /// The class of every pixel below clouds of these depths.
 fn mask(depth: &[f32], side: usize) -> Vec<u8> {
-    let logarithms: Vec<f32> = depth.iter().map(|depth| (depth + DEPTH_FLOOR).ln()).collect();
-    let edge = (CLOUD_DEPTH + DEPTH_FLOOR).ln();
-    sensor::blur(&logarithms, side, MASK_BLUR_PX).into_iter().map(|value| u8::from(value >= edge)).collect()
+    let added: Vec<f32> = depth.iter().map(|depth| cloud::reflectance(*depth)).collect();
+    let edge = cloud::reflectance(CLOUD_DEPTH);
+    sensor::blur(&added, side, MASK_BLUR_PX).into_iter().map(|value| u8::from(value >= edge)).collect()
 }
 
 #[cfg(test)]
@@ -278,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_pixel_is_cloud_from_the_stated_depth_on() {
-        let depth: Vec<f32> = (0..SIDE * SIDE).map(|pixel| if pixel % SIDE < 32 { 0.7 } else { 0.9 }).collect();
+        let depth: Vec<f32> = (0..SIDE * SIDE).map(|pixel| if pixel % SIDE < 32 { 0.9 } else { 1.1 }).collect();
         let classes = mask(&depth, SIDE);
         assert!(classes.chunks(SIDE).all(|row| row[..30].iter().all(|class| *class == 0)));
         assert!(classes.chunks(SIDE).all(|row| row[34..].iter().all(|class| *class == 1)));

@@ -198,7 +198,7 @@ fn under_a_sky(
     let sun = Sun::at(latitude, day);
     let gain = 0.7 * (2.2f32).powf(rng.random::<f32>());
     surface.iter_mut().for_each(|value| *value *= gain);
-    ground::brighten(&mut surface, job.side, &sun, rng);
+    ground::brighten(&mut surface, job.side, pixel, &sun, rng);
     let scene = skies::Scene { sky: Sky::draw(rng), sun, is_surface: rng.random(), pixel, flight: skies::flight(rng) };
     let date = date(YEAR, 1, 1).checked_add((i64::from(day) - 1).days()).map_err(Error::usage)?;
     Ok((skies::render(&surface, job.side, &scene, rng), date))
