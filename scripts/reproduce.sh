@@ -70,7 +70,7 @@ else
     # Where scripts/accept-coasts.sh looks for it.
     coasts=target/coasts/large
     coast_tiles=(--tiles 25000)
-    cloud_chips=()
+    cloud_chips=(--chips 400)
     ladder_seeds=(1 2 3)
 fi
 coast_seed=101
@@ -348,7 +348,7 @@ train-clouds() {
         --list "$calibration/clouds/suspects.csv"
     "$s2train" segment --tiles "$work/clouds/clean.csv" --classes clear,cloud --bands B02,B03,B04,B08 --tile-px 512 --no-padding \
         --overlap-px 64 --width 8 --depth 4 --crop-px 128 --crops 4 --batch 16 --dice 0.5 --jitter 0.2,0.05,0.01 --clip=-0.05,1.2 \
-        --choose iou --epochs 10 --seed "$seed" --threads "$threads" --license MIT --dn-default uint16:0.0001:0:0 \
+        --choose iou --epochs 16 --seed "$seed" --threads "$threads" --license MIT --dn-default uint16:0.0001:0:0 \
         --dn-default float32:1:0 --description "Cloud or not, for every pixel of 512×512 windows of Sentinel-2 B02, B03, B04, B08." \
         --checkpoints "$work/checkpoints/clouds" --resume --out "$models/clouds" --about calibration/clouds/about.md "${epochs[@]}"
     cp "$work/checkpoints/clouds/metrics.jsonl" "$calibration/clouds/"
@@ -377,8 +377,13 @@ evaluate-clouds() {
     fi
     if [ -f "$chip" ]; then
         "${S2INFER_PYTHON:-.venv/bin/python}" scripts/cloud_chip.py "$chip" "$work/cloud-chip" > "$calibration/clouds/thresholds.txt"
-        on-clouds chip "$work/cloud-chip/manifest.csv" "One real chip with a mask drawn by people; it trained and chose nothing." \
+        on-clouds chip "$work/cloud-chip/manifest.csv" "One real chip with a mask drawn by people; it trained nothing, its left half chose." \
             --require 'iou>=0.88 in cloud'
+        for half in left right; do
+            grep -E "^path,|$half" "$work/cloud-chip/halves.csv" > "$work/cloud-chip/$half.csv"
+            on-clouds "chip-$half" "$work/cloud-chip/$half.csv" "The $half half of the chip."
+            rm -f "$calibration/clouds/chip-$half/report.html"
+        done
     fi
 }
 

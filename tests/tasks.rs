@@ -75,7 +75,7 @@ const TASKS: [Task; 5] = [
     Task {
         name: "clouds",
         model: "models/clouds",
-        tiles: &["models/clouds/examples/chips/simulated-1_20180909T103000"],
+        tiles: &["models/clouds/examples/chips/simulated-1_20180911T103000"],
         outcome: Outcome::Map,
         other_views: &["--tta", "flips"],
         labelled: Some(["models/clouds/examples/manifest.csv", "iou>=0.6 in cloud"]),
@@ -237,7 +237,7 @@ fn refused(arguments: &[&str], folder: &Path) -> (Option<i32>, String) {
 fn what_is_incomplete_is_refused_in_one_line() {
     let place = tempfile::tempdir().unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let chip = "simulated-1_20180909T103000";
+    let chip = "simulated-1_20180911T103000";
     std::fs::create_dir_all(place.path().join(chip)).unwrap();
     for band in ["B02", "B03", "B04"] {
         let file = format!("{chip}/{band}.tif");

@@ -28,6 +28,10 @@ const TWIN_TILES_MAX: usize = 128;
 
 /// What a last layer that makes a map may cost in 8 bits, in decibels of the logits.
 const LAST_MAP_LOSS_DB_MAX: f64 = 1.0;
+/// Tiles by which it is seen which layer lets the logits come closest when it goes back.
+const PUT_BACK_TILES: usize = 64;
+/// A layer goes back for its effect on the logits where that is at least so many decibels.
+const PUT_BACK_GAIN_DB_MIN: f64 = 1.0;
 
 /// Steps of a bias, with room for what a correction adds: 32 bits hold twice as many.
 const BIAS_STEPS_MAX: f32 = (1u32 << 30) as f32;
@@ -109,14 +113,20 @@ impl Tiles {
         };
         (of(first, &self.groups[..at]), of(second, &self.groups[at..]))
     }
+
+    fn first(&self, n: usize) -> Self {
+        let n = n.min(self.groups.len());
+        Self { inputs: self.inputs.slice(ndarray::s![..n, .., .., ..]).to_owned(), groups: self.groups[..n].to_vec() }
+    }
 }
 
 /// Puts the network `graph` (fp32, scanned) into 8 bits on an engine that runs both: ranges are observed on `tiles`, and the
 /// ways are judged on `others`, where a range that was cut too short shows.
 ///
 /// Each way of finding ranges is tried, with and without ranges moved between layers; taken is the one whose logits lie
-/// closest to those of fp32 in the worst group. Then layers whose noise is too loud go back to floating point, and biases
-/// are corrected by what 8 bits moved the mean of each channel, where that brings the logits closer (Nagel et al. 2021, “A
+/// closest to those of fp32 in the worst group. Then layers whose noise is too loud go back to floating point, and where the
+/// logits as a whole stay too loud, those that they are loud by: a normalisation after a layer makes much of little noise.
+/// Biases are corrected by what 8 bits moved the mean of each channel, where that brings the logits closer (Nagel et al. 2021, “A
 /// White Paper on Neural Network Quantization”, section 3.2; empirical, layer by layer).
 pub fn int8(
     engine: &dyn Engine,
@@ -150,7 +160,7 @@ pub fn int8(
     }
     let (_, candidate) = best.ok_or_else(|| Error::refused("the network has no layer that can compute in 8 bits"))?;
     step("layers");
-    search.settle(candidate)
+    search.settle(candidate, step)
 }
 
 /// The graph with or without ranges moved, and what was observed of it.
@@ -294,7 +304,7 @@ impl Search<'_> {
     }
 
     /// Measures the layers of the best candidate, puts loud ones back, corrects biases, and writes it.
-    fn settle(mut self, mut candidate: Candidate) -> Result<Int8> {
+    fn settle(mut self, mut candidate: Candidate, step: &mut dyn FnMut(&str)) -> Result<Int8> {
         let Candidate { graph, layers, ranges, rounded, .. } = &candidate;
         let found = twins(self.engine, graph, layers, ranges, rounded, self.settings.activations, &self.few())?;
         let mut reports: Vec<LayerReport> = layers
@@ -310,7 +320,14 @@ impl Search<'_> {
                 self.settings.sqnr_db_min
             )));
         }
-        let plain = self.settle_map(&mut candidate, &mut reports)?;
+        let mut plain = self.settle_map(&mut candidate, &mut reports)?;
+        while plain < self.settings.sqnr_db_min {
+            step("layers by the logits");
+            let Some(loudest) = self.loudest(&candidate)? else { break };
+            candidate.chosen.retain(|index| *index != loudest);
+            (reports[loudest].is_int8, reports[loudest].reason) = (false, Some("by the logits"));
+            plain = self.closeness(&candidate, false)?;
+        }
         let mut corrected = candidate.clone();
         for (layer, twin) in candidate.layers.iter().zip(&found) {
             if let Some(Rounded { bias: Some(bias), .. }) = corrected.rounded.get_mut(&layer.node) {
@@ -348,6 +365,26 @@ impl Search<'_> {
         }
         *candidate = milder;
         Ok(exact)
+    }
+
+    /// The layer without which the logits come closest to those of fp32, where that is worth it and another is left.
+    fn loudest(&self, candidate: &Candidate) -> Result<Option<usize>> {
+        let few = self.others.first(PUT_BACK_TILES);
+        let mut search = Search { others: &few, noise: None, trials: Vec::new(), ..*self };
+        search.noise = Some(Noise::new(search.logits(&candidate.graph, Precision::Fp32)?, &few.groups));
+        let with_all = search.closeness(candidate, false)?;
+        let mut best = (with_all + PUT_BACK_GAIN_DB_MIN, None);
+        for tried in &candidate.chosen {
+            let rest: Vec<usize> = candidate.chosen.iter().copied().filter(|index| index != tried).collect();
+            if rest.is_empty() || self.settings.force_int8.contains(&candidate.layers[*tried].name) {
+                continue;
+            }
+            let closeness = search.closeness(&Candidate { chosen: rest, ..candidate.clone() }, false)?;
+            if closeness >= best.0 {
+                best = (closeness, Some(*tried));
+            }
+        }
+        Ok(best.1)
     }
 
     /// Of the two last trials the first is taken.
