@@ -32,6 +32,8 @@ const LAST_MAP_LOSS_DB_MAX: f64 = 1.0;
 const PUT_BACK_TILES: usize = 64;
 /// A layer goes back for its effect on the logits where that is at least so many decibels.
 const PUT_BACK_GAIN_DB_MIN: f64 = 1.0;
+/// So many at most: each takes a trial of all others, and a network that needs more is not one for 8 bits as it is.
+const PUT_BACK_MAX: usize = 3;
 
 /// Steps of a bias, with room for what a correction adds: 32 bits hold twice as many.
 const BIAS_STEPS_MAX: f32 = (1u32 << 30) as f32;
@@ -321,7 +323,10 @@ impl Search<'_> {
             )));
         }
         let mut plain = self.settle_map(&mut candidate, &mut reports)?;
-        while plain < self.settings.sqnr_db_min {
+        for _ in 0..PUT_BACK_MAX {
+            if plain >= self.settings.sqnr_db_min {
+                break;
+            }
             step("layers by the logits");
             let Some(loudest) = self.loudest(&candidate)? else { break };
             candidate.chosen.retain(|index| *index != loudest);

@@ -87,7 +87,7 @@ pub struct Quantize {
     #[arg(long, value_name = "true|false")]
     equalise: Option<bool>,
     /// A layer with a lower signal-to-noise ratio stays in floating point, in decibels; and where the logits have a lower one,
-    /// layers without which it is at least 1 dB higher, one after the other.
+    /// up to three layers without which it is at least 1 dB higher.
     #[arg(long, value_name = "DB", default_value = "20", value_parser = finite, allow_negative_numbers = true)]
     sqnr_min: f64,
     /// A layer that stays in floating point (by the names in the printed table; may be given again).
