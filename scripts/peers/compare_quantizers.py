@@ -8,7 +8,8 @@ between its ways by 512 others. Both graphs then run in
 onnxruntime on the tiles of split `measurement`: average precision by group of season and sky, and how far logits lie from
 those of fp32. A model under --random has random weights and takes smooth random fields: only distances mean anything.
 EXAMPLE is target/release/examples/quantize_graph. onnxruntime's quantizer is asked for the same kind of graph (QDQ, unsigned
-activations, signed weights by channel), once with its default calibration (min-max) and once with percentile.
+activations, signed weights by channel), once with its default calibration (min-max) and once with percentile;
+--operators Conv,Gemm,MatMul keeps it to these, as its users do where all that it takes by default is too much.
 """
 
 import argparse
@@ -184,6 +185,7 @@ def quantizers(options, folder, observed, work):
                 weight_type=QuantType.QInt8,
                 per_channel=True,
                 calibrate_method=method,
+                op_types_to_quantize=options.operators,
             )
         files[f"onnxruntime, {name}"] = file
     print(f"{folder}: quantized in {time.process_time() - started:.0f} CPU-seconds of Python", file=sys.stderr)
@@ -227,6 +229,7 @@ def main():
     named = lambda text: (text.split("=")[0], pathlib.Path(text.split("=")[1]))
     parser.add_argument("--model", type=named, action="append", default=[])
     parser.add_argument("--random", type=named, action="append", default=[])
+    parser.add_argument("--operators", type=lambda text: text.split(","))
     options = parser.parse_args()
     tiles = Tiles(options.tiles)
     head = ["model", "graph", *(f"AP, {group}" for group in GROUPS), "logits, worst group, dB"]
