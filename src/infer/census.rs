@@ -1,5 +1,7 @@
 //! What the pixels of a window looked like, and whether they can be what they were taken for.
 
+use pulp::Arch;
+
 use super::summary::sample_reader;
 use crate::raster::{Planes, SampleType};
 use crate::scene::{BandRadiometry, Radiometry};
@@ -107,25 +109,41 @@ impl PixelCensus {
 
 /// Valid samples of a band below each of [`OFFSET_CHECK_DN`]; `valid` is a mask of rows of `side_px`.
 pub(super) fn count_below(planes: &Planes, band: usize, valid: &[bool], side_px: usize) -> [usize; 3] {
-    let count = |size: usize, read: fn(&[u8]) -> f64| {
-        let mut below = [0; 3];
-        let rows = planes.band(band).chunks_exact((planes.width * size).max(1)).zip(valid.chunks_exact(side_px));
-        for (samples, valid) in rows {
-            for (bytes, _) in samples.chunks_exact(size).zip(valid).filter(|(_, is_valid)| **is_valid) {
-                let dn = read(bytes);
-                below.iter_mut().zip(OFFSET_CHECK_DN).for_each(|(below, bound)| *below += usize::from(dn < bound));
-            }
-        }
-        below
-    };
     match planes.sample_type {
-        SampleType::U16 => count(2, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(u16::from_le_bytes(b)))),
-        SampleType::I16 => count(2, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(i16::from_le_bytes(b)))),
-        SampleType::U32 => count(4, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(u32::from_le_bytes(b)))),
-        SampleType::I32 => count(4, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(i32::from_le_bytes(b)))),
-        SampleType::F32 => count(4, |bytes| bytes.try_into().map_or(0.0, |b| f64::from(f32::from_le_bytes(b)))),
+        SampleType::U16 => count(planes, band, valid, side_px, |bytes| f64::from(u16::from_le_bytes(bytes))),
+        SampleType::I16 => count(planes, band, valid, side_px, |bytes| f64::from(i16::from_le_bytes(bytes))),
+        SampleType::U32 => count(planes, band, valid, side_px, |bytes| f64::from(u32::from_le_bytes(bytes))),
+        SampleType::I32 => count(planes, band, valid, side_px, |bytes| f64::from(i32::from_le_bytes(bytes))),
+        SampleType::F32 => count(planes, band, valid, side_px, |bytes| f64::from(f32::from_le_bytes(bytes))),
         SampleType::U8 | SampleType::F64 => [0; 3],
     }
+}
+
+fn count<const N: usize>(
+    planes: &Planes,
+    band: usize,
+    valid: &[bool],
+    side_px: usize,
+    read: impl Fn([u8; N]) -> f64,
+) -> [usize; 3] {
+    let (samples, _) = planes.band(band).as_chunks::<N>();
+    let rows = samples.chunks_exact(planes.width.max(1)).zip(valid.chunks_exact(side_px));
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let [mut first, mut second, mut third] = [0u32; 3];
+            let bounds = OFFSET_CHECK_DN;
+            for (samples, valid) in rows {
+                for (&bytes, &is_valid) in samples.iter().zip(valid) {
+                    let dn = read(bytes);
+                    first += u32::from(is_valid & (dn < bounds[0]));
+                    second += u32::from(is_valid & (dn < bounds[1]));
+                    third += u32::from(is_valid & (dn < bounds[2]));
+                }
+            }
+            [first, second, third].map(|count| count as usize)
+        },
+    )
 }
 
 /// Places of the bands without a single number in a window of which the others measure `pixels_min` pixels or more.

@@ -1,5 +1,8 @@
 //! Samples to network input: reflectance, clipping, standardisation and the validity mask, in one pass a band.
 
+mod line;
+
+use self::line::Line;
 use super::census::{PLAUSIBLE_REFLECTANCE, PixelCensus, count_below, unmeasured};
 use super::derive::{Derivation, Deriver};
 use crate::model::Manifest;
@@ -236,68 +239,6 @@ fn is_checked(source: &Source, manifest: &Manifest) -> bool {
     let [least, most] = PLAUSIBLE_REFLECTANCE;
     let channel = manifest.bands.iter().find(|band| band.name == source.name);
     channel.is_none_or(|band| (least..=most).contains(&f64::from(band.mean)))
-}
-
-/// network input = DN · gain + bias, clipped to low ..= high; plausible from least to most.
-#[derive(Debug, Clone, Copy)]
-struct Line {
-    gain: f64,
-    bias: f64,
-    least: f32,
-    most: f32,
-    low: f32,
-    high: f32,
-}
-
-impl Line {
-    /// For samples that an f32 holds exactly; gives the number of implausible ones.
-    fn fast<const N: usize>(
-        self,
-        samples: &[u8],
-        target: &mut [f32],
-        valid: &mut [bool],
-        nodata: &[f64],
-        read: impl Fn([u8; N]) -> f32,
-    ) -> usize {
-        let (gain, bias) = (self.gain as f32, self.bias as f32);
-        // A nodata value that no f32 holds equals no sample.
-        let mut values = nodata.iter().filter(|&&value| f64::from(value as f32) == value).map(|&value| value as f32);
-        let first = values.next().unwrap_or(f32::NAN);
-        let second = values.next().unwrap_or(f32::NAN);
-        let (samples, _) = samples.as_chunks::<N>();
-        let mut implausible = 0u32;
-        for ((&bytes, target), valid) in samples.iter().zip(target).zip(valid) {
-            let dn = read(bytes);
-            let (value, is_stated) = (dn * gain + bias, (dn != first) & (dn != second) & dn.is_finite());
-            *valid &= is_stated;
-            *target = value.max(self.low).min(self.high);
-            implausible += u32::from(is_stated & ((value < self.least) | (value > self.most)));
-        }
-        implausible as usize
-    }
-
-    /// For samples that need f64; gives the number of implausible ones.
-    fn wide<const N: usize>(
-        self,
-        samples: &[u8],
-        target: &mut [f32],
-        valid: &mut [bool],
-        nodata: &[f64],
-        read: impl Fn([u8; N]) -> f64,
-    ) -> usize {
-        let (samples, _) = samples.as_chunks::<N>();
-        let mut implausible = 0;
-        for ((&bytes, target), valid) in samples.iter().zip(target).zip(valid) {
-            let dn = read(bytes);
-            let unclipped = (dn * self.gain + self.bias) as f32;
-            let value = unclipped.max(self.low).min(self.high);
-            let is_stated = !nodata.contains(&dn) & dn.is_finite() & value.is_finite();
-            *valid &= is_stated;
-            *target = value;
-            implausible += usize::from(is_stated & ((unclipped < self.least) | (unclipped > self.most)));
-        }
-        implausible
-    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! The resume journal: what a run has already decided, found again by content and not by name.
 //!
-//! A header line with the run's key, then one line of JSON per finished tile, each handed to the operating
-//! system as the tile is finished. A run that is killed loses at most the line it was writing, which the next
-//! run finds torn and cuts off.
+//! A header line with the run's key, then one line of JSON per finished tile, handed to the operating system with those of
+//! its batch. A run that is killed loses at most the batch it was writing; a line that it left torn is cut off by the next.
 
 mod stored;
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -22,7 +21,7 @@ use crate::limits::JOURNAL_LINE_BYTES_MAX;
 use crate::{Error, Result};
 
 const FORMAT: &str = "s2infer-journal";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// How every journal begins.
 const START: &[u8] = b"{\"format\":\"s2infer-journal\",";
 
@@ -41,6 +40,8 @@ pub struct Journal {
     /// Where each tile's line lies: offset and length in bytes.
     index: HashMap<[u8; 16], (u64, u32)>,
     end: u64,
+    /// Lines that end at `end` and are not in the file yet.
+    pending: Vec<u8>,
     resumed: usize,
 }
 
@@ -77,14 +78,16 @@ impl Journal {
             .open(path)
             .map_err(|error| journal_error(path, &error))?;
         refuse_foreign(&file, path)?;
-        let mut journal = Self { file, path: path.to_owned(), index: HashMap::new(), end: 0, resumed: 0 };
+        let mut journal =
+            Self { file, path: path.to_owned(), index: HashMap::new(), end: 0, pending: Vec::new(), resumed: 0 };
         if resume {
             journal.scan(run_key).map_err(|error| journal_error(path, &error))?;
         }
         journal.file.set_len(journal.end).map_err(|error| journal_error(path, &error))?;
         if journal.end == 0 {
             let header = HeaderLine { format: FORMAT.into(), version: VERSION, run_key: run_key.into() };
-            journal.write_line(&header)?;
+            journal.push_line(&header)?;
+            journal.flush()?;
         }
         journal.resumed = journal.index.len();
         Ok(journal)
@@ -102,6 +105,10 @@ impl Journal {
     /// [`crate::Kind::Output`] if the journal cannot be read or was changed meanwhile.
     pub fn get(&self, key: &str, tile: &str) -> Result<Option<Vec<Row>>> {
         let Some(&(offset, length)) = self.index.get(&digest(key)) else { return Ok(None) };
+        if offset >= self.written() {
+            // The same bytes once more in this run, before the first of them is in the file.
+            return Ok(None);
+        }
         let mut line = vec![0; length as usize];
         self.file.read_exact_at(&mut line, offset).map_err(|error| journal_error(&self.path, &error))?;
         let changed = || Error::output(format!("{}: changed while in use; run without --resume", self.path.display()));
@@ -113,18 +120,34 @@ impl Journal {
         rows.ok_or_else(changed).map(Some)
     }
 
-    /// Adds a finished tile and hands it to the operating system. Rows that would make a line longer than
-    /// [`JOURNAL_LINE_BYTES_MAX`] are left out: that tile is decided again after an interruption.
+    /// Adds a finished tile, which the next [`Self::flush`] hands to the operating system. Rows that would make a line
+    /// longer than [`JOURNAL_LINE_BYTES_MAX`] are left out: that tile is decided again after an interruption.
     ///
     /// # Errors
-    /// [`crate::Kind::Output`] if the line cannot be written.
+    /// [`crate::Kind::Output`] if the rows cannot be written as JSON.
     pub fn append(&mut self, key: &str, rows: &[Row]) -> Result<()> {
         let rows: Vec<_> = rows.iter().map(StoredRow::from).collect();
         let offset = self.end;
-        if let Some(length) = self.write_line(&TileLine { key, rows })? {
+        if let Some(length) = self.push_line(&TileLine { key, rows })? {
             self.index.insert(digest(key), (offset, length));
         }
         Ok(())
+    }
+
+    /// Hands the tiles since the last time to the operating system.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Output`] if they cannot be written.
+    pub fn flush(&mut self) -> Result<()> {
+        let written = self.file.write_all_at(&self.pending, self.written());
+        written.map_err(|error| journal_error(&self.path, &error))?;
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Bytes of the file that hold whole lines.
+    fn written(&self) -> u64 {
+        self.end - self.pending.len() as u64
     }
 
     /// Closes the journal after the output has its name: `keep` leaves it for a later `--resume`, which then
@@ -132,23 +155,24 @@ impl Journal {
     ///
     /// # Errors
     /// [`crate::Kind::Output`]
-    pub fn finish(self, keep: bool) -> Result<()> {
+    pub fn finish(mut self, keep: bool) -> Result<()> {
+        self.flush()?;
         let finished = if keep { self.file.sync_all() } else { std::fs::remove_file(&self.path) };
         finished.map_err(|error| journal_error(&self.path, &error))
     }
 
-    /// Appends one line; its length without the line feed, or none if it was too long and not written.
-    fn write_line(&mut self, value: &impl Serialize) -> Result<Option<u32>> {
-        let mut line = serde_json::to_vec(value)
+    /// Appends one line; its length without the line feed, or none if it was too long and not taken.
+    fn push_line(&mut self, value: &impl Serialize) -> Result<Option<u32>> {
+        let start = self.pending.len();
+        serde_json::to_writer(&mut self.pending, value)
             .map_err(|error| Error::output(format!("{}: not JSON: {error}", self.path.display())))?;
-        let length = line.len() as u64;
+        let length = (self.pending.len() - start) as u64;
         if length > JOURNAL_LINE_BYTES_MAX {
+            self.pending.truncate(start);
             return Ok(None);
         }
-        line.push(b'\n');
-        let written = self.file.seek(SeekFrom::Start(self.end)).and_then(|_| self.file.write_all(&line));
-        written.map_err(|error| journal_error(&self.path, &error))?;
-        self.end += line.len() as u64;
+        self.pending.push(b'\n');
+        self.end += length + 1;
         Ok(Some(length as u32))
     }
 

@@ -138,7 +138,7 @@ impl<'a> Collector<'a> {
                 Slot::Resumed(rows) => self.resumed(&rows)?,
             }
         }
-        Ok(())
+        self.shared.journal()?.map_or(Ok(()), |mut journal| journal.flush())
     }
 
     fn problem(&mut self, name: String, error: &Error) -> Result<()> {
@@ -243,8 +243,7 @@ impl<'a> Collector<'a> {
                 self.without_shares.push(tile.name.clone());
             }
         }
-        if let (Some(journal), Some(key)) = (&self.shared.journal, &tile.key) {
-            let mut journal = journal.lock().map_err(|_| Error::output("the resume journal is lost"))?;
+        if let (Some(mut journal), Some(key)) = (self.shared.journal()?, &tile.key) {
             journal.append(key, &open.rows)?;
         }
         Ok(())

@@ -8,13 +8,13 @@ use super::batch::{Batch, Slot, State, Tile, WindowSlot};
 use super::cloud_model::{CloudStage, SOURCE, TileClouds};
 use super::timers::Watch;
 use super::{Input, Job, MEMBERS_THRESHOLD, Shared, Stage, Thresholds};
+use crate::Result;
 use crate::decide::{Observation, Resolution};
 use crate::infer::windows::Windows;
 use crate::model::Manifest;
 use crate::output::tile_text;
 use crate::raster::Window;
 use crate::scene::{Scene, SceneOptions};
-use crate::{Error, Result};
 
 /// Places of a batch that need no engine (resumed tiles, errors), so that an idle feeder still reports.
 const SLOTS_PER_BATCH_MAX: usize = 256;
@@ -78,10 +78,11 @@ impl Feeder<'_> {
         let stage = self.shared.clouds.as_ref();
         let clouds = stage.map(|stage| stage.open(&scene, job, &input.path)).transpose()?.flatten();
         let mut key = None;
-        if let Some(journal) = &self.shared.journal {
+        if self.shared.journal.is_some() {
             let content = content_key(&scene, clouds.as_ref())?;
-            let journal = journal.lock().map_err(|_| Error::output("the resume journal is lost"))?;
-            if let Some(rows) = journal.get(&content, name)? {
+            if let Some(journal) = self.shared.journal()?
+                && let Some(rows) = journal.get(&content, name)?
+            {
                 return Ok(Opened::Resumed(rows));
             }
             key = Some(content);

@@ -24,7 +24,7 @@ mod timers;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
@@ -204,6 +204,11 @@ impl Shared {
             reader: &self.reader,
             rows: self.rows_per_session(),
         }
+    }
+
+    fn journal(&self) -> Result<Option<MutexGuard<'_, Journal>>> {
+        let lost = |_| Error::output("the resume journal is lost");
+        self.journal.as_ref().map(|journal| journal.lock().map_err(lost)).transpose()
     }
 
     fn is_stopping(&self) -> bool {

@@ -54,7 +54,7 @@ impl Image {
         }
     }
 
-    /// SHA-256 of the file; of several, of their hashes in order.
+    /// A hash of the file; of several, of their hashes in order.
     ///
     /// # Errors
     /// As [`Raster::content_key`].

@@ -138,7 +138,7 @@ impl Raster {
         Ok(())
     }
 
-    /// SHA-256 of the file's bytes; of a file at an address, of that and of the size, entity tag and time that its server
+    /// BLAKE3 of the file's bytes; of a file at an address, of that and of the size, entity tag and time that its server
     /// states.
     ///
     /// # Errors

@@ -6,8 +6,6 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::buffer;
 use super::map::{GuardedMap, MapError};
 use super::remote::{self, Remote};
@@ -205,12 +203,13 @@ impl Source {
         }
     }
 
-    /// SHA-256 of the bytes; of a remote file, of what its server states of them.
+    /// BLAKE3 of the bytes, a fourth of SHA-256's time and less on processors without instructions for that; of a remote
+    /// file, what its server states of them.
     pub(super) fn content_key(&self) -> Result<[u8; 32]> {
         if let Origin::Remote(remote) = &self.origin {
             return remote.key();
         }
-        let mut hasher = Sha256::new();
+        let mut hasher = blake3::Hasher::new();
         let mut scratch = Vec::new();
         let mut offset = 0;
         while offset < self.length() {

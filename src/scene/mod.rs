@@ -219,7 +219,7 @@ impl Scene {
         Ok(self.cloud_cover_percent.map(|percent| (percent, "scene")))
     }
 
-    /// SHA-256 of everything that results depend on: the pixels, the cloud pixels and the metadata.
+    /// A hash of everything that results depend on: the pixels, the cloud pixels and the metadata.
     ///
     /// # Errors
     /// As [`Raster::content_key`].

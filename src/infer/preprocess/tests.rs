@@ -41,6 +41,27 @@ fn reflectance_is_standardised_after_the_offset_and_nodata_before_it() {
 }
 
 #[test]
+fn every_nodata_value_is_invalid_however_many_there_are() {
+    for sample_type in [SampleType::U16, SampleType::I32, SampleType::F32, SampleType::F64] {
+        let (_, valid) = run(&[0.0, 65535.0, 7.0, 2000.0, 9.0], sample_type, None, &[0.0, 65535.0, 7.0, 9.0]);
+        assert_eq!(valid, [false, false, false, true, false], "{sample_type:?}");
+    }
+}
+
+#[test]
+fn a_row_of_any_length_is_what_its_samples_are_one_by_one() {
+    let samples: Vec<f64> = (0..67).map(|index| f64::from(index * 7919 % 5000)).collect();
+    for sample_type in [SampleType::U16, SampleType::I32, SampleType::F32, SampleType::F64] {
+        let of = |samples: &[f64]| run(samples, sample_type, Some([0.0, 0.275]), &[0.0]);
+        let (input, valid) = of(&samples);
+        let (singly, singly_valid): (Vec<_>, Vec<_>) =
+            samples.iter().map(|sample| of(&[*sample])).map(|(input, valid)| (input[0].to_bits(), valid[0])).unzip();
+        assert_eq!(input.iter().map(|value| value.to_bits()).collect::<Vec<_>>(), singly, "{sample_type:?}");
+        assert_eq!(valid, singly_valid);
+    }
+}
+
+#[test]
 fn reflectance_is_clipped_before_it_is_standardised() {
     let (input, _) = run(&[500.0, 9000.0], SampleType::U16, Some([0.0, 0.275]), &[0.0]);
     assert!((input[0] + 2.0).abs() < 1e-5 && (input[1] - 3.5).abs() < 1e-5, "{input:?}");

@@ -38,6 +38,8 @@ fn filled(path: &Path) -> Journal {
     let mut journal = Journal::open(path, "run", false).unwrap();
     journal.append("one", &[row("a.tif", 0.1), row("a.tif", 0.2)]).unwrap();
     journal.append("two", &[row("b.tif", 0.3)]).unwrap();
+    assert_eq!(journal.get("two", "b.tif").unwrap(), None, "not in the file yet");
+    journal.flush().unwrap();
     journal
 }
 
@@ -68,6 +70,7 @@ fn every_place_to_be_killed_at_loses_the_last_line_and_no_more() {
         let lines = ends.iter().filter(|end| **end <= cut).count();
         assert_eq!(journal.resumed(), lines.saturating_sub(1), "cut at {cut}");
         journal.append("three", &[row("c", 0.5)]).unwrap();
+        journal.flush().unwrap();
         drop(journal);
         let journal = Journal::open(&path, "run", true).unwrap();
         assert_eq!(journal.resumed(), lines.saturating_sub(1) + 1);
