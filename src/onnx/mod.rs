@@ -22,9 +22,11 @@ mod composites;
 pub(crate) mod graph;
 pub(crate) mod merge;
 mod operators;
+pub(crate) mod parts;
 mod precision;
 pub(crate) mod tensor;
 mod trees;
+pub(crate) mod wire;
 
 pub(crate) use builder::int;
 pub use builder::{GraphBuilder, OPSET, Value};

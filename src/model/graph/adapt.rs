@@ -6,7 +6,8 @@ use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value};
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto, ValueInfoProto};
 
-use super::split::{self, Parts, Weights};
+use super::parts;
+use crate::onnx::parts::{Initialiser, Parts, Raw};
 use crate::{Error, Result};
 
 /// What is in the way.
@@ -35,7 +36,7 @@ const RAW: &str = "s2infer.raw";
 
 /// The ONNX file `bytes`, adapted.
 pub fn adapt(bytes: &[u8], adaptation: Adaptation) -> Result<Vec<u8>> {
-    let mut parts = split::decode(bytes)?;
+    let mut parts = parts(bytes)?;
     if let Some(node) = adaptation.activation.and_then(|index| parts.graph.node.get_mut(index)) {
         node.op_type = "Identity".into();
         node.attribute.clear();
@@ -112,7 +113,7 @@ fn append(parts: &mut Parts<'_>, adaptation: Adaptation) -> Result<()> {
         ("s2infer.one", vec![1], vec![1.0]),
     ];
     let used = weights.into_iter().filter(|(name, ..)| steps.iter().any(|(_, inputs, _)| inputs.contains(name)));
-    parts.weights.extend(used.map(|(name, dims, values)| Weights {
+    parts.weights.extend(used.map(|(name, dims, values)| Initialiser {
         tensor: TensorProto {
             name: name.into(),
             dims,
@@ -120,8 +121,7 @@ fn append(parts: &mut Parts<'_>, adaptation: Adaptation) -> Result<()> {
             float_data: values,
             ..TensorProto::default()
         },
-        raw: &[],
-        widen: false,
+        raw: Raw::Stored(&[]),
     }));
     Ok(())
 }

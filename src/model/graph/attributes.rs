@@ -5,22 +5,22 @@ use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 
-use super::split::Weights;
 use super::tensors::{self, Constant};
 use crate::limits::{MODEL_TILE_PX_MAX, TENSOR_ELEMENTS_MAX, TENSOR_RANK_MAX};
+use crate::onnx::parts::Initialiser;
 use crate::{Error, Result};
 
 /// Initialisers and the tensors of `Constant` nodes by name.
 pub type Constants<'a> = HashMap<&'a str, Constant<'a>>;
 
 /// The constants of `graph`.
-pub fn constants<'a>(graph: &'a GraphProto, weights: &'a [Weights<'a>]) -> Constants<'a> {
+pub fn constants<'a>(graph: &'a GraphProto, weights: &'a [Initialiser<'a>]) -> Constants<'a> {
     let nodes = graph.node.iter().filter(|node| node.op_type == "Constant");
     let made = nodes.filter_map(|node| {
         let tensor = node.attribute.iter().find_map(|attribute| attribute.t.as_ref())?;
         Some((node.output.first()?.as_str(), Constant { tensor, raw: &tensor.raw_data }))
     });
-    let stored = weights.iter().map(|w| (w.tensor.name.as_str(), Constant { tensor: &w.tensor, raw: w.raw }));
+    let stored = weights.iter().map(|w| (w.tensor.name.as_str(), Constant { tensor: &w.tensor, raw: w.raw.stored() }));
     stored.chain(made).collect()
 }
 

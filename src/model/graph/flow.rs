@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use tract_onnx::pb::GraphProto;
 
-use super::split::Weights;
+use crate::onnx::parts::Initialiser;
 use crate::{Error, Result};
 
 /// Refuses names that are missing, made twice, or used before they are made (which every cycle does).
-pub fn check(graph: &GraphProto, weights: &[Weights<'_>]) -> Result<()> {
+pub fn check(graph: &GraphProto, weights: &[Initialiser<'_>]) -> Result<()> {
     let mut made: HashSet<&str> = HashSet::new();
-    for Weights { tensor, .. } in weights {
+    for Initialiser { tensor, .. } in weights {
         if tensor.name.is_empty() || !made.insert(&tensor.name) {
             return Err(Error::refused(format!("initialiser {:?} has no name or one that is taken", tensor.name)));
         }

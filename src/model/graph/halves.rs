@@ -1,19 +1,20 @@
 //! Weights stored as FLOAT16 behind a `Cast`, widened once instead of in every run.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use half::{f16, slice::HalfFloatSliceExt};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 
-use super::split::{Parts, Weights};
 use crate::model::manifest::WeightsStorage;
+use crate::onnx::parts::{Initialiser, Parts, Raw};
 use crate::{Error, Result};
 
 /// Replaces every `Cast` of a FLOAT16 initialiser to FLOAT by a FLOAT initialiser; returns how many.
 pub fn widen(Parts { graph, weights, .. }: &mut Parts<'_>, declared: WeightsStorage) -> Result<usize> {
-    let is_half = |weights: &&Weights<'_>| weights.tensor.data_type == DataType::Float16 as i32;
-    let halves: HashMap<String, Weights<'_>> =
+    let is_half = |weights: &&Initialiser<'_>| weights.tensor.data_type == DataType::Float16 as i32;
+    let halves: HashMap<String, Initialiser<'_>> =
         weights.iter().filter(is_half).map(|weights| (weights.tensor.name.clone(), weights.clone())).collect();
     let mut wide = Vec::new();
     graph.node.retain(|node| {
@@ -37,7 +38,7 @@ pub fn widen(Parts { graph, weights, .. }: &mut Parts<'_>, declared: WeightsStor
 }
 
 /// How many FLOAT16 initialisers [`widen`] would replace.
-pub fn count(graph: &GraphProto, weights: &[Weights<'_>]) -> usize {
+pub fn count(graph: &GraphProto, weights: &[Initialiser<'_>]) -> usize {
     let is_half =
         |name: &str| weights.iter().any(|w| w.tensor.name == name && w.tensor.data_type == DataType::Float16 as i32);
     graph.node.iter().filter_map(widening_cast).filter(|name| is_half(name)).count()
@@ -49,7 +50,7 @@ fn widening_cast(node: &NodeProto) -> Option<&str> {
     (node.op_type == "Cast" && to_float).then(|| node.input.first().map(String::as_str))?
 }
 
-fn widened<'a>(half: &Weights<'a>, name: &str) -> Weights<'a> {
+fn widened<'a>(half: &Initialiser<'a>, name: &str) -> Initialiser<'a> {
     // Outside raw data, a half is the low 16 bits of an element of int32_data.
     let values = half.tensor.int32_data.iter().map(|bits| f16::from_bits(*bits as u16).to_f32());
     let tensor = TensorProto {
@@ -59,11 +60,13 @@ fn widened<'a>(half: &Weights<'a>, name: &str) -> Weights<'a> {
         float_data: values.collect(),
         ..TensorProto::default()
     };
-    Weights { tensor, raw: half.raw, widen: true }
+    let raw = half.raw.stored();
+    let append = Rc::new(move |out: &mut Vec<u8>| append_widened(raw, out));
+    Initialiser { tensor, raw: Raw::Made { length: 2 * raw.len(), append } }
 }
 
 /// Appends FLOAT16 data as FLOAT.
-pub fn append_widened(raw: &[u8], out: &mut Vec<u8>) {
+fn append_widened(raw: &[u8], out: &mut Vec<u8>) {
     const BLOCK: usize = 1024;
     let (mut narrow, mut wide) = ([f16::ZERO; BLOCK], [0f32; BLOCK]);
     for pairs in raw.as_chunks::<2>().0.chunks(BLOCK) {

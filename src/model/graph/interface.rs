@@ -7,9 +7,9 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value};
 use tract_onnx::pb::type_proto::{Tensor, Value as TypeValue};
 
-use super::split::Parts;
 use crate::model::Manifest;
 use crate::model::manifest::Head;
+use crate::onnx::parts::Parts;
 use crate::{Error, Result};
 
 /// Refuses any other interface than fp32 `[batch, bands, side, side]` in and the head's shape out.

@@ -11,19 +11,18 @@ mod halves;
 mod interface;
 mod operators;
 mod outline;
-mod split;
 mod tensors;
 mod weigh;
-mod wire;
 
 use std::collections::BTreeMap;
 
+use crate::onnx::parts::{Initialiser, Parts};
 pub(super) use adapt::{Adaptation, Channels, adapt};
 pub(super) use outline::{Ending, Outline, outline};
-use split::{Parts, Weights};
 use tract_onnx::pb::{GraphProto, ModelProto};
 
 use super::Manifest;
+use super::assets::describe_accident;
 use crate::limits::GRAPH_NODES_MAX;
 use crate::onnx::Trees;
 use crate::{Error, Result};
@@ -54,9 +53,21 @@ pub(super) struct Scanned {
     pub facts: Facts,
 }
 
+/// Takes the ONNX file `bytes` apart, once it is known that this takes no more memory than a graph may.
+fn parts(bytes: &[u8]) -> Result<Parts<'_>> {
+    if bytes.is_empty() {
+        return Err(Error::refused("the file is empty; copy the model folder again"));
+    }
+    if let Some(accident) = describe_accident(bytes) {
+        return Err(Error::refused(accident));
+    }
+    weigh::check(bytes)?;
+    Parts::decode(bytes)
+}
+
 /// Decodes and checks the ONNX file `bytes` against itself and against `manifest`.
 pub(super) fn scan(bytes: &[u8], manifest: &Manifest) -> Result<Scanned> {
-    let mut parts = split::decode(bytes)?;
+    let mut parts = parts(bytes)?;
     let opset = check_model(&parts.model)?;
     check_graph(&parts.graph, &parts.weights)?;
     interface::check(&mut parts, manifest)?;
@@ -73,7 +84,7 @@ pub(super) fn scan(bytes: &[u8], manifest: &Manifest) -> Result<Scanned> {
 
 /// Decodes and checks the tree ensemble in the ONNX file `bytes`.
 pub(super) fn trees(bytes: &[u8]) -> Result<Trees> {
-    let parts = split::decode(bytes)?;
+    let parts = parts(bytes)?;
     Trees::of(&parts.graph)
 }
 
@@ -98,15 +109,15 @@ fn check_model(model: &ModelProto) -> Result<i64> {
     }
 }
 
-fn check_graph(graph: &GraphProto, weights: &[Weights<'_>]) -> Result<()> {
+fn check_graph(graph: &GraphProto, weights: &[Initialiser<'_>]) -> Result<()> {
     if graph.node.len() > GRAPH_NODES_MAX {
         return Err(Error::refused(format!("{} nodes are more than {GRAPH_NODES_MAX}", graph.node.len())));
     }
     if !graph.sparse_initializer.is_empty() {
         return Err(Error::refused("sparse initialisers are not supported; export the model with dense ones"));
     }
-    for Weights { tensor, raw, .. } in weights {
-        tensors::check(tensor, raw)?;
+    for Initialiser { tensor, raw } in weights {
+        tensors::check(tensor, raw.stored())?;
     }
     flow::check(graph, weights)?;
     let constants = attributes::constants(graph, weights);
@@ -128,7 +139,7 @@ fn strip(Parts { model, graph, weights }: &mut Parts<'_>) {
     for node in &mut graph.node {
         node.doc_string.clear();
     }
-    for Weights { tensor, .. } in weights {
+    for Initialiser { tensor, .. } in weights {
         tensor.doc_string.clear();
     }
 }

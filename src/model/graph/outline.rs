@@ -7,9 +7,10 @@ use tract_onnx::pb::tensor_shape_proto::dimension::Value;
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto};
 
-use super::split::{self, Parts};
+use super::parts;
 use super::{halves, operators};
 use crate::model::manifest::{Precision, WeightsStorage};
+use crate::onnx::parts::Parts;
 use crate::{Error, Result};
 
 /// Nodes that are looked at from the output backwards: an ending is a few nodes long.
@@ -62,7 +63,7 @@ impl Ending {
 /// # Errors
 /// [`crate::Kind::Refused`] for a file that is no ONNX, and for an interface that no flag can mend.
 pub fn outline(bytes: &[u8]) -> Result<Outline> {
-    let Parts { model, mut graph, weights } = split::decode(bytes)?;
+    let Parts { model, mut graph, weights } = parts(bytes)?;
     let constants: HashSet<&str> = weights.iter().map(|weights| weights.tensor.name.as_str()).collect();
     graph.input.retain(|input| !constants.contains(input.name.as_str()));
     let input = dimensions(&graph.input, "input")?;

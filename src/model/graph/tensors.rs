@@ -3,8 +3,8 @@
 use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 
-use super::split::Weights;
 use crate::limits::{TENSOR_ELEMENTS_MAX, TENSOR_RANK_MAX};
+use crate::onnx::parts::Initialiser;
 use crate::{Error, Result};
 
 /// Refuses a tensor with data elsewhere, of a type no engine here computes with, with dimensions below
@@ -117,7 +117,7 @@ fn holds_nan(tensor: &TensorProto, raw: &[u8], data_type: DataType) -> bool {
 }
 
 /// Elements of all floating-point initialisers.
-pub fn parameters(weights: &[Weights<'_>]) -> u64 {
+pub fn parameters(weights: &[Initialiser<'_>]) -> u64 {
     let float = [DataType::Float, DataType::Float16, DataType::Double].map(|data_type| data_type as i32);
     weights
         .iter()

@@ -6,8 +6,8 @@
 
 use tract_onnx::pb;
 
-use super::wire::{Field, fields};
 use crate::limits::GRAPH_PIECES_BYTES_MAX;
+use crate::onnx::wire::{Field, fields};
 use crate::{Error, Result};
 
 /// The messages of ONNX that hold others.

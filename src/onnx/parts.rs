@@ -4,29 +4,50 @@
 //! a third time, so they stay slices of the file until they are written into the new one.
 
 use std::panic::catch_unwind;
+use std::rc::Rc;
 
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 use tract_onnx::pb::{GraphProto, ModelProto, TensorProto};
 
 use super::wire::{Field, fields};
-use super::{halves, weigh};
-use crate::model::assets::describe_accident;
 use crate::{Error, Result};
 
 const MODEL_GRAPH: u32 = 7;
 const GRAPH_INITIALIZER: u32 = 5;
 const TENSOR_RAW_DATA: u32 = 9;
 
+/// Raw data of a tensor.
+#[derive(Clone)]
+pub enum Raw<'a> {
+    /// As it lies in the file; empty where the tensor keeps its elements in a typed field.
+    Stored(&'a [u8]),
+    /// Made when the file is written, so that it is in memory once.
+    Made {
+        /// How long it will be, in bytes.
+        length: usize,
+        /// Appends it.
+        append: Rc<dyn Fn(&mut Vec<u8>) + 'a>,
+    },
+}
+
+impl<'a> Raw<'a> {
+    /// What lies in the file; of what is made, nothing.
+    pub fn stored(&self) -> &'a [u8] {
+        match self {
+            Self::Stored(raw) => raw,
+            Self::Made { .. } => &[],
+        }
+    }
+}
+
 /// A tensor and its raw data, which lies elsewhere; `tensor.raw_data` is not to be looked at.
-#[derive(Debug, Clone)]
-pub struct Weights<'a> {
+#[derive(Clone)]
+pub struct Initialiser<'a> {
     /// Everything but the raw data.
     pub tensor: TensorProto,
-    /// The raw data; empty where the tensor keeps its elements in a typed field.
-    pub raw: &'a [u8],
-    /// Whether the raw data is FLOAT16 that is to be written as FLOAT.
-    pub widen: bool,
+    /// The raw data.
+    pub raw: Raw<'a>,
 }
 
 /// A file in parts.
@@ -36,34 +57,7 @@ pub struct Parts<'a> {
     /// Everything but the initialisers.
     pub graph: GraphProto,
     /// The initialisers.
-    pub weights: Vec<Weights<'a>>,
-}
-
-/// Takes `bytes` apart. Nesting is bounded by [`weigh`] and by prost (100 levels).
-pub fn decode(bytes: &[u8]) -> Result<Parts<'_>> {
-    if bytes.is_empty() {
-        return Err(Error::refused("the file is empty; copy the model folder again"));
-    }
-    if let Some(accident) = describe_accident(bytes) {
-        return Err(Error::refused(accident));
-    }
-    weigh::check(bytes)?;
-    let (model, graph) = take_out(bytes, MODEL_GRAPH)?;
-    let [graph] = graph[..] else {
-        return Err(Error::refused(match graph.len() {
-            0 => "the file holds no graph",
-            _ => "the file holds more than one graph",
-        }));
-    };
-    let (graph, tensors) = take_out(graph, GRAPH_INITIALIZER)?;
-    let weights = tensors
-        .into_iter()
-        .map(|tensor| {
-            let (rest, raw) = take_out(tensor, TENSOR_RAW_DATA)?;
-            Ok(Weights { tensor: message(&rest)?, raw: raw.last().copied().unwrap_or_default(), widen: false })
-        })
-        .collect::<Result<_>>()?;
-    Ok(Parts { model: message(&model)?, graph: message(&graph)?, weights })
+    pub weights: Vec<Initialiser<'a>>,
 }
 
 /// The bytes of a message without its fields of this number, and those fields' contents.
@@ -86,10 +80,34 @@ fn message<M: Message + Default>(bytes: &[u8]) -> Result<M> {
         .map_err(|error| broken(error.to_string()))
 }
 
-impl Parts<'_> {
+impl<'a> Parts<'a> {
+    /// Takes `bytes` apart. How deeply they are nested is bounded by prost (100 levels).
+    ///
+    /// # Errors
+    /// [`crate::Kind::Refused`] where they are no ONNX file.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self> {
+        let (model, graph) = take_out(bytes, MODEL_GRAPH)?;
+        let [graph] = graph[..] else {
+            return Err(Error::refused(match graph.len() {
+                0 => "the file holds no graph",
+                _ => "the file holds more than one graph",
+            }));
+        };
+        let (graph, tensors) = take_out(graph, GRAPH_INITIALIZER)?;
+        let weights = tensors
+            .into_iter()
+            .map(|tensor| {
+                let (rest, raw) = take_out(tensor, TENSOR_RAW_DATA)?;
+                let raw = Raw::Stored(raw.last().copied().unwrap_or_default());
+                Ok(Initialiser { tensor: message(&rest)?, raw })
+            })
+            .collect::<Result<_>>()?;
+        Ok(Parts { model: message(&model)?, graph: message(&graph)?, weights })
+    }
+
     /// One ONNX file again.
     pub fn encode(&self) -> Vec<u8> {
-        let lengths: Vec<usize> = self.weights.iter().map(Weights::encoded_len).collect();
+        let lengths: Vec<usize> = self.weights.iter().map(Initialiser::encoded_len).collect();
         let framed = |number, length: usize| key_len(number) + encoded_len_varint(length as u64) + length;
         let weights: usize = lengths.iter().map(|length| framed(GRAPH_INITIALIZER, *length)).sum();
         let graph = self.graph.encoded_len() + weights;
@@ -106,9 +124,12 @@ impl Parts<'_> {
     }
 }
 
-impl Weights<'_> {
+impl Initialiser<'_> {
     fn raw_len(&self) -> usize {
-        if self.widen { 2 * self.raw.len() } else { self.raw.len() }
+        match &self.raw {
+            Raw::Stored(raw) => raw.len(),
+            Raw::Made { length, .. } => *length,
+        }
     }
 
     fn encoded_len(&self) -> usize {
@@ -120,14 +141,13 @@ impl Weights<'_> {
     }
 
     fn append_raw(&self, out: &mut Vec<u8>) {
-        if self.raw.is_empty() {
+        if self.raw_len() == 0 {
             return;
         }
         frame(TENSOR_RAW_DATA, self.raw_len(), out);
-        if self.widen {
-            halves::append_widened(self.raw, out);
-        } else {
-            out.extend_from_slice(self.raw);
+        match &self.raw {
+            Raw::Stored(raw) => out.extend_from_slice(raw),
+            Raw::Made { append, .. } => append(out),
         }
     }
 }
