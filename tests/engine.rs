@@ -89,6 +89,25 @@ fn assert_positions_agree(engine: &dyn Engine, graph: &[u8], batch: usize, side:
 }
 
 #[test]
+fn layers_on_maps_of_a_few_pixels_score_the_same_bits_whatever_the_batch() {
+    let Some(models) = models() else { return };
+    let graph = graph(models, "resnet18");
+    let row = noise(7, (1, 4, 64, 64));
+    for engine in engines() {
+        let bits = |batch: usize| {
+            let mut input = noise(batch as u64, (batch, 4, 64, 64));
+            input.slice_mut(s![batch - 1.., .., .., ..]).assign(&row);
+            let output = run(&*engine, &graph, &input).unwrap();
+            output.index_axis(Axis(0), batch - 1).iter().map(|value| value.to_bits()).collect::<Vec<_>>()
+        };
+        let usual = bits(8);
+        for batch in [1, 2, 5, 12, 16, 32] {
+            assert_eq!(bits(batch), usual, "{}, batch {batch}", engine.info().engine);
+        }
+    }
+}
+
+#[test]
 fn sessions_of_one_engine_give_the_same_bits_in_every_thread() {
     let Some(models) = models() else { return };
     let graph = graph(models, "binary");

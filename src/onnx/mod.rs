@@ -19,6 +19,7 @@
 
 mod builder;
 mod composites;
+pub(crate) mod dense;
 pub(crate) mod graph;
 pub(crate) mod merge;
 mod operators;

@@ -4,6 +4,7 @@ use ::openvino::{CompiledModel, Core, DeviceType, InferenceError, Model, Partial
 
 use super::library::Library;
 use super::{Network, failure, precision, quiet};
+use crate::onnx::dense::{Layers, dense};
 use crate::{Error, Kind, Result};
 
 /// A network compiled for batches of one shape.
@@ -16,7 +17,9 @@ pub struct Compiled(pub CompiledModel);
 pub fn compile(library: &Library, network: Network<'_>, shape: [usize; 4], streams: usize) -> Result<Compiled> {
     let compile = || {
         let mut core = library.core();
-        let mut model = core.read_model_from_buffer(network.graph, None).map_err(refuse)?;
+        let graph = dense(network.graph, network.input, Layers::All)?;
+        let mut model = core.read_model_from_buffer(&graph, None).map_err(refuse)?;
+        drop(graph);
         check_ends(&model)?;
         fix_shape(&mut model, shape)?;
         configure(&mut core, precision::hint(network.precision), streams)

@@ -6,6 +6,7 @@ mod library;
 mod provider;
 mod session;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use ::ort::environment::Environment;
@@ -15,6 +16,7 @@ use super::dylib::{Dylib, elf};
 use super::{Device, Engine, EngineInfo, EngineRequest, Network, Probe, Session, failure, tensor};
 use crate::Result;
 use crate::model::manifest::Precision;
+use crate::onnx::dense::{Layers, dense};
 
 /// How the library is found. Other programs built on ONNX Runtime read the same variable.
 pub const LIBRARY: Dylib = Dylib {
@@ -86,7 +88,12 @@ impl Engine for OnnxRuntime {
         self.check_precision(network.precision)?;
         let shape = tensor::batch_shape(batch, network.input)?;
         let builder = self.builder(self.engine(network, shape)?.as_ref())?;
-        let session = session::OrtSession::new(builder, network.graph, shape)?;
+        let graph = match self.device {
+            // In 8 bits its convolutions are as fast, and products of matrices slower.
+            Device::Auto | Device::Cpu => dense(network.graph, network.input, Layers::Float)?,
+            _ => Cow::Borrowed(network.graph),
+        };
+        let session = session::OrtSession::new(builder, &graph, shape)?;
         match bound::BoundSession::is_for(self.device) {
             true => Ok(Box::new(bound::BoundSession::new(session.into_inner(), self.device, shape)?)),
             false => Ok(Box::new(session)),

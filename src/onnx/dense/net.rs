@@ -1,0 +1,53 @@
+//! A file in parts, to look things up in.
+
+use std::collections::HashMap;
+
+use tract_onnx::pb::NodeProto;
+
+use crate::onnx::parts::{Initialiser, Parts};
+
+/// The nodes of a graph, and what stands behind a name.
+pub(super) struct Net<'p, 'a> {
+    /// In an order in which every value is made before it is used.
+    pub(super) nodes: &'p [NodeProto],
+    /// The name of the input.
+    pub(super) input: &'p str,
+    initialisers: HashMap<&'p str, &'p Initialiser<'a>>,
+    makers: HashMap<&'p str, &'p NodeProto>,
+}
+
+impl<'p, 'a> Net<'p, 'a> {
+    pub(super) fn of(parts: &'p Parts<'a>) -> Self {
+        let initialisers: HashMap<&str, &Initialiser<'a>> =
+            parts.weights.iter().map(|found| (found.tensor.name.as_str(), found)).collect();
+        let makers = parts.graph.node.iter().flat_map(|node| node.output.iter().map(move |name| (name.as_str(), node)));
+        // Before IR version 4 initialisers had to be inputs as well.
+        let mut inputs = parts.graph.input.iter().map(|input| input.name.as_str());
+        let input = inputs.find(|name| !initialisers.contains_key(name)).unwrap_or_default();
+        Self { nodes: &parts.graph.node, input, initialisers, makers: makers.collect() }
+    }
+
+    /// What is stored under `name`.
+    pub(super) fn initialiser(&self, name: &str) -> Option<&'p Initialiser<'a>> {
+        self.initialisers.get(name).copied()
+    }
+
+    /// The node that makes the value `name`.
+    pub(super) fn maker(&self, name: &str) -> Option<&'p NodeProto> {
+        self.makers.get(name).copied()
+    }
+
+    /// The dimensions of what is stored under `name`.
+    pub(super) fn dims(&self, name: &str) -> Option<Vec<usize>> {
+        self.initialiser(name)?.tensor.dims.iter().map(|dim| usize::try_from(*dim).ok()).collect()
+    }
+
+    /// The dimensions of the weights of the layer `node`: of themselves, or in 8 bits of what lies behind what reads them.
+    pub(super) fn weight_dims(&self, node: &NodeProto) -> Option<Vec<usize>> {
+        let name = node.input.get(1)?;
+        self.dims(name).or_else(|| {
+            let reader = self.maker(name).filter(|maker| maker.op_type == "DequantizeLinear")?;
+            self.dims(reader.input.first()?)
+        })
+    }
+}

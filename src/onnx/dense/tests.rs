@@ -1,0 +1,133 @@
+use ndarray::{Array4, ArrayD};
+
+use super::*;
+use crate::infer::engine::{self, EngineChoice, EngineRequest, Network};
+use crate::onnx::graph::Graph;
+use crate::onnx::{Conv, GraphBuilder, Weights, tensor};
+
+const CHANNELS: [usize; 2] = [3, 5];
+
+/// A convolution with a bias, and a rectifier behind it, on maps of `side` pixels.
+fn convolution(how: Conv, side: usize) -> Vec<u8> {
+    let [inputs, outputs] = CHANNELS;
+    let mut graph = GraphBuilder::new("small", Weights::Fp32);
+    let x = graph.input("input", &[None, Some(inputs), Some(side), Some(side)]);
+    let count = outputs * inputs / how.groups * how.kernel * how.kernel;
+    let values: Vec<f32> = (0..count).map(|index| (index * 37 % 19) as f32 / 19.0 - 0.4).collect();
+    let weight = graph.weight("weight", &[outputs, inputs / how.groups, how.kernel, how.kernel], &values);
+    let bias = graph.weight("bias", &[outputs], &[0.1, -0.2, 0.3, 0.0, 0.5]);
+    let y = graph.conv(&x, &weight, Some(&bias), how);
+    let y = graph.relu(&y);
+    graph.output("logits", &y, &[None, Some(outputs), None, None]);
+    graph.finish()
+}
+
+fn run(graph: &[u8], side: usize, engine: EngineChoice) -> ArrayD<f32> {
+    let request = EngineRequest { engine, ..EngineRequest::default() };
+    let engine = engine::open(&request).unwrap();
+    let input = Array4::from_shape_fn((4, CHANNELS[0], side, side), |(n, c, y, x)| {
+        ((n * 31 + c * 17 + y * 7 + x * 3) % 13) as f32 / 13.0 - 0.5
+    });
+    let network = Network::fp32(graph, [CHANNELS[0], side, side]);
+    engine.session(network, 4).unwrap().run(input.view()).unwrap()
+}
+
+#[test]
+fn convolutions_on_maps_smaller_than_the_kernel_become_products_of_the_same_value() {
+    for (kernel, stride, padding, side) in
+        [(3, 1, 1, 2), (3, 1, 1, 1), (3, 2, 1, 2), (2, 1, 0, 2), (3, 1, 0, 3), (5, 1, 2, 2)]
+    {
+        let graph = convolution(Conv { kernel, stride, padding, groups: 1 }, side);
+        let written = dense(&graph, [CHANNELS[0], side, side], Layers::Float).unwrap();
+        assert_eq!(operators(&written)[..3], ["Reshape", "Gemm", "Reshape"], "kernel {kernel} on {side}");
+        let [expected, actual] = [&graph[..], &written].map(|graph| run(graph, side, EngineChoice::Tract));
+        assert_same(&expected, &actual, &format!("kernel {kernel} on {side}"));
+    }
+}
+
+fn operators(graph: &[u8]) -> Vec<String> {
+    Graph::decode(graph).unwrap().nodes.into_iter().map(|node| node.op_type).collect()
+}
+
+#[track_caller]
+fn assert_same(expected: &ArrayD<f32>, actual: &ArrayD<f32>, what: &str) {
+    assert_eq!(expected.shape(), actual.shape(), "{what}");
+    for (expected, actual) in expected.iter().zip(actual) {
+        assert!((expected - actual).abs() < 1e-5, "{what}: {expected} and {actual}");
+    }
+}
+
+/// `graph` with its weight and bias as integers: of each output by its own scale, or all by one.
+fn in_integers(graph: &[u8], is_by_output: bool) -> (Vec<u8>, Vec<u8>) {
+    let [_, outputs] = CHANNELS;
+    let mut graph = Graph::decode(graph).unwrap();
+    let scales: Vec<f32> =
+        (0..outputs).map(|output| if is_by_output { 0.01 + 0.003 * output as f32 } else { 0.01 }).collect();
+    let names: Vec<String> = graph.nodes[0].input.clone();
+    let mut read_back = graph.clone();
+    for name in &names[1..] {
+        let floats = graph.floats(name).unwrap();
+        let an_output = floats.values.len() / outputs;
+        let scale = |index: usize| scales[index / an_output];
+        let steps: Vec<i32> =
+            floats.values.iter().enumerate().map(|(index, value)| (value / scale(index)).round() as i32).collect();
+        let values: Vec<f32> = steps.iter().enumerate().map(|(index, step)| *step as f32 * scale(index)).collect();
+        let kernel = floats.dims.len() == 4;
+        read_back.put(tensor::fp32(name, &floats.dims, &values));
+        let stored = format!("{name}/quantized");
+        match kernel {
+            true => graph.put(tensor::int8(
+                &stored,
+                &floats.dims,
+                &steps.iter().map(|step| *step as i8).collect::<Vec<_>>(),
+            )),
+            false => graph.put(tensor::int32(&stored, &floats.dims, &steps)),
+        }
+        let (n, zero) = if is_by_output { (&[outputs][..], format!("{name}/zero")) } else { (&[][..], String::new()) };
+        let scale = format!("{name}/scale");
+        graph.put(tensor::fp32(&scale, n, &scales[..n.iter().product()]));
+        graph.constants.remove(name);
+        let mut read = vec![stored.as_str(), scale.as_str()];
+        if kernel && is_by_output {
+            graph.put(tensor::int8(&zero, n, &vec![0; outputs]));
+            read.push(&zero);
+        }
+        graph.nodes.insert(0, node("DequantizeLinear", &read, name, vec![int("axis", 0)]));
+    }
+    (graph.encode(), read_back.encode())
+}
+
+#[test]
+fn in_8_bits_the_weights_stay_integers_and_every_output_keeps_its_scale() {
+    if std::env::var_os("ORT_DYLIB_PATH").is_none() {
+        let required = std::env::var_os("S2INFER_REQUIRE_ALL").is_some_and(|value| value == "1");
+        assert!(!required, "ORT_DYLIB_PATH names no library");
+        return;
+    }
+    for (is_by_output, stride) in [(true, 1), (true, 2), (false, 1)] {
+        let how = Conv { kernel: 3, stride, padding: 1, groups: 1 };
+        let (integers, floats) = in_integers(&convolution(how, 2), is_by_output);
+        let input = [CHANNELS[0], 2, 2];
+        assert!(matches!(dense(&integers, input, Layers::Float).unwrap(), Cow::Borrowed(_)));
+        let written = dense(&integers, input, Layers::All).unwrap();
+        let operators = operators(&written);
+        assert_eq!(operators[..5], ["DequantizeLinear", "DequantizeLinear", "Reshape", "Gemm", "Reshape"]);
+        let parts = Parts::decode(&written).unwrap();
+        let bytes = parts.weights.iter().filter(|found| found.tensor.data_type == DataType::Int8 as i32);
+        let area = 4 / (stride * stride);
+        assert!(
+            bytes.map(|found| found.raw.stored().len()).any(|length| length == 4 * area * CHANNELS[0] * CHANNELS[1])
+        );
+        let (expected, actual) = (run(&floats, 2, EngineChoice::Tract), run(&written, 2, EngineChoice::Ort));
+        assert_same(&expected, &actual, &format!("scales by output: {is_by_output}, stride {stride}"));
+    }
+}
+
+#[test]
+fn larger_maps_and_1_by_1_kernels_stay_as_they_are() {
+    for (kernel, padding, side) in [(3, 1, 4), (3, 1, 3), (1, 0, 1)] {
+        let graph = convolution(Conv { kernel, stride: 1, padding, groups: 1 }, side);
+        let written = dense(&graph, [CHANNELS[0], side, side], Layers::All).unwrap();
+        assert!(matches!(written, Cow::Borrowed(_)), "kernel {kernel} on {side}");
+    }
+}
