@@ -1,6 +1,7 @@
 //! Mistakes that are easily made, and what becomes of them: nothing is lost, nothing is scored from wrong pixels, and
 //! the message names what to do.
 
+mod common;
 #[path = "common/model_folders.rs"]
 mod model_folders;
 #[path = "common/place.rs"]
@@ -132,6 +133,37 @@ fn float_tiles_of_dn_and_nodata_that_nothing_states_are_errors_and_never_scores(
     let mended = rows(&succeed(&place.run(&["dn.tif", "--threshold", "0.5", "--dn-scale", "1e-4"])));
     let scores = [&mended[0], &table[1]].map(|row| row[9].parse::<f32>().unwrap());
     assert!((scores[0] - scores[1]).abs() < 1e-5, "{scores:?}");
+}
+
+/// Writes tiles of float32 reflectance with holes, one for each nodata value, as rasterio does.
+const HOLES: &str = "
+import sys, numpy, rasterio
+side, folder, *values = int(sys.argv[1]), sys.argv[2], *sys.argv[3:]
+for text in values:
+    data = numpy.full((4, side, side), 0.12, numpy.float32)
+    data[:, :3] = numpy.float32(float(text))
+    with rasterio.open(f'{folder}/nodata{text}.tif', 'w', driver='GTiff', width=side, height=side, count=4,
+                       dtype='float32', nodata=float(text)) as tile:
+        tile.write(data)
+";
+
+#[test]
+fn a_nodata_value_that_float32_rounds_is_no_reflectance() {
+    let place = Place::new();
+    let Some(python) = common::python() else { return common::skip_or_fail("Python with rasterio") };
+    let mut manifest = manifest();
+    manifest.dn_defaults.insert("float32".into(), DnDefault { dn_scale: 1.0, dn_offset: 0.0, nodata: None });
+    write_folder(&place.path("model"), &manifest, &encode(linear_graph())).unwrap();
+    // The first three are float32 numbers.
+    let values = ["-9999", "nan", "-3.4028234663852886e38", "-9999.9", "-3.4e38", "1e20", "0.1", "-0.001"];
+    let mut write = std::process::Command::new(python);
+    write.args(["-c", HOLES, &SIDE.to_string()]).arg(place.path("")).args(values);
+    assert!(write.status().unwrap().success());
+    let tiles: Vec<String> = values.iter().map(|value| format!("nodata{value}.tif")).collect();
+    let tiles: Vec<&str> = tiles.iter().map(String::as_str).chain(["--threshold", "0.5"]).collect();
+    let table = rows(&succeed(&place.run(&tiles)));
+    let scores: Vec<&str> = table.iter().map(|row| row[9].as_str()).collect();
+    assert!(!scores[0].is_empty() && scores.iter().all(|score| *score == scores[0]), "{table:?}");
 }
 
 #[test]

@@ -118,7 +118,8 @@ fn folder(root: &Path, inputs: &mut Vec<Input>) {
         let problem = if kind.is_dir() && entry.depth() > 0 && Product::is_product(path) {
             walk.skip_current_dir();
             None
-        } else if kind.is_dir() {
+        } else if kind.is_dir() || entry.depth() == 0 {
+            // What was named itself may be a link to the folder.
             continue;
         } else if kind.is_fifo() || kind.is_socket() || kind.is_char_device() || kind.is_block_device() {
             Some(Error::unsupported("not a regular file"))

@@ -12,7 +12,7 @@ use s2infer::model::manifest::WeightsStorage;
 use s2infer::model::{Golden, Model, seal, write_golden};
 use s2infer::{Error, Kind, Result};
 
-use super::flags::EngineArgs;
+use super::flags::{EngineArgs, batch_rows};
 use super::foreign::{ForeignArgs, understood};
 use super::new_folder::{NewFolder, check_free};
 use super::{Common, logging};
@@ -124,6 +124,15 @@ fn golden(engine: &dyn Engine, model: &Model) -> Result<Golden> {
     let is_same = |(a, b): (&f32, &f32)| (a - b).abs() <= ROW_TOLERANCE * b.abs().max(1.0);
     if output.shape() != alone.shape() || !output.iter().zip(&alone).all(is_same) {
         return Err(single_row("two rows together come out otherwise than alone".into()));
+    }
+    let usual = batch_rows(manifest.tile_px, usize::MAX, false).max(WINDOWS);
+    let places: Vec<usize> = (0..usual).map(|row| row % WINDOWS).collect();
+    let [batch, expected] = [run(input.select(Axis(0), &places))?, output.select(Axis(0), &places)];
+    if !batch.iter().zip(&expected).all(is_same) {
+        return Err(Error::refused(format!(
+            "in a batch of {usual} rows {} computes other outputs than row by row; take another --engine",
+            engine.info().engine
+        )));
     }
     Ok(Golden { input, output })
 }

@@ -9,8 +9,8 @@ use super::{Golden, Manifest, manifest::Head};
 use crate::limits::GOLDEN_WINDOWS_MAX;
 use crate::{Error, Result};
 
-const REMEDY: &str = "make the model folder again, of a graph whose rows do not depend on each other, or install a \
-                      version of the engine that agrees";
+const REMEDY: &str = "make the model folder again with the --engine that runs it, of a graph whose rows do not depend \
+                      on each other, or install a version of the engine that agrees";
 
 /// Reads a golden batch: a safetensors file with the f32 tensors `input` and `output`.
 pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Golden> {

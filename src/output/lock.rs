@@ -1,6 +1,7 @@
 //! The lock that keeps two runs from writing the same output.
 
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -10,7 +11,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::{signal, write_error};
-use crate::{Error, Result};
+use crate::{Error, Kind, Result};
 
 /// How often a waiting run asks again.
 const POLL: Duration = Duration::from_millis(100);
@@ -38,7 +39,13 @@ impl Lock {
             .mode(0o666)
             .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
             .open(&path)
-            .map_err(|error| write_error(&path.display().to_string(), &error))?;
+            .map_err(|error| match output.parent() {
+                Some(folder) if error.kind() == ErrorKind::NotFound => Error::new(
+                    Kind::Output,
+                    format!("{}: cannot write: there is no folder {}; make it", output.display(), folder.display()),
+                ),
+                _ => write_error(&path.display().to_string(), &error),
+            })?;
         let start = Instant::now();
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -71,11 +71,7 @@ impl Tally {
 
     fn add(&mut self, samples: &[u8], header: &Header) {
         self.hasher.update(samples);
-        // GDAL compares a nodata value in the type of the samples.
-        let nodata = header.nodata.map(|value| match header.sample_type {
-            SampleType::F32 => f64::from(value as f32),
-            _ => value,
-        });
+        let nodata = header.nodata_sample();
         let mut sample = |value: f64| {
             if value.is_nan() || Some(value) == nodata {
                 return;

@@ -40,6 +40,14 @@ pub enum SampleType {
 }
 
 impl SampleType {
+    /// A nodata value as samples of this type hold it. What an integer type does not hold is no sample of it.
+    pub fn rounded(self, value: f64) -> f64 {
+        match self {
+            Self::F32 => f64::from(value as f32),
+            _ => value,
+        }
+    }
+
     /// Bytes of one sample.
     pub fn size_bytes(self) -> usize {
         match self {
@@ -123,6 +131,13 @@ pub struct Header {
     /// Dataset-level GDAL metadata items (`AREA_OR_POINT`, `ACQUISITIONDATETIME`, …) and, under
     /// `TIFFTAG_DATETIME` and `TIFFTAG_IMAGEDESCRIPTION`, the two baseline text tags.
     pub metadata: BTreeMap<String, String>,
+}
+
+impl Header {
+    /// The nodata value as samples hold it: GDAL rounds what the tag says to their type.
+    pub fn nodata_sample(&self) -> Option<f64> {
+        self.nodata.map(|value| self.sample_type.rounded(value))
+    }
 }
 
 /// Raw samples of a window: band-sequential, row by row, little-endian, before any scaling.

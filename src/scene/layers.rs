@@ -246,7 +246,7 @@ fn stack(
         return Err(Error::usage("a scene without bands"));
     };
     let nodata: Vec<f64> = match &product.special_dn[..] {
-        [] => first.header().nodata.into_iter().collect(),
+        [] => first.header().nodata_sample().into_iter().collect(),
         special => special.to_vec(),
     };
     let (mut layers, mut infos, mut names) = (Vec::new(), Vec::new(), Vec::new());
@@ -281,7 +281,7 @@ fn stack(
         }
         let own_nodata = match is_reflectance {
             true => reflectance_nodata(&nodata, own, manifest),
-            false => own.nodata.into_iter().collect(),
+            false => own.nodata_sample().into_iter().collect(),
         };
         let layer = Layer::fit(raster, 0, geo.as_ref(), &frame, Kernel::Linear);
         layers.push((layer.map_err(|error| error.context(entry.location.text()))?, own_nodata));
@@ -301,7 +301,7 @@ fn stack(
 /// What means "no data" in a band of reflectance that is stacked with other quantities: what it would be without them.
 fn reflectance_nodata(common: &[f64], own: &Header, manifest: &Manifest) -> Vec<f64> {
     let default = manifest.dn_defaults.get(own.sample_type.name()).and_then(|default| default.nodata);
-    common.iter().copied().chain(default).collect()
+    common.iter().copied().chain(default.map(|value| own.sample_type.rounded(value))).collect()
 }
 
 /// Bands of several quantities meet as float32, which must hold every sample.

@@ -135,7 +135,7 @@ impl Radiometry {
             if scale_source == offset_source { scale_source.into() } else { format!("{scale_source}+{offset_source}") };
         Ok(Self {
             bands,
-            nodata: nodata(header.nodata, default.and_then(|default| default.nodata)),
+            nodata: nodata(header, default.and_then(|default| default.nodata)),
             source,
             is_offset_assumed: offset_source == "model-default" && is_dn(header.sample_type),
             is_offset_checked: (offset_source == "model-default" || !declared.is_empty()) && is_dn(header.sample_type),
@@ -151,9 +151,11 @@ impl Radiometry {
     }
 }
 
-fn nodata(file: Option<f64>, data_type: Option<f64>) -> Vec<f64> {
+fn nodata(header: &Header, data_type: Option<f64>) -> Vec<f64> {
+    let data_type = data_type.map(|value| header.sample_type.rounded(value));
     // NaN is never valid, stated or not.
-    let mut values: Vec<f64> = file.into_iter().chain(data_type).filter(|value| !value.is_nan()).collect();
+    let mut values: Vec<f64> =
+        header.nodata_sample().into_iter().chain(data_type).filter(|value| !value.is_nan()).collect();
     values.dedup();
     values
 }

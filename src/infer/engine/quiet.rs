@@ -28,7 +28,10 @@ fn install() {
         panic::set_hook(Box::new(move |info| {
             if QUIET.get() {
                 let message = info.payload_as_str().unwrap_or("no message");
-                let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
+                // Without the folders of the machine that built the program.
+                let file = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+                let place =
+                    info.location().map(|at| format!(" at {}:{}", file(at.file()), at.line())).unwrap_or_default();
                 LAST.set(format!("{message}{place}"));
             } else {
                 present(info);

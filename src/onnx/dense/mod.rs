@@ -25,6 +25,13 @@ use crate::Result;
 /// Weights may become so many times as many.
 const GROWTH_MAX: usize = 2;
 
+/// Inputs with more pixels are left alone: their batches are too small for weights that are read once a batch to matter, and
+/// may be of one row, of which OpenVINO sums such a product in another order than of several.
+const INPUT_AREA_MAX: usize = 128 * 128;
+
+/// From here on a `Gemm` needs no bias and a `DequantizeLinear` may have an axis.
+const OPSET_MIN: i64 = 13;
+
 /// Which layers are written as products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layers {
@@ -40,7 +47,11 @@ pub enum Layers {
 /// # Errors
 /// [`crate::Kind::Refused`] where it is no ONNX file.
 pub fn dense(bytes: &[u8], input: [usize; 3], layers: Layers) -> Result<Cow<'_, [u8]>> {
+    let [_, height, width] = input;
     let mut parts = Parts::decode(bytes)?;
+    if height * width > INPUT_AREA_MAX || parts.model.opset_import.iter().any(|set| set.version < OPSET_MIN) {
+        return Ok(Cow::Borrowed(bytes));
+    }
     let net = Net::of(&parts);
     let maps = Maps::of(&net, input);
     let products: Vec<(usize, Product<'_>)> = (0..net.nodes.len())
@@ -69,10 +80,14 @@ fn drop_unused(Parts { graph, weights, .. }: &mut Parts<'_>) {
         is_used
     });
     graph.node.reverse();
-    weights.retain(|weights| used.contains(&weights.tensor.name));
-    // Before IR version 4 initialisers had to be inputs as well.
-    let first = graph.input.first().map(|input| input.name.clone());
-    graph.input.retain(|input| used.contains(&input.name) || Some(&input.name) == first.as_ref());
+    weights.retain(|Initialiser { tensor, .. }| {
+        let is_used = used.contains(&tensor.name);
+        if !is_used {
+            // Before IR version 4 initialisers had to be inputs as well.
+            graph.input.retain(|input| input.name != tensor.name);
+        }
+        is_used
+    });
 }
 
 /// What takes a convolution's place.
@@ -93,16 +108,16 @@ impl<'a> Product<'a> {
         if kernel == 1 || !is_smaller_than_the_kernel {
             return None;
         }
-        let weight = Constant::of(net, conv.input.get(1)?, to[0])?;
+        let weight = Constant::of(net, conv.input.get(1)?, &[to[0], from[0], window.kernel[0], window.kernel[1]])?;
         if weight.steps.is_some() && layers == Layers::Float {
             return None;
         }
         let bias = match conv.input.get(2).filter(|name| !name.is_empty()) {
-            Some(name) => Some(Constant::of(net, name, to[0])?),
+            Some(name) => Some(Constant::of(net, name, &[to[0]])?),
             None => None,
         };
         let (rows, columns): (usize, usize) = (from.iter().product(), to.iter().product());
-        let (raw, size) = (weight.raw, weight.size(to[0] * from[0] * kernel)?);
+        let (raw, size) = (weight.raw, weight.size(to[0] * from[0] * kernel));
         let append: Rc<dyn Fn(&mut Vec<u8>)> = match size {
             1 => Rc::new(move |out| spread::<1>(raw, from, to, window, out)),
             4 => Rc::new(move |out| spread::<4>(raw, from, to, window, out)),
@@ -116,7 +131,7 @@ impl<'a> Product<'a> {
         let matrix = Raw::Made { length: columns * rows * size, append };
         inputs.push(product.constant(&format!("{output}/matrix"), dims, matrix, &weight, area));
         if let Some(bias) = bias {
-            let row = repeated(bias.raw, bias.size(to[0])?, area);
+            let row = repeated(bias.raw, bias.size(to[0]), area);
             inputs.push(product.constant(&format!("{output}/row"), vec![columns as i64], row, &bias, area));
         }
         let [flat, map] = ["flat_shape", "map_shape"].map(|name| format!("{output}/{name}"));
@@ -227,34 +242,37 @@ struct Constant<'p, 'a> {
 }
 
 impl<'p, 'a> Constant<'p, 'a> {
-    /// `name` with one scale, or one for each of `outputs`.
-    fn of(net: &Net<'p, 'a>, name: &str, outputs: usize) -> Option<Self> {
+    /// `name` with these dimensions, the first of which are the outputs, and with one scale, or one for each output.
+    fn of(net: &Net<'p, 'a>, name: &str, dims: &[usize]) -> Option<Self> {
         let stored = |name: &str| net.initialiser(name).filter(|found| !found.raw.stored().is_empty());
+        let has_dims = |name: &str| net.dims(name).is_some_and(|found| found == dims);
         let constant =
             |found: &'p Initialiser<'a>, steps| Self { tensor: &found.tensor, raw: found.raw.stored(), steps };
         if let Some(found) = stored(name) {
-            return (found.tensor.data_type == DataType::Float as i32).then(|| constant(found, None));
+            let is_float = found.tensor.data_type == DataType::Float as i32;
+            return (is_float && has_dims(name)).then(|| constant(found, None));
         }
         let reader = net.maker(name).filter(|maker| maker.op_type == "DequantizeLinear")?;
         let input = |index: usize| reader.input.get(index).filter(|name| !name.is_empty());
         let (found, scale) = (stored(input(0)?)?, stored(input(1)?)?);
-        let zero = match input(2) {
-            Some(name) => Some(stored(name).filter(|zero| zero.raw.stored().iter().all(|byte| *byte == 0))?),
-            None => None,
-        };
-        let is_by_output = |steps: &Initialiser<'_>| match steps.tensor.dims[..] {
+        let is_by_output = match scale.tensor.dims[..] {
             [] | [1] => true,
-            [n] => usize::try_from(n) == Ok(outputs) && integer(reader, "axis", 1) == 0,
+            [n] => usize::try_from(n).ok().as_ref() == dims.first() && integer(reader, "axis", 1) == 0,
             _ => false,
         };
-        let fits = is_by_output(scale) && zero.is_none_or(is_by_output);
-        fits.then(|| constant(found, Some((scale, zero))))
+        let zero = match input(2) {
+            Some(name) => Some(stored(name)?),
+            None => None,
+        };
+        let is_centred = zero.is_none_or(|zero| {
+            zero.tensor.dims == scale.tensor.dims && zero.raw.stored().iter().all(|byte| *byte == 0)
+        });
+        (has_dims(input(0)?) && is_by_output && is_centred).then(|| constant(found, Some((scale, zero))))
     }
 
-    /// Bytes of an element.
-    fn size(&self, elements: usize) -> Option<usize> {
-        let bytes = self.raw.len();
-        (elements > 0 && bytes.is_multiple_of(elements)).then_some(bytes / elements)
+    /// Bytes of each of its elements.
+    fn size(&self, elements: usize) -> usize {
+        self.raw.len() / elements
     }
 }
 

@@ -125,9 +125,47 @@ fn in_8_bits_the_weights_stay_integers_and_every_output_keeps_its_scale() {
 
 #[test]
 fn larger_maps_and_1_by_1_kernels_stay_as_they_are() {
-    for (kernel, padding, side) in [(3, 1, 4), (3, 1, 3), (1, 0, 1)] {
+    for (kernel, padding, side) in [(3, 1, 4), (3, 1, 3), (1, 0, 1), (1, 0, 2)] {
         let graph = convolution(Conv { kernel, stride: 1, padding, groups: 1 }, side);
         let written = dense(&graph, [CHANNELS[0], side, side], Layers::All).unwrap();
         assert!(matches!(written, Cow::Borrowed(_)), "kernel {kernel} on {side}");
     }
+}
+
+#[test]
+fn networks_of_large_tiles_stay_as_they_are() {
+    for (side, stays) in [(128, false), (160, true)] {
+        let mut graph = GraphBuilder::new("large", Weights::Fp32);
+        let x = graph.input("input", &[None, Some(1), Some(side), Some(side)]);
+        let one = graph.weight("one", &[1, 1, 1, 1], &[1.0]);
+        let small = graph.conv(&x, &one, None, Conv { kernel: 1, stride: side, padding: 0, groups: 1 });
+        let weight = graph.weight("weight", &[1, 1, 3, 3], &[0.5; 9]);
+        let y = graph.conv(&small, &weight, None, Conv { kernel: 3, stride: 1, padding: 1, groups: 1 });
+        graph.output("logits", &y, &[None, Some(1), None, None]);
+        let graph = graph.finish();
+        let written = dense(&graph, [1, side, side], Layers::All).unwrap();
+        assert_eq!(matches!(written, Cow::Borrowed(_)), stays, "{side} pixels");
+    }
+}
+
+#[test]
+fn an_operator_set_older_than_the_operators_that_are_written_stays_as_it_is() {
+    let graph = convolution(Conv { kernel: 3, stride: 1, padding: 1, groups: 1 }, 2);
+    let mut older = Parts::decode(&graph).unwrap();
+    older.model.opset_import[0].version = 11;
+    let older = older.encode();
+    assert!(matches!(dense(&older, [CHANNELS[0], 2, 2], Layers::All).unwrap(), Cow::Borrowed(_)));
+}
+
+#[test]
+fn weights_of_other_dimensions_than_their_place_asks_for_are_left_to_the_engine_to_refuse() {
+    let graph = convolution(Conv { kernel: 3, stride: 1, padding: 1, groups: 1 }, 2);
+    let mut wrong = Parts::decode(&graph).unwrap();
+    for Initialiser { tensor, .. } in &mut wrong.weights {
+        if tensor.dims.len() == 4 {
+            tensor.dims = vec![tensor.dims[0], 1, 9, 3];
+        }
+    }
+    let wrong = wrong.encode();
+    assert!(matches!(dense(&wrong, [CHANNELS[0], 2, 2], Layers::All).unwrap(), Cow::Borrowed(_)));
 }

@@ -76,5 +76,9 @@ fn band_item(bands: &mut Vec<BandInfo>, sample: &str, item: Node<'_, '_>, value:
 pub(super) fn nodata(reader: &Reader<'_>, directory: &Directory) -> Result<Option<f64>> {
     let Some(text) = reader.text(directory, tags::GDAL_NODATA)? else { return Ok(None) };
     let number = text.trim().parse();
-    number.map(Some).map_err(|_| Error::malformed(format!("nodata value {text:?} (tag 42113) is not a number")))
+    number.map(Some).map_err(|_| {
+        Error::malformed(format!(
+            "nodata value {text:?} (tag 42113) is not a number; correct it: gdal_edit.py -a_nodata VALUE, or -unsetnodata"
+        ))
+    })
 }

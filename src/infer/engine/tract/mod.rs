@@ -49,8 +49,9 @@ impl Tract {
         if let Some((_, plan)) = latest.as_ref().filter(|(present, _)| *present == key) {
             return Ok(plan.clone());
         }
-        let plan = quiet::catch(|| plan::build(graph, shape))
-            .unwrap_or_else(|panic| Err(Error::refused(format!("tract cannot plan the model: {panic}"))))?;
+        let plan = quiet::catch(|| plan::build(graph, shape)).unwrap_or_else(|panic| {
+            Err(Error::refused(format!("tract cannot plan the model: {panic}; give --engine ort or openvino")))
+        })?;
         *latest = Some((key, plan.clone()));
         Ok(plan)
     }
