@@ -93,7 +93,8 @@ fn layers_on_maps_of_a_few_pixels_score_the_same_bits_whatever_the_batch() {
     let Some(models) = models() else { return };
     let graph = graph(models, "resnet18");
     let row = noise(7, (1, 4, 64, 64));
-    for engine in engines() {
+    // To tract such a layer is given as it is.
+    for engine in engines().into_iter().filter(|engine| engine.info().engine != "tract") {
         let bits = |batch: usize| {
             let mut input = noise(batch as u64, (batch, 4, 64, 64));
             input.slice_mut(s![batch - 1.., .., .., ..]).assign(&row);

@@ -373,24 +373,16 @@ fn half_precision_keeps_every_logit_and_maps_and_classes_have_gates_of_their_own
 }
 
 #[test]
-fn classes_and_maps_in_8_bits_pass_their_gates_and_the_maps_are_those_of_fp32_but_for_a_few_pixels() {
+fn classes_in_8_bits_pass_their_gate_and_maps_of_near_ties_do_not() {
     let Some(world) = world() else { return };
     let report = succeed(&world.quantize("several", "int8", "several-int8", &[]));
     assert!(report.contains("accuracy, int8"), "{report}");
-    let report = succeed(&world.quantize("maps", "int8", "maps-int8", &[]));
-    assert!(report.contains("mean IoU, int8") && report.contains("| winter-cloudy |"), "{report}");
-    let distribution = |model: &str| {
-        let table = succeed(&world.s2infer(&["tiles", "--model", model, "--engine", "ort", "--format", "csv"]));
-        let mut reader = csv::Reader::from_reader(table.as_bytes());
-        reader.records().map(|row| row.unwrap()[11].to_owned()).collect::<Vec<String>>()
-    };
-    let (fp32, int8) = (distribution("maps"), distribution("maps-int8"));
-    let same = fp32.iter().zip(&int8).filter(|(fp32, int8)| fp32 == int8).count();
-    assert_eq!(int8.len(), 1800);
-    assert!(
-        same >= 1764 && int8 != vec![String::new(); 1800],
-        "{same} of 1800 tiles have the same most frequent class"
-    );
+    // Random weights make maps of near ties, of which 8 bits move more than the gate lets pass.
+    let output = world.quantize("maps", "int8", "maps-int8", &[]);
+    fail(&output, 4, &["all: mean IoU is", "nothing was written"]);
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.contains("mean IoU, int8") && table.contains("| winter-cloudy |"), "{table}");
+    assert!(!world.path("maps-int8").exists());
 }
 
 #[test]
