@@ -17,6 +17,9 @@ const MODEL_GRAPH: u32 = 7;
 const GRAPH_INITIALIZER: u32 = 5;
 const TENSOR_RAW_DATA: u32 = 9;
 
+/// Appends raw data to a file.
+pub type Append<'a> = dyn Fn(&mut Vec<u8>) + 'a;
+
 /// Raw data of a tensor.
 #[derive(Clone)]
 pub enum Raw<'a> {
@@ -27,7 +30,7 @@ pub enum Raw<'a> {
         /// How long it will be, in bytes.
         length: usize,
         /// Appends it.
-        append: Rc<dyn Fn(&mut Vec<u8>) + 'a>,
+        append: Rc<Append<'a>>,
     },
 }
 

@@ -19,7 +19,7 @@ use self::maps::{Map, Maps, Window};
 use self::net::Net;
 use super::builder::int;
 use super::graph::{integer, node};
-use super::parts::{Initialiser, Parts, Raw};
+use super::parts::{Append, Initialiser, Parts, Raw};
 use crate::Result;
 
 /// Weights may become so many times as many.
@@ -118,7 +118,7 @@ impl<'a> Product<'a> {
         };
         let (rows, columns): (usize, usize) = (from.iter().product(), to.iter().product());
         let (raw, size) = (weight.raw, weight.size(to[0] * from[0] * kernel));
-        let append: Rc<dyn Fn(&mut Vec<u8>)> = match size {
+        let append: Rc<Append<'a>> = match size {
             1 => Rc::new(move |out| spread::<1>(raw, from, to, window, out)),
             4 => Rc::new(move |out| spread::<4>(raw, from, to, window, out)),
             _ => return None,
