@@ -19,6 +19,7 @@
 
 mod builder;
 mod composites;
+#[cfg(any(feature = "ort", feature = "openvino"))]
 pub(crate) mod dense;
 pub(crate) mod graph;
 pub(crate) mod merge;
