@@ -38,6 +38,7 @@ pub enum Layers {
     /// Those in floating point.
     Float,
     /// Those in 8 bits as well.
+    #[cfg_attr(not(feature = "openvino"), allow(dead_code))]
     All,
 }
 
