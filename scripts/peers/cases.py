@@ -1,6 +1,6 @@
 """What is compared with what, and the bars. Folders are those that scripts/bench-peers.sh fills."""
 
-from runs import Case, Side
+from runs import HERE, Case, Side
 
 FP32 = "resnet18-fp32"
 BF16 = "resnet18-bf16-openvino"
@@ -15,10 +15,17 @@ def against(bench, what, ours, peer, tiles, **bar):
     return Case(what, Side(ours), Side(peer), tiles, table="peer.csv", **bar)
 
 
-def floor(bench, what, model, engine, tiles, count, **bar):
-    """The engine alone, fed from memory; its start is taken off, s2infer's is not."""
-    alone = [[bench.floor, model, rows, engine] for rows in (count, 0)]
-    return Case(what, Side(bench.ours(model, engine, tiles)), Side(*alone), count, **bar)
+def floors(bench, what, model, tiles, count, bar):
+    """The engine alone, fed from memory: ONNX Runtime with the model's file as it stands, and as s2infer starts it, some
+    convolutions written as products of matrices. Its start is taken off, s2infer's is not."""
+    ours = Side(bench.ours(model, "ort", tiles))
+    alone = Side(*[[bench.python, HERE / "onnxruntime_alone.py", model, rows] for rows in (count, 0)])
+    session = Side(*[[bench.floor, model, rows, "ort"] for rows in (count, 0)])
+    own = f"{what} as s2infer starts it"
+    return [
+        Case(what, ours, alone, count, bar=bar),
+        Case(own, ours, session, count, also_whole=f"{own}, with the model's loading"),
+    ]
 
 
 def fp32(bench, n):
@@ -28,10 +35,7 @@ def fp32(bench, n):
         against(bench, "tifffile + onnxruntime", ours, peer(ORT_PEER), n, bar=1.1, tolerance=1e-4),
         against(bench, "rasterio + onnxruntime", ours, peer("rasterio_onnxruntime"), n, bar=1.3, tolerance=1e-4),
         against(bench, "tifffile + OpenVINO, f32", ours, peer(OPENVINO_PEER), n, tolerance=1e-4),
-        floor(
-            bench, "the engine alone, fed from memory", FP32, "ort", "tiles", n, bar=0.93,
-            also_whole="the same with the model's loading, as s2infer's time has it",
-        ),
+        *floors(bench, "ONNX Runtime alone", FP32, "tiles", n, bar=0.93),
     ]
 
 
@@ -41,13 +45,9 @@ def int8(bench, n):
     bf16 = bench.ours(BF16, "openvino", "tiles")
     onnxruntime = bench.peer(ORT_PEER, INT8["ort"], "tiles")
     by_default = bench.peer(OPENVINO_PEER, FP32, "tiles", "--precision", "default")
-    whole = "the same with the model's loading"
     return [
-        floor(bench, "ONNX Runtime int8 alone", INT8["ort"], "ort", "tiles", n, bar=0.82, also_whole=whole),
-        floor(
-            bench, "ONNX Runtime int8 alone, uncompressed tiles", INT8["ort"], "ort", "tiles-raw", n, bar=0.95,
-            also_whole=whole,
-        ),
+        *floors(bench, "ONNX Runtime int8 alone", INT8["ort"], "tiles", n, bar=0.82),
+        *floors(bench, "uncompressed tiles, ONNX Runtime int8 alone", INT8["ort"], "tiles-raw", n, bar=0.95),
         against(bench, "tifffile + onnxruntime int8, imagecodecs", ort, onnxruntime, n, bar=1.3, tolerance=SAME_ENGINE),
         against(
             bench, "tifffile + onnxruntime int8, no imagecodecs", ort, [*onnxruntime, "--without-imagecodecs"], n, bar=1.5,

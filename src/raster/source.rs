@@ -1,7 +1,7 @@
 //! The bytes of one file: read whole when small, else mapped, or read in pieces; of a remote one by range.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -88,6 +88,26 @@ pub(super) fn open_regular(path: &Path) -> Result<(File, Metadata)> {
     if metadata.is_file() { Ok((file, metadata)) } else { Err(refuse()) }
 }
 
+/// A file of `length` bytes, in one call of the system where that gives them at once; `read_to_end` takes three.
+fn read_whole(file: &mut File, length: usize) -> Result<Vec<u8>> {
+    // One byte more than expected shows a file that grows.
+    let mut whole = vec![0; length + 1];
+    let mut held = 0;
+    while held < whole.len() {
+        match file.read(&mut whole[held..]) {
+            Ok(0) => break,
+            Ok(count) => held += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::io(error)),
+        }
+    }
+    if held != length {
+        return Err(changed());
+    }
+    whole.truncate(length);
+    Ok(whole)
+}
+
 impl Source {
     pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
         if let Some(address) = remote::address(path) {
@@ -96,13 +116,7 @@ impl Source {
         let (mut file, metadata) = open_regular(path)?;
         let identity = Identity::from(metadata);
         let bytes = if identity.length <= WHOLE_READ_BYTES_MAX {
-            let mut whole = Vec::with_capacity(identity.length as usize + 1);
-            // One byte more than expected shows a file that grows.
-            file.by_ref().take(identity.length + 1).read_to_end(&mut whole).map_err(Error::io)?;
-            if whole.len() as u64 != identity.length {
-                return Err(changed());
-            }
-            Bytes::Whole(whole)
+            Bytes::Whole(read_whole(&mut file, identity.length as usize)?)
         } else {
             let is_mapped = options.mmap && identity.length <= MAPPED_BYTES_MAX;
             match is_mapped.then(|| GuardedMap::new(&file)).flatten() {

@@ -14,6 +14,8 @@ pub(super) struct Net<'p, 'a> {
     pub(super) input: &'p str,
     initialisers: HashMap<&'p str, &'p Initialiser<'a>>,
     makers: HashMap<&'p str, &'p NodeProto>,
+    /// How often values are read; an output of the graph is read once more.
+    reads: HashMap<&'p str, usize>,
 }
 
 impl<'p, 'a> Net<'p, 'a> {
@@ -24,7 +26,12 @@ impl<'p, 'a> Net<'p, 'a> {
         // Before IR version 4 initialisers had to be inputs as well.
         let mut inputs = parts.graph.input.iter().map(|input| input.name.as_str());
         let input = inputs.find(|name| !initialisers.contains_key(name)).unwrap_or_default();
-        Self { nodes: &parts.graph.node, input, initialisers, makers: makers.collect() }
+        let outputs = parts.graph.output.iter().map(|output| &output.name);
+        let mut reads: HashMap<&str, usize> = HashMap::new();
+        for name in parts.graph.node.iter().flat_map(|node| &node.input).chain(outputs) {
+            *reads.entry(name).or_default() += 1;
+        }
+        Self { nodes: &parts.graph.node, input, initialisers, makers: makers.collect(), reads }
     }
 
     /// What is stored under `name`.
@@ -35,6 +42,11 @@ impl<'p, 'a> Net<'p, 'a> {
     /// The node that makes the value `name`.
     pub(super) fn maker(&self, name: &str) -> Option<&'p NodeProto> {
         self.makers.get(name).copied()
+    }
+
+    /// The node that makes the value `name`, where it is read once.
+    pub(super) fn maker_for_one(&self, name: &str) -> Option<&'p NodeProto> {
+        self.maker(name).filter(|_| self.reads.get(name) == Some(&1))
     }
 
     /// The dimensions of what is stored under `name`.

@@ -1,8 +1,10 @@
 use ndarray::{Array4, ArrayD};
+use tract_onnx::pb::tensor_proto::DataType;
 
 use super::*;
 use crate::infer::engine::{self, EngineChoice, EngineRequest, Network};
-use crate::onnx::graph::Graph;
+use crate::onnx::builder::int;
+use crate::onnx::graph::{Graph, node};
 use crate::onnx::{Conv, GraphBuilder, Weights, tensor};
 
 const CHANNELS: [usize; 2] = [3, 5];
@@ -22,14 +24,33 @@ fn convolution(how: Conv, side: usize) -> Vec<u8> {
     graph.finish()
 }
 
+fn input(side: usize) -> Array4<f32> {
+    Array4::from_shape_fn((4, CHANNELS[0], side, side), |(n, c, y, x)| {
+        ((n * 31 + c * 17 + y * 7 + x * 3) % 13) as f32 / 13.0 - 0.5
+    })
+}
+
 fn run(graph: &[u8], side: usize, engine: EngineChoice) -> ArrayD<f32> {
     let request = EngineRequest { engine, ..EngineRequest::default() };
     let engine = engine::open(&request).unwrap();
-    let input = Array4::from_shape_fn((4, CHANNELS[0], side, side), |(n, c, y, x)| {
-        ((n * 31 + c * 17 + y * 7 + x * 3) % 13) as f32 / 13.0 - 0.5
-    });
     let network = Network::fp32(graph, [CHANNELS[0], side, side]);
-    engine.session(network, 4).unwrap().run(input.view()).unwrap()
+    engine.session(network, 4).unwrap().run(input(side).view()).unwrap()
+}
+
+/// By ONNX Runtime as the graph stands, without products.
+fn run_as_it_stands(graph: &[u8], side: usize) -> ArrayD<f32> {
+    let request = EngineRequest { engine: EngineChoice::Ort, ..EngineRequest::default() };
+    let engine = engine::open(&request).unwrap();
+    let mut probe = engine.probe(Network::fp32(graph, [CHANNELS[0], side, side])).unwrap();
+    probe.run(input(side).view()).unwrap().remove(0)
+}
+
+/// Whether ONNX Runtime is there; where everything is required it has to be.
+fn has_onnx_runtime() -> bool {
+    let is_named = std::env::var_os("ORT_DYLIB_PATH").is_some();
+    let required = std::env::var_os("S2INFER_REQUIRE_ALL").is_some_and(|value| value == "1");
+    assert!(is_named || !required, "ORT_DYLIB_PATH names no library");
+    is_named
 }
 
 #[test]
@@ -38,7 +59,7 @@ fn convolutions_on_maps_smaller_than_the_kernel_become_products_of_the_same_valu
         [(3, 1, 1, 2), (3, 1, 1, 1), (3, 2, 1, 2), (2, 1, 0, 2), (3, 1, 0, 3), (5, 1, 2, 2)]
     {
         let graph = convolution(Conv { kernel, stride, padding, groups: 1 }, side);
-        let written = dense(&graph, [CHANNELS[0], side, side], Layers::Float).unwrap();
+        let written = dense(&graph, [CHANNELS[0], side, side], Integers::QGemm).unwrap();
         assert_eq!(operators(&written)[..3], ["Reshape", "Gemm", "Reshape"], "kernel {kernel} on {side}");
         let [expected, actual] = [&graph[..], &written].map(|graph| run(graph, side, EngineChoice::Tract));
         assert_same(&expected, &actual, &format!("kernel {kernel} on {side}"));
@@ -57,8 +78,9 @@ fn assert_same(expected: &ArrayD<f32>, actual: &ArrayD<f32>, what: &str) {
     }
 }
 
-/// `graph` with its weight and bias as integers: of each output by its own scale, or all by one.
-fn in_integers(graph: &[u8], is_by_output: bool) -> (Vec<u8>, Vec<u8>) {
+/// `graph` with its weight and bias as integers: of each output by its own scale, or all by one, the bias in steps of
+/// `bias_step` times that. Beside it the graph with what these integers mean.
+fn in_integers(graph: &[u8], is_by_output: bool, bias_step: f32) -> (Vec<u8>, Vec<u8>) {
     let [_, outputs] = CHANNELS;
     let mut graph = Graph::decode(graph).unwrap();
     let scales: Vec<f32> =
@@ -68,11 +90,12 @@ fn in_integers(graph: &[u8], is_by_output: bool) -> (Vec<u8>, Vec<u8>) {
     for name in &names[1..] {
         let floats = graph.floats(name).unwrap();
         let an_output = floats.values.len() / outputs;
+        let kernel = floats.dims.len() == 4;
+        let scales: Vec<f32> = scales.iter().map(|scale| scale * if kernel { 1.0 } else { bias_step }).collect();
         let scale = |index: usize| scales[index / an_output];
         let steps: Vec<i32> =
             floats.values.iter().enumerate().map(|(index, value)| (value / scale(index)).round() as i32).collect();
         let values: Vec<f32> = steps.iter().enumerate().map(|(index, step)| *step as f32 * scale(index)).collect();
-        let kernel = floats.dims.len() == 4;
         read_back.put(tensor::fp32(name, &floats.dims, &values));
         let stored = format!("{name}/quantized");
         match kernel {
@@ -99,17 +122,16 @@ fn in_integers(graph: &[u8], is_by_output: bool) -> (Vec<u8>, Vec<u8>) {
 
 #[test]
 fn in_8_bits_the_weights_stay_integers_and_every_output_keeps_its_scale() {
-    if std::env::var_os("ORT_DYLIB_PATH").is_none() {
-        let required = std::env::var_os("S2INFER_REQUIRE_ALL").is_some_and(|value| value == "1");
-        assert!(!required, "ORT_DYLIB_PATH names no library");
+    if !has_onnx_runtime() {
         return;
     }
     for (is_by_output, stride) in [(true, 1), (true, 2), (false, 1)] {
         let how = Conv { kernel: 3, stride, padding: 1, groups: 1 };
-        let (integers, floats) = in_integers(&convolution(how, 2), is_by_output);
+        let (integers, floats) = in_integers(&convolution(how, 2), is_by_output, 1.0);
         let input = [CHANNELS[0], 2, 2];
-        assert!(matches!(dense(&integers, input, Layers::Float).unwrap(), Cow::Borrowed(_)));
-        let written = dense(&integers, input, Layers::All).unwrap();
+        // Nothing rounds what it makes to 8 bits.
+        assert!(matches!(dense(&integers, input, Integers::QGemm).unwrap(), Cow::Borrowed(_)));
+        let written = dense(&integers, input, Integers::Gemm).unwrap();
         let operators = operators(&written);
         assert_eq!(operators[..5], ["DequantizeLinear", "DequantizeLinear", "Reshape", "Gemm", "Reshape"]);
         let parts = Parts::decode(&written).unwrap();
@@ -123,11 +145,83 @@ fn in_8_bits_the_weights_stay_integers_and_every_output_keeps_its_scale() {
     }
 }
 
+/// How values lie in 8 bits.
+#[derive(Clone, Copy)]
+struct Values {
+    scale: f32,
+    zero_point: u8,
+}
+
+const BEFORE: Values = Values { scale: 0.004, zero_point: 128 };
+const AFTER: Values = Values { scale: 0.003, zero_point: 0 };
+
+/// A graph of [`in_integers`] whose convolution reads values in 8 bits, and whose rectifier's are rounded to them.
+fn between_8_bits(integers: &[u8], before: Values, after: Values) -> Vec<u8> {
+    let mut graph = Graph::decode(integers).unwrap();
+    let place = |graph: &Graph, operator: &str| graph.nodes.iter().position(|node| node.op_type == operator).unwrap();
+    for (operator, Values { scale, zero_point }) in [("Conv", before), ("Identity", after)] {
+        let reader = place(&graph, operator);
+        let value = graph.nodes[reader].input[0].clone();
+        let [rounded, read, steps, zero] =
+            ["rounded", "read", "steps", "zero"].map(|what| format!("{operator}/{what}"));
+        graph.put(tensor::fp32(&steps, &[], &[scale]));
+        graph.put(tensor::uint8(&zero, &[], &[zero_point]));
+        graph.nodes[reader].input[0] = read.clone();
+        graph.nodes.insert(reader, node("DequantizeLinear", &[&rounded, &steps, &zero], &read, vec![]));
+        graph.nodes.insert(reader, node("QuantizeLinear", &[&value, &steps, &zero], &rounded, vec![]));
+    }
+    graph.encode()
+}
+
+#[test]
+fn between_values_in_8_bits_the_product_has_the_bits_of_the_convolution() {
+    if !has_onnx_runtime() {
+        return;
+    }
+    for (kernel, stride, padding, side, is_by_output) in
+        [(3, 1, 1, 2, true), (3, 2, 1, 2, true), (3, 1, 1, 2, false), (2, 1, 0, 2, true), (5, 1, 2, 2, false)]
+    {
+        let graph = convolution(Conv { kernel, stride, padding, groups: 1 }, side);
+        let graph = between_8_bits(&in_integers(&graph, is_by_output, BEFORE.scale).0, BEFORE, AFTER);
+        let written = dense(&graph, [CHANNELS[0], side, side], Integers::QGemm).unwrap();
+        let what = format!("kernel {kernel} on {side}, scales by output: {is_by_output}");
+        assert!(!operators(&written).iter().any(|operator| operator == "Conv"), "{what}");
+        assert!(operators(&written).iter().any(|operator| operator == "QGemm"), "{what}");
+        let (expected, actual) = (run_as_it_stands(&graph, side), run_as_it_stands(&written, side));
+        assert!(expected.iter().any(|value| *value != expected[[0, 0, 0, 0]]), "{what}");
+        assert_eq!(expected, actual, "{what}");
+    }
+}
+
+#[test]
+fn what_onnx_runtime_would_not_take_for_an_integer_layer_stays_a_convolution() {
+    let graph = convolution(Conv { kernel: 3, stride: 1, padding: 1, groups: 1 }, 2);
+    let stays = |graph: &[u8]| matches!(dense(graph, [CHANNELS[0], 2, 2], Integers::QGemm).unwrap(), Cow::Borrowed(_));
+    let integers = in_integers(&graph, true, BEFORE.scale).0;
+    assert!(!stays(&between_8_bits(&integers, BEFORE, AFTER)));
+    // The rectifier cuts off at 0, rounding at -30 steps.
+    assert!(stays(&between_8_bits(&integers, BEFORE, Values { zero_point: 30, ..AFTER })));
+    // Its bias is not in steps of input and weights.
+    assert!(stays(&between_8_bits(&in_integers(&graph, true, 1.01 * BEFORE.scale).0, BEFORE, AFTER)));
+    // Something else reads what the convolution makes.
+    let mut read_twice = Graph::decode(&between_8_bits(&integers, BEFORE, AFTER)).unwrap();
+    let conv = read_twice.nodes.iter().find(|node| node.op_type == "Conv").unwrap().output[0].clone();
+    read_twice.nodes.push(node("Abs", &[&conv], "beside", vec![]));
+    read_twice.set_outputs(["logits".to_owned(), "beside".to_owned()]);
+    assert!(stays(&read_twice.encode()));
+    // Its values have a sign.
+    let mut signed = Graph::decode(&between_8_bits(&integers, BEFORE, AFTER)).unwrap();
+    for operator in ["Conv", "Identity"] {
+        signed.put(tensor::int8(&format!("{operator}/zero"), &[], &[-128]));
+    }
+    assert!(stays(&signed.encode()));
+}
+
 #[test]
 fn larger_maps_and_1_by_1_kernels_stay_as_they_are() {
     for (kernel, padding, side) in [(3, 1, 4), (3, 1, 3), (1, 0, 1), (1, 0, 2)] {
         let graph = convolution(Conv { kernel, stride: 1, padding, groups: 1 }, side);
-        let written = dense(&graph, [CHANNELS[0], side, side], Layers::All).unwrap();
+        let written = dense(&graph, [CHANNELS[0], side, side], Integers::Gemm).unwrap();
         assert!(matches!(written, Cow::Borrowed(_)), "kernel {kernel} on {side}");
     }
 }
@@ -143,7 +237,7 @@ fn networks_of_large_tiles_stay_as_they_are() {
         let y = graph.conv(&small, &weight, None, Conv { kernel: 3, stride: 1, padding: 1, groups: 1 });
         graph.output("logits", &y, &[None, Some(1), None, None]);
         let graph = graph.finish();
-        let written = dense(&graph, [1, side, side], Layers::All).unwrap();
+        let written = dense(&graph, [1, side, side], Integers::Gemm).unwrap();
         assert_eq!(matches!(written, Cow::Borrowed(_)), stays, "{side} pixels");
     }
 }
@@ -154,7 +248,7 @@ fn an_operator_set_older_than_the_operators_that_are_written_stays_as_it_is() {
     let mut older = Parts::decode(&graph).unwrap();
     older.model.opset_import[0].version = 11;
     let older = older.encode();
-    assert!(matches!(dense(&older, [CHANNELS[0], 2, 2], Layers::All).unwrap(), Cow::Borrowed(_)));
+    assert!(matches!(dense(&older, [CHANNELS[0], 2, 2], Integers::Gemm).unwrap(), Cow::Borrowed(_)));
 }
 
 #[test]
@@ -167,5 +261,5 @@ fn weights_of_other_dimensions_than_their_place_asks_for_are_left_to_the_engine_
         }
     }
     let wrong = wrong.encode();
-    assert!(matches!(dense(&wrong, [CHANNELS[0], 2, 2], Layers::All).unwrap(), Cow::Borrowed(_)));
+    assert!(matches!(dense(&wrong, [CHANNELS[0], 2, 2], Integers::Gemm).unwrap(), Cow::Borrowed(_)));
 }

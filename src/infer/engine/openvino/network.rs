@@ -4,7 +4,7 @@ use ::openvino::{CompiledModel, Core, DeviceType, InferenceError, Model, Partial
 
 use super::library::Library;
 use super::{Network, failure, precision, quiet};
-use crate::onnx::dense::{Layers, dense};
+use crate::onnx::dense::{Integers, dense};
 use crate::{Error, Kind, Result};
 
 /// A network compiled for batches of one shape.
@@ -17,7 +17,7 @@ pub struct Compiled(pub CompiledModel);
 pub fn compile(library: &Library, network: Network<'_>, shape: [usize; 4], streams: usize) -> Result<Compiled> {
     let compile = || {
         let mut core = library.core();
-        let graph = dense(network.graph, network.input, Layers::All)?;
+        let graph = dense(network.graph, network.input, Integers::Gemm)?;
         let mut model = core.read_model_from_buffer(&graph, None).map_err(refuse)?;
         drop(graph);
         check_ends(&model)?;

@@ -16,7 +16,7 @@ use super::dylib::{Dylib, elf};
 use super::{Device, Engine, EngineInfo, EngineRequest, Network, Probe, Session, failure, tensor};
 use crate::Result;
 use crate::model::manifest::Precision;
-use crate::onnx::dense::{Layers, dense};
+use crate::onnx::dense::{Integers, dense};
 
 /// How the library is found. Other programs built on ONNX Runtime read the same variable.
 pub const LIBRARY: Dylib = Dylib {
@@ -89,8 +89,7 @@ impl Engine for OnnxRuntime {
         let shape = tensor::batch_shape(batch, network.input)?;
         let builder = self.builder(self.engine(network, shape)?.as_ref())?;
         let graph = match self.device {
-            // In 8 bits its convolutions are as fast, and products of matrices slower.
-            Device::Auto | Device::Cpu => dense(network.graph, network.input, Layers::Float)?,
+            Device::Auto | Device::Cpu => dense(network.graph, network.input, Integers::QGemm)?,
             _ => Cow::Borrowed(network.graph),
         };
         let session = session::OrtSession::new(builder, &graph, shape)?;
