@@ -395,3 +395,13 @@ fn a_sealed_folder_is_a_model_like_all_others() {
     run(files, &[&["seal", "roads.onnx"], &scale[..], &[single.to_str().unwrap()]].concat());
     assert_maps(files, "roads", "tract", &["picture.tif", "--model", single.to_str().unwrap()]);
 }
+
+#[test]
+fn a_model_that_computes_otherwise_in_a_full_batch_is_not_sealed() {
+    let Some(files) = files() else { return };
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("crowded");
+    let arguments = [&["seal", "crowded.onnx", "--out", folder.to_str().unwrap()], &SAID[..]].concat();
+    refused(files, &arguments, 4, &["in a batch of 32 rows", "row by row", "--engine"]);
+    assert!(!folder.exists());
+}

@@ -119,6 +119,18 @@ def models(scenes):
     ]
     init.append(numpy_helper.from_array(np.array([1], np.float32), "unit"))
     save("one-by-hand.onnx", nodes, init, one, metadata=deepness({"0": "field"}, seg_thresh=0.4))
+    # Right for up to four rows together, as an engine's own mistakes may be.
+    nodes, init = network(1, scenes["geodeep"])
+    nodes += [
+        helper.make_node("Shape", ["image"], ["rows"], start=0, end=1),
+        helper.make_node("Cast", ["rows"], ["count"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["count", "four"], ["more"]),
+        helper.make_node("Relu", ["more"], ["beyond"]),
+        helper.make_node("Add", ["logits", "beyond"], ["moved"]),
+        helper.make_node("Sigmoid", ["moved"], ["out"]),
+    ]
+    init.append(numpy_helper.from_array(np.array([4], np.float32), "four"))
+    save("crowded.onnx", nodes, init, one, metadata=deepness({"0": "field"}))
     # A detector's boxes, and everything else that is refused.
     nodes = [helper.make_node("Reshape", ["image", "to"], ["out"])]
     to = numpy_helper.from_array(np.array([0, 3, -1], np.int64), "to")

@@ -277,6 +277,23 @@ fn endless_tables_and_profiles_are_read_no_further_than_their_limit() {
 }
 
 #[test]
+fn a_folder_behind_a_link_is_read_where_the_link_is_named_and_warned_of_where_it_is_met() {
+    let place = Place::new();
+    place.levels(2);
+    std::fs::create_dir(place.path("year")).unwrap();
+    write_level(&place.path("year/a.tif"), SIDE as u32, LEVELS);
+    std::os::unix::fs::symlink("../tiles", place.path("year/more")).unwrap();
+    std::os::unix::fs::symlink("tiles", place.path("latest")).unwrap();
+    for (folder, count, warns) in [("latest", 2, false), ("latest/", 2, false), ("year", 1, true)] {
+        let output = place.run(&[folder, "--threshold", "0.5"]);
+        assert_eq!(rows(&succeed(&output)).len(), count, "{folder}");
+        let said = text(&output.stderr);
+        assert_eq!(said.contains("year/more: a link to a folder, not followed"), warns, "{folder}: {said}");
+        assert_eq!(said.contains("not followed"), warns, "{folder}: {said}");
+    }
+}
+
+#[test]
 fn a_record_that_cannot_be_written_is_known_before_the_run() {
     let place = Place::new();
     place.levels(1);

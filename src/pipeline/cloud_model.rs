@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ndarray::ArrayView4;
 
-use super::score::{Network, verified_session};
+use super::score::{Network, take_graph, verified_session};
 use super::{CloudModel, Job};
 use crate::decide::pixel_rule;
 use crate::infer::augment::{View, views};
@@ -30,7 +30,7 @@ const ROWS_KEPT: u64 = 2;
 /// The model of a run and its sessions.
 pub(super) struct CloudStage {
     model: CloudModel,
-    graph: Arc<[u8]>,
+    graph: Arc<Vec<u8>>,
     views: &'static [View],
     preprocessing: Preprocessing,
     reader: OutputReader,
@@ -63,7 +63,7 @@ impl CloudStage {
     /// A stage whose model has reproduced its golden batch.
     pub(super) fn new(mut model: CloudModel) -> Result<Self> {
         let views = views(model.model.manifest.tta);
-        let graph: Arc<[u8]> = std::mem::take(&mut model.model.graph).into();
+        let graph = take_graph(&*model.engine, &mut model.model)?;
         let stage = Self {
             graph,
             views,

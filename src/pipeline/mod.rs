@@ -162,7 +162,7 @@ pub struct Outputs<'a> {
 /// What all threads of a run share.
 struct Shared {
     job: Job,
-    graph: Arc<[u8]>,
+    graph: Arc<Vec<u8>>,
     views: &'static [View],
     windows_per_batch: usize,
     preprocessing: Preprocessing,
@@ -233,7 +233,7 @@ pub fn run(mut job: Job, outputs: Outputs<'_>) -> Result<Summary> {
     maps::check(&maps, &job.model.manifest)?;
     let clouds = job.clouds.take().map(CloudStage::new).transpose()?;
     let shared = Arc::new(Shared {
-        graph: std::mem::take(&mut job.model.graph).into(),
+        graph: score::take_graph(&*job.engine, &mut job.model)?,
         views,
         windows_per_batch: (job.batch / views.len()).max(1),
         preprocessing: Preprocessing::new(&job.model.manifest),

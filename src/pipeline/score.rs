@@ -7,7 +7,7 @@ use ndarray::{Array4, ArrayD, ArrayView4, Axis, s};
 
 use super::batch::{Batch, Prepared, Slot, State};
 use super::{Shared, Stage, input_shape};
-use crate::infer::engine::{Adaptive, Engine, SafeBatch, Session};
+use crate::infer::engine::{self, Adaptive, Engine, SafeBatch, Session};
 use crate::infer::head::OutputReader;
 use crate::model::{Model, check_golden};
 use crate::{Error, Kind, Result};
@@ -15,7 +15,7 @@ use crate::{Error, Kind, Result};
 /// A model on an engine, in batches of `rows`.
 pub(super) struct Network<'a> {
     pub(super) engine: &'a Arc<dyn Engine>,
-    pub(super) graph: &'a Arc<[u8]>,
+    pub(super) graph: &'a Arc<Vec<u8>>,
     pub(super) model: &'a Model,
     pub(super) reader: &'a OutputReader,
     pub(super) rows: usize,
@@ -26,6 +26,17 @@ impl Network<'_> {
         let manifest = &self.model.manifest;
         Adaptive::new(self.engine.clone(), self.graph.clone(), manifest.precision, input_shape(manifest), safe)
     }
+}
+
+/// Takes the graph out of `model`, as sessions are made of it: the file is not held beside what an engine makes of it.
+///
+/// # Errors
+/// [`crate::Kind::Refused`] where it is no graph.
+pub(super) fn take_graph(engine: &dyn Engine, model: &mut Model) -> Result<Arc<Vec<u8>>> {
+    let graph = std::mem::take(&mut model.graph);
+    let manifest = &model.manifest;
+    let network = engine::Network { graph: &graph, input: input_shape(manifest), precision: manifest.precision };
+    Ok(Arc::new(engine.rewritten(network)?.unwrap_or(graph)))
 }
 
 /// A session that has reproduced the golden batch; without one it has run once, so that a wrong shape fails before any tile

@@ -37,7 +37,7 @@ impl SafeBatch {
 /// stopped. Any other error is passed on, and so is running out of memory with a single row.
 pub struct Adaptive {
     engine: Arc<dyn Engine>,
-    graph: Arc<[u8]>,
+    graph: Arc<Vec<u8>>,
     precision: Precision,
     input: [usize; 3],
     safe: SafeBatch,
@@ -52,7 +52,7 @@ impl Adaptive {
     /// The engine's session is made here, so that errors of the graph or device show at once.
     pub fn new(
         engine: Arc<dyn Engine>,
-        graph: Arc<[u8]>,
+        graph: Arc<Vec<u8>>,
         precision: Precision,
         input: [usize; 3],
         safe: SafeBatch,
@@ -203,7 +203,7 @@ mod tests {
     fn batch_is_halved_until_it_fits_and_every_row_comes_out_once() {
         let (engine, log) = small(3, false, Kind::OutOfMemory);
         let safe = SafeBatch::new(16);
-        let mut session = Adaptive::new(engine, Arc::from([]), Precision::Fp32, [2, 1, 1], safe.clone()).unwrap();
+        let mut session = Adaptive::new(engine, Arc::default(), Precision::Fp32, [2, 1, 1], safe.clone()).unwrap();
         let input = rows(16);
         assert_eq!(session.run(input.view()).unwrap(), (&input * 2.0).into_dyn());
         assert_eq!(safe.get(), 2);
@@ -216,9 +216,10 @@ mod tests {
     fn smaller_batch_is_remembered_by_every_worker() {
         let (engine, log) = small(4, true, Kind::OutOfMemory);
         let safe = SafeBatch::new(8);
-        let mut first = Adaptive::new(engine.clone(), Arc::from([]), Precision::Fp32, [2, 1, 1], safe.clone()).unwrap();
+        let mut first =
+            Adaptive::new(engine.clone(), Arc::default(), Precision::Fp32, [2, 1, 1], safe.clone()).unwrap();
         first.run(rows(8).view()).unwrap();
-        let mut second = Adaptive::new(engine, Arc::from([]), Precision::Fp32, [2, 1, 1], safe).unwrap();
+        let mut second = Adaptive::new(engine, Arc::default(), Precision::Fp32, [2, 1, 1], safe).unwrap();
         second.run(rows(8).view()).unwrap();
         assert_eq!(*log.lock().unwrap(), ["load 8", "load 4", "run 4", "run 4", "load 4", "run 4", "run 4"]);
     }
@@ -226,7 +227,7 @@ mod tests {
     #[test]
     fn odd_batch_is_filled_up_and_the_filling_does_not_come_out() {
         let (engine, log) = small(3, false, Kind::OutOfMemory);
-        let mut session = Adaptive::new(engine, Arc::from([]), Precision::Fp32, [2, 1, 1], SafeBatch::new(7)).unwrap();
+        let mut session = Adaptive::new(engine, Arc::default(), Precision::Fp32, [2, 1, 1], SafeBatch::new(7)).unwrap();
         let input = rows(7);
         assert_eq!(session.run(input.view()).unwrap(), (&input * 2.0).into_dyn());
         assert_eq!(log.lock().unwrap()[3..], ["run 3"; 3]);
@@ -235,7 +236,7 @@ mod tests {
     #[test]
     fn single_row_without_room_is_an_error() {
         let (engine, _) = small(0, false, Kind::OutOfMemory);
-        let mut session = Adaptive::new(engine, Arc::from([]), Precision::Fp32, [2, 1, 1], SafeBatch::new(4)).unwrap();
+        let mut session = Adaptive::new(engine, Arc::default(), Precision::Fp32, [2, 1, 1], SafeBatch::new(4)).unwrap();
         assert_eq!(session.run(rows(4).view()).unwrap_err().kind(), Kind::OutOfMemory);
     }
 
@@ -243,7 +244,7 @@ mod tests {
     fn other_device_errors_stop_at_once() {
         let (engine, log) = small(1, false, Kind::Engine);
         let safe = SafeBatch::new(4);
-        let mut session = Adaptive::new(engine, Arc::from([]), Precision::Fp32, [2, 1, 1], safe.clone()).unwrap();
+        let mut session = Adaptive::new(engine, Arc::default(), Precision::Fp32, [2, 1, 1], safe.clone()).unwrap();
         assert_eq!(session.run(rows(4).view()).unwrap_err().kind(), Kind::Engine);
         assert_eq!((safe.get(), log.lock().unwrap().len()), (4, 2));
     }

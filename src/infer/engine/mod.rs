@@ -164,6 +164,15 @@ pub trait Engine: Send + Sync {
     /// [`Kind::Engine`](crate::Kind::Engine) where the engine cannot compute in the network's precision.
     fn session(&self, network: Network<'_>, batch: usize) -> Result<Box<dyn Session>>;
 
+    /// The graph that sessions are made of, where that is another than the network's. A session for it computes the same, so
+    /// that whoever makes several can hold it in the place of the file.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`](crate::Kind::Refused) where the network's is no graph.
+    fn rewritten(&self, _: Network<'_>) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
     /// A look into a network: a session for any number of rows that gives all of the graph's outputs.
     ///
     /// # Errors

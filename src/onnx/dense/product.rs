@@ -56,8 +56,8 @@ impl<'a> Product<'a> {
         let (scale, _) = layer.weight.steps?;
         // Rounding cuts off what a rectifier would, where zero is the least value.
         let is_cut_off = !is_rectified || after.zero_point == 0;
-        let is_signed = layer.weight.tensor.data_type == DataType::Int8 as i32;
-        if !is_cut_off || !is_signed || !is_in_steps_of(layer.bias.as_ref(), before.scale, scale) {
+        let are_of_type = is_of(layer.weight.tensor, DataType::Int8) && is_of(&scale.tensor, DataType::Float);
+        if !is_cut_off || !are_of_type || !is_in_steps_of(layer.bias.as_ref(), before.scale, scale) {
             return None;
         }
 
@@ -161,23 +161,27 @@ impl<'p> Steps<'p> {
         let [_, scale, zero_point] = &node.input[..] else { return None };
         let one = |name: &str| {
             let found = net.initialiser(name)?;
-            matches!(found.tensor.dims[..], [] | [1]).then_some((found.tensor.data_type, found.raw.stored()))
+            matches!(found.tensor.dims[..], [] | [1]).then_some((&found.tensor, found.raw.stored()))
         };
-        let ((float, bytes), (unsigned, [zero])) = (one(scale)?, one(zero_point)?) else { return None };
-        let are_of_type = float == DataType::Float as i32 && unsigned == DataType::Uint8 as i32;
-        let scale_value = f32::from_le_bytes(bytes.try_into().ok()?);
-        are_of_type.then_some(Self { names: [scale, zero_point], scale: scale_value, zero_point: *zero })
+        let ((steps, bytes), (unsigned, [zero])) = (one(scale)?, one(zero_point)?) else { return None };
+        let step = f32::from_le_bytes(bytes.try_into().ok()?);
+        let are_of_type = is_of(steps, DataType::Float) && is_of(unsigned, DataType::Uint8);
+        are_of_type.then_some(Self { names: [scale, zero_point], scale: step, zero_point: *zero })
     }
 }
 
 /// Whether a bias is in integers, in steps of the input's scale times the weights'; true where there is none.
 fn is_in_steps_of(bias: Option<&Constant<'_, '_>>, input: f32, weights: &Initialiser<'_>) -> bool {
     let Some(bias) = bias else { return true };
-    let Some((steps, _)) = bias.steps else { return false };
+    let Some((steps, _)) = bias.steps.filter(|_| is_of(bias.tensor, DataType::Int32)) else { return false };
     let (steps, weights) = (steps.raw.stored().as_chunks().0, weights.raw.stored().as_chunks().0);
     let is_near = |(step, weight): (&[u8; 4], &[u8; 4])| {
         let (step, expected) = (f32::from_le_bytes(*step), input * f32::from_le_bytes(*weight));
         (step - expected).abs() <= expected * BIAS_STEP_DIFFERENCE_MAX
     };
     steps.len() == weights.len() && steps.iter().zip(weights).all(is_near)
+}
+
+fn is_of(tensor: &TensorProto, kind: DataType) -> bool {
+    tensor.data_type == kind as i32
 }

@@ -10,8 +10,6 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use sha2::{Digest, Sha256};
-
 use self::library::Library;
 use self::network::Compiled;
 use super::dylib::{Dylib, elf, places};
@@ -59,7 +57,7 @@ fn own_places() -> Vec<PathBuf> {
     places
 }
 
-/// What a network was compiled from: SHA-256 of the graph, the batch's shape, the precision.
+/// What a network was compiled from: a hash of the graph, the batch's shape, the precision.
 type Key = ([u8; 32], [usize; 4], Precision);
 
 struct OpenVino {
@@ -81,7 +79,7 @@ impl Engine for OpenVino {
     fn session(&self, network: Network<'_>, batch: usize) -> Result<Box<dyn Session>> {
         let shape = tensor::batch_shape(batch, network.input)?;
         self.library.check_precision(network.precision)?;
-        let key = (Sha256::digest(network.graph).into(), shape, network.precision);
+        let key = (blake3::hash(network.graph).into(), shape, network.precision);
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let compiled = match latest.take().filter(|(present, _)| *present == key) {
             Some((_, compiled)) => compiled,

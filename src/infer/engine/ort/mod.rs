@@ -88,15 +88,22 @@ impl Engine for OnnxRuntime {
         self.check_precision(network.precision)?;
         let shape = tensor::batch_shape(batch, network.input)?;
         let builder = self.builder(self.engine(network, shape)?.as_ref())?;
-        let graph = match self.device {
-            Device::Auto | Device::Cpu => dense(network.graph, network.input, Integers::QGemm)?,
-            _ => Cow::Borrowed(network.graph),
-        };
+        // Of a graph that is written so already there is nothing to write.
+        let graph = self.rewritten(network)?.map_or(Cow::Borrowed(network.graph), Cow::Owned);
         let session = session::OrtSession::new(builder, &graph, shape)?;
         match bound::BoundSession::is_for(self.device) {
             true => Ok(Box::new(bound::BoundSession::new(session.into_inner(), self.device, shape)?)),
             false => Ok(Box::new(session)),
         }
+    }
+
+    fn rewritten(&self, network: Network<'_>) -> Result<Option<Vec<u8>>> {
+        let is_processor = matches!(self.device, Device::Auto | Device::Cpu);
+        let written = is_processor.then(|| dense(network.graph, network.input, Integers::QGemm)).transpose()?;
+        Ok(match written {
+            Some(Cow::Owned(graph)) => Some(graph),
+            Some(Cow::Borrowed(_)) | None => None,
+        })
     }
 
     fn probe(&self, network: Network<'_>) -> Result<Box<dyn Probe>> {
