@@ -1,13 +1,13 @@
 //! tract: pure Rust, always there; its convolutions are our own, and nearly as fast as ONNX Runtime's.
 
 mod conv;
+mod dense;
 mod plan;
 mod scan;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::{ArrayD, ArrayView4};
-use sha2::{Digest, Sha256};
 use tract_onnx::prelude::{IntoTensor, Tensor, TypedRunnableModel, tvec};
 
 use super::{Engine, EngineInfo, Network, Session, quiet, tensor};
@@ -19,7 +19,7 @@ const VERSION: &str = "0.23.9";
 
 type Plan = Arc<TypedRunnableModel>;
 
-/// What a plan was built from: SHA-256 of the graph, and the batch's shape.
+/// What a plan was built from: a hash of the graph, and the batch's shape.
 type Key = ([u8; 32], [usize; 4]);
 
 /// The engine.
@@ -44,7 +44,7 @@ impl Tract {
 
     /// The plan for a graph and batch; the second caller waits for the first and shares its plan.
     fn plan(&self, graph: &[u8], shape: [usize; 4]) -> Result<Plan> {
-        let key = (Sha256::digest(graph).into(), shape);
+        let key = (blake3::hash(graph).into(), shape);
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, plan)) = latest.as_ref().filter(|(present, _)| *present == key) {
             return Ok(plan.clone());
