@@ -67,7 +67,7 @@ pub fn dense(bytes: &[u8], input: [usize; 3], integers: Integers) -> Result<Cow<
         parts.model.opset_import.push(OperatorSetIdProto { domain: MICROSOFT.to_owned(), version: 1 });
     }
     // From the last, so that the places of the others stay as they are.
-    for (index, Product { nodes, constants }) in products.into_iter().rev() {
+    for (index, Product { nodes, constants, .. }) in products.into_iter().rev() {
         parts.graph.node.splice(index..=index, nodes);
         parts.weights.extend(constants);
     }
@@ -80,7 +80,10 @@ fn product<'a>(net: &Net<'_, 'a>, maps: &Maps, node: &NodeProto, integers: Integ
     match (node.op_type.as_str(), integers) {
         ("Conv", _) => {
             let layer = Layer::of(net, maps, node)?;
-            (integers == Integers::Gemm || layer.weight.steps.is_none()).then(|| Product::gemm(&layer))
+            // Beside values in 8 bits ONNX Runtime may move their rounding through a reshaping, to a type that it then refuses.
+            let is_float =
+                layer.weight.steps.is_none() && !net.nodes.iter().any(|node| node.op_type == "QuantizeLinear");
+            (integers == Integers::Gemm || is_float).then(|| Product::gemm(net, &layer))
         }
         ("QuantizeLinear", Integers::QGemm) => {
             let (mut made, mut is_rectified) = (net.maker_for_one(node.input.first()?)?, false);

@@ -12,6 +12,8 @@ pub(super) struct Net<'p, 'a> {
     pub(super) nodes: &'p [NodeProto],
     /// The name of the input.
     pub(super) input: &'p str,
+    /// What no name in the graph begins with.
+    pub(super) prefix: String,
     initialisers: HashMap<&'p str, &'p Initialiser<'a>>,
     makers: HashMap<&'p str, &'p NodeProto>,
     /// How often values are read; an output of the graph is read once more.
@@ -31,7 +33,14 @@ impl<'p, 'a> Net<'p, 'a> {
         for name in parts.graph.node.iter().flat_map(|node| &node.input).chain(outputs) {
             *reads.entry(name).or_default() += 1;
         }
-        Self { nodes: &parts.graph.node, input, initialisers, makers: makers.collect(), reads }
+        let makers: HashMap<&str, &NodeProto> = makers.collect();
+        let inputs = parts.graph.input.iter().map(|input| input.name.as_str());
+        let names: Vec<&str> = makers.keys().chain(initialisers.keys()).copied().chain(inputs).collect();
+        let mut prefix = String::from("s2infer");
+        while names.iter().any(|name| name.starts_with(&prefix)) {
+            prefix.push('_');
+        }
+        Self { nodes: &parts.graph.node, input, prefix, initialisers, makers, reads }
     }
 
     /// What is stored under `name`.

@@ -23,23 +23,36 @@ const BIAS_STEP_DIFFERENCE_MAX: f32 = 1e-6;
 pub(super) struct Product<'a> {
     pub(super) nodes: Vec<NodeProto>,
     pub(super) constants: Vec<Initialiser<'a>>,
+    /// What its names begin with, and no other's.
+    prefix: String,
 }
 
 impl<'a> Product<'a> {
+    /// Nothing yet, for what makes the value `output`.
+    fn named(net: &Net<'_, 'a>, output: &str) -> Self {
+        Self { nodes: Vec::new(), constants: Vec::new(), prefix: format!("{}/{output}", net.prefix) }
+    }
+
+    fn name(&self, what: &str) -> String {
+        format!("{}/{what}", self.prefix)
+    }
+
     /// `layer` as a `Gemm`.
-    pub(super) fn gemm(layer: &Layer<'_, 'a>) -> Self {
-        let (output, [rows, columns]) = (layer.output, layer.sides());
-        let mut product = Self { nodes: Vec::new(), constants: Vec::new() };
-        let mut inputs = vec![format!("{output}/flat")];
+    pub(super) fn gemm(net: &Net<'_, 'a>, layer: &Layer<'_, 'a>) -> Self {
+        let [rows, columns] = layer.sides();
+        let mut product = Self::named(net, layer.output);
+        let mut inputs = vec![product.name("flat")];
         let dims = vec![columns as i64, rows as i64];
-        inputs.push(product.constant(&format!("{output}/matrix"), dims, layer.matrix(), &layer.weight, layer.area()));
+        let name = product.name("matrix");
+        inputs.push(product.constant(&name, dims, layer.matrix(), &layer.weight, layer.area()));
         if let Some(bias) = &layer.bias {
             let dims = vec![columns as i64];
-            inputs.push(product.constant(&format!("{output}/row"), dims, layer.row(bias), bias, layer.area()));
+            let name = product.name("row");
+            inputs.push(product.constant(&name, dims, layer.row(bias), bias, layer.area()));
         }
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-        let made = format!("{output}/product");
-        product.between_maps(layer, layer.input, node("Gemm", &inputs, &made, vec![int("transB", 1)]), output);
+        let made = product.name("product");
+        product.between_maps(layer, layer.input, node("Gemm", &inputs, &made, vec![int("transB", 1)]), layer.output);
         product
     }
 
@@ -62,9 +75,9 @@ impl<'a> Product<'a> {
         }
 
         let (output, [rows, columns]) = (quantize.output.first()?, layer.sides());
-        let mut product = Self { nodes: Vec::new(), constants: Vec::new() };
+        let mut product = Self::named(net, output);
         let [flat, matrix, scales, zero, row, made] =
-            ["flat", "matrix", "scale", "zero_point", "row", "product"].map(|what| format!("{output}/{what}"));
+            ["flat", "matrix", "scale", "zero_point", "row", "product"].map(|what| product.name(what));
         let named = |name: &str, dims: Vec<i64>, original: &TensorProto| TensorProto {
             name: name.to_owned(),
             dims,
@@ -98,7 +111,7 @@ impl<'a> Product<'a> {
     /// Appends `gemm`, which reads a matrix and makes one, between a map `input` and a map `output`.
     fn between_maps(&mut self, layer: &Layer<'_, 'a>, input: &str, gemm: NodeProto, output: &str) {
         let [rows, _] = layer.sides();
-        let [flat, map] = ["flat_shape", "map_shape"].map(|name| format!("{output}/{name}"));
+        let [flat, map] = ["flat_shape", "map_shape"].map(|what| self.name(what));
         self.shape(&flat, &[-1, rows as i64]);
         self.shape(&map, &[-1, layer.to[0] as i64, layer.to[1] as i64, layer.to[2] as i64]);
         let (matrix, made) = (gemm.input[0].clone(), gemm.output[0].clone());

@@ -194,6 +194,36 @@ fn between_values_in_8_bits_the_product_has_the_bits_of_the_convolution() {
 }
 
 #[test]
+fn names_that_the_graph_has_already_are_not_taken_again() {
+    let graph = convolution(Conv { kernel: 3, stride: 1, padding: 1, groups: 1 }, 2);
+    let integers = between_8_bits(&in_integers(&graph, true, BEFORE.scale).0, BEFORE, AFTER);
+    for (graph, integers) in [(&graph, Integers::Gemm), (&integers, Integers::QGemm)] {
+        let written = dense(graph, [CHANNELS[0], 2, 2], integers).unwrap();
+        let made: Vec<String> = Parts::decode(&written).unwrap().graph.node.into_iter().map(|node| node.name).collect();
+        let ours: Vec<&String> = made.iter().filter(|name| name.starts_with("s2infer/")).collect();
+        assert!(!ours.is_empty(), "{made:?}");
+        // A graph that uses such a name for something of its own.
+        let mut taken = Graph::decode(graph).unwrap();
+        taken.nodes.push(node("Abs", &[taken.input()], ours[0], vec![]));
+        taken.set_outputs(["logits".to_owned(), ours[0].clone()]);
+        let written = Parts::decode(&dense(&taken.encode(), [CHANNELS[0], 2, 2], integers).unwrap()).unwrap().encode();
+        let mut names: Vec<String> =
+            Graph::decode(&written).unwrap().nodes.into_iter().flat_map(|node| node.output).collect();
+        let all = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), all, "{names:?}");
+    }
+}
+
+#[test]
+fn a_layer_in_floating_point_among_values_in_8_bits_stays_a_convolution_on_onnx_runtime() {
+    let graph = convolution(Conv { kernel: 3, stride: 1, padding: 1, groups: 1 }, 2);
+    let graph = between_8_bits(&graph, BEFORE, AFTER);
+    assert!(matches!(dense(&graph, [CHANNELS[0], 2, 2], Integers::QGemm).unwrap(), Cow::Borrowed(_)));
+}
+
+#[test]
 fn what_onnx_runtime_would_not_take_for_an_integer_layer_stays_a_convolution() {
     let graph = convolution(Conv { kernel: 3, stride: 1, padding: 1, groups: 1 }, 2);
     let stays = |graph: &[u8]| matches!(dense(graph, [CHANNELS[0], 2, 2], Integers::QGemm).unwrap(), Cow::Borrowed(_));
