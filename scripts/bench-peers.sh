@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures s2infer against Python peers, against its own engines fed from memory, and its memory and start-up, and prints
-# the tables of the README. One to two hours on a quiet machine; everything it needs goes to .bench.
+# the tables of the README. An hour on a quiet machine; everything it needs goes to .bench.
 #
 #   ./scripts/bench-peers.sh [OPTIONS OF scripts/peers/compare.py]      e.g. --only int8 --pairs 15
 #
