@@ -50,7 +50,7 @@ fn run(engine: &dyn Engine, graph: &[u8], input: &Array4<f32>) -> Result<ArrayD<
 fn engines_agree_with_python_on_every_kind_of_head() {
     let Some(models) = models() else { return };
     for engine in engines() {
-        for name in ["binary", "multiclass", "segmentation", "resnet18"] {
+        for name in ["binary", "multiclass", "segmentation", "resnet18", "same_size"] {
             let input = array(models, &format!("{name}.input.bin")).into_dimensionality().unwrap();
             let expected = array(models, &format!("{name}.output.bin"));
             let output = run(&*engine, &graph(models, name), &input).unwrap();
@@ -148,6 +148,7 @@ fn tract_refuses_what_it_would_get_wrong_and_the_others_take_it() {
             ("quantised", "QuantizeLinear"),
             ("dilated", "MaxPool"),
             ("normalised", "InstanceNormalization"),
+            ("reflected", "Pad"),
             ("half", "Cast"),
         ] {
             let result = run(&*engine, &graph(models, name), &Array4::zeros((2, 1, 8, 8)));
@@ -158,6 +159,34 @@ fn tract_refuses_what_it_would_get_wrong_and_the_others_take_it() {
             let error = result.unwrap_err();
             assert_eq!(error.kind(), Kind::Refused, "{name}");
             assert!(error.to_string().contains(operator) && error.to_string().contains("--engine ort"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn openvino_refuses_what_it_would_get_wrong_and_the_others_agree_with_python() {
+    let Some(models) = models() else { return };
+    for engine in engines() {
+        for (name, operator) in [
+            ("softmax", "Softmax"),
+            ("reduce", "ReduceL1"),
+            ("pool", "AveragePool"),
+            ("transposed", "ConvTranspose"),
+            ("antialias", "Resize"),
+            ("outside", "Resize"),
+            ("aligned", "Resize"),
+        ] {
+            let name = format!("openvino_{name}");
+            let input = array(models, &format!("{name}.input.bin")).into_dimensionality().unwrap();
+            let result = run(&*engine, &graph(models, &name), &input);
+            if engine.info().engine == "openvino" {
+                let error = result.unwrap_err();
+                assert_eq!(error.kind(), Kind::Refused, "{name}");
+                assert!(error.to_string().contains(operator) && error.to_string().contains("--engine ort"), "{error}");
+                continue;
+            }
+            let expected = array(models, &format!("{name}.output.bin"));
+            assert_close(result.unwrap().view(), expected.view(), 1e-5, &format!("{name} on {}", engine.info().engine));
         }
     }
 }

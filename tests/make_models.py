@@ -58,12 +58,12 @@ class Graph:
         return self.node("Relu", self.node("Add", self.conv(long, channels_out, channels_out, 3), short))
 
 
-def save(name, graph, output, bands, side, shape, rows=3, compare=True, batch_axis="batch"):
+def save(name, graph, output, bands, side, shape, rows=3, compare=True, batch_axis="batch", opset=17):
     value = helper.make_tensor_value_info
     ends = (value("input", TensorProto.FLOAT, [batch_axis, bands, side, side]),
             value(output, TensorProto.FLOAT, ["batch", *shape]))
     proto = helper.make_graph(graph.nodes, name, [ends[0]], [ends[1]], graph.weights)
-    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
     if compare:
         onnx.checker.check_model(model)
@@ -145,6 +145,13 @@ def normalised():
     save("normalised", g, g.head(x, 1, 1), 1, 8, [1])
 
 
+def reflected():
+    """Pads by reflection; the constant beside it means nothing."""
+    g = Graph(18)
+    x = g.node("Pad", "input", g.weight(np.array([0, 0, 1, 1] * 2, np.int64)), g.weight(np.float32(0)), mode="reflect")
+    save("reflected", g, g.head(x, 1, 1), 1, 8, [1])
+
+
 def half():
     g = Graph(9)
     x = g.node("Cast", g.node("Relu", g.node("Cast", "input", to=TensorProto.FLOAT16)), to=TensorProto.FLOAT)
@@ -204,6 +211,34 @@ def fp16():
     save("fp16", g, x, 4, 16, [1])
 
 
+def same_size():
+    """A stride over rows of one pixel after a layer whose zeros keep the size: tract draws it into that layer."""
+    g = Graph(17)
+    weight = [g.random.standard_normal(shape).astype(np.float32) / 8 for shape in [(8, 4, 7, 7), (8, 8, 3, 1)]]
+    x = g.node("Conv", "input", g.weight(weight[0]), kernel_shape=[7, 7], auto_pad="SAME_UPPER")
+    x = g.node("Conv", x, g.weight(weight[1]), kernel_shape=[3, 1], strides=[1, 2], dilations=[2, 2], pads=[2, 0, 2, 0])
+    save("same_size", g, g.head(x, 8, 1), 4, 2, [1])
+
+
+def wrong_in_openvino():
+    """One operator each, before a convolution, a mean and a dense layer."""
+    def one(name, operator, opset=17, weights=(), channels=4, **attributes):
+        g = Graph(19)
+        x = g.node(operator, "input", *("" if w is None else g.weight(w) for w in weights), **attributes)
+        save(f"openvino_{name}", g, g.head(g.conv(x, channels, 4, 3), 4, 1), 4, 8, [1], opset=opset)
+
+    half, twice = (np.array([1, 1, factor, factor], np.float32) for factor in (0.5, 2))
+    one("softmax", "Softmax", opset=12, axis=1)
+    one("reduce", "ReduceL1", channels=1, axes=[1])
+    one("pool", "AveragePool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1], ceil_mode=1, count_include_pad=1)
+    weight = np.random.default_rng(20).standard_normal((4, 4, 4, 4)).astype(np.float32)
+    one("transposed", "ConvTranspose", weights=[weight], strides=[2, 2], auto_pad="SAME_UPPER")
+    one("antialias", "Resize", opset=18, weights=[None, half], mode="linear", antialias=1)
+    one("outside", "Resize", weights=[None, twice], mode="cubic", exclude_outside=1)
+    one("aligned", "Resize", weights=[None, np.array([1, 1, 3, 3], np.float32)], mode="nearest", nearest_mode="floor",
+        coordinate_transformation_mode="align_corners")
+
+
 class Calibration(CalibrationDataReader):
     """A few batches like those that are compared."""
 
@@ -229,6 +264,6 @@ def int8():
         write(f"int8.{name}.bin", session.run(None, {"input": batch})[0])
 
 
-for make in (binary, multiclass, segmentation, resnet18, logarithm, quantised, dilated, normalised, half, huge, grown,
-             batchless, single, integers, fp16, int8):
+for make in (binary, multiclass, segmentation, resnet18, logarithm, quantised, dilated, normalised, reflected, half, huge,
+             grown, batchless, single, integers, fp16, same_size, wrong_in_openvino, int8):
     make()

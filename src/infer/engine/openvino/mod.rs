@@ -4,6 +4,7 @@ mod files;
 mod library;
 mod network;
 mod precision;
+mod scan;
 mod session;
 
 use std::env;

@@ -3,7 +3,7 @@
 use ::openvino::{CompiledModel, Core, DeviceType, InferenceError, Model, PartialShape, RwPropertyKey};
 
 use super::library::Library;
-use super::{Network, failure, precision, quiet};
+use super::{Network, failure, precision, quiet, scan};
 use crate::onnx::dense::{Integers, dense};
 use crate::{Error, Kind, Result};
 
@@ -17,6 +17,7 @@ pub struct Compiled(pub CompiledModel);
 pub fn compile(library: &Library, network: Network<'_>, shape: [usize; 4], streams: usize) -> Result<Compiled> {
     let compile = || {
         let mut core = library.core();
+        scan::check(network.graph)?;
         let graph = dense(network.graph, network.input, Integers::Gemm)?;
         let mut model = core.read_model_from_buffer(&graph, None).map_err(refuse)?;
         drop(graph);

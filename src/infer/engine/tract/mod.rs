@@ -2,6 +2,7 @@
 
 mod conv;
 mod dense;
+mod padding;
 mod plan;
 mod scan;
 

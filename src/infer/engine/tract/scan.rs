@@ -48,6 +48,7 @@ fn check_node(node: &NodeProto) -> Result<()> {
         | "MatMulInteger" => "quantised models come out wrong",
         "InstanceNormalization" => "it is computed wrongly",
         "MaxPool" | "AveragePool" if dilated(node) => "its dilations are ignored",
+        "Pad" if mode_is_lost(node) => "beside a constant its mode is ignored",
         "Cast" if casts_to_half(node) => "half precision is not planned",
         _ => return Ok(()),
     };
@@ -61,6 +62,12 @@ fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> 
 
 fn dilated(node: &NodeProto) -> bool {
     attribute(node, "dilations").is_some_and(|dilations| dilations.ints.iter().any(|&step| step != 1))
+}
+
+/// Whether tract would pad with the constant that is given for another mode, which has no use for it.
+fn mode_is_lost(node: &NodeProto) -> bool {
+    let has_constant = node.input.get(2).is_some_and(|name| !name.is_empty());
+    has_constant && attribute(node, "mode").is_some_and(|mode| mode.s != b"constant")
 }
 
 fn casts_to_half(node: &NodeProto) -> bool {
