@@ -50,7 +50,7 @@ fn run(engine: &dyn Engine, graph: &[u8], input: &Array4<f32>) -> Result<ArrayD<
 fn engines_agree_with_python_on_every_kind_of_head() {
     let Some(models) = models() else { return };
     for engine in engines() {
-        for name in ["binary", "multiclass", "segmentation", "resnet18", "same_size"] {
+        for name in ["binary", "multiclass", "segmentation", "resnet18", "strides", "slices"] {
             let input = array(models, &format!("{name}.input.bin")).into_dimensionality().unwrap();
             let expected = array(models, &format!("{name}.output.bin"));
             let output = run(&*engine, &graph(models, name), &input).unwrap();

@@ -211,13 +211,18 @@ def fp16():
     save("fp16", g, x, 4, 16, [1])
 
 
-def same_size():
-    """A stride over rows of one pixel after a layer whose zeros keep the size: tract draws it into that layer."""
+def steps():
+    """Steps over pixels after convolutions of two groups: tract draws them into those."""
     g = Graph(17)
-    weight = [g.random.standard_normal(shape).astype(np.float32) / 8 for shape in [(8, 4, 7, 7), (8, 8, 3, 1)]]
-    x = g.node("Conv", "input", g.weight(weight[0]), kernel_shape=[7, 7], auto_pad="SAME_UPPER")
-    x = g.node("Conv", x, g.weight(weight[1]), kernel_shape=[3, 1], strides=[1, 2], dilations=[2, 2], pads=[2, 0, 2, 0])
-    save("same_size", g, g.head(x, 8, 1), 4, 2, [1])
+    weight = [g.weight(g.random.standard_normal(shape).astype(np.float32) / 8) for shape in [(8, 2, 7, 7), (8, 8, 3, 1)]]
+    x = g.node("Conv", "input", weight[0], kernel_shape=[7, 7], auto_pad="SAME_UPPER", group=2)
+    x = g.node("Conv", x, weight[1], kernel_shape=[3, 1], strides=[1, 2], dilations=[2, 2], pads=[2, 0, 2, 0])
+    save("strides", g, g.head(x, 8, 1), 4, 2, [1])
+    g = Graph(21)
+    weight = g.weight(g.random.standard_normal((8, 2, 3, 3)).astype(np.float32) / 4)
+    x = g.node("Conv", "input", weight, kernel_shape=[3, 3], pads=[1] * 4, group=2)
+    start, end, axes, step = (g.weight(np.array(pair, np.int64)) for pair in ([1, 0], [8, 8], [2, 3], [2, 3]))
+    save("slices", g, g.head(g.node("Slice", x, start, end, axes, step), 8, 1), 4, 8, [1])
 
 
 def wrong_in_openvino():
@@ -265,5 +270,5 @@ def int8():
 
 
 for make in (binary, multiclass, segmentation, resnet18, logarithm, quantised, dilated, normalised, reflected, half, huge,
-             grown, batchless, single, integers, fp16, same_size, wrong_in_openvino, int8):
+             grown, batchless, single, integers, fp16, steps, wrong_in_openvino, int8):
     make()

@@ -2,9 +2,9 @@
 
 mod conv;
 mod dense;
-mod padding;
 mod plan;
 mod scan;
+mod steps;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -7,7 +7,7 @@ use tract_onnx::prelude::{
 };
 use tract_onnx::tract_hir::infer::Factoid;
 
-use super::{conv, dense, padding, scan};
+use super::{conv, dense, scan, steps};
 use crate::limits::{TRACT_CONSTANT_ELEMENTS_MAX, TRACT_ROW_ELEMENTS_MAX};
 use crate::{Error, Result};
 
@@ -40,9 +40,9 @@ pub fn build(graph: &[u8], shape: [usize; 4]) -> Result<Arc<TypedRunnableModel>>
     check_typed(&model, shape[0])?;
     check_output(model.output_fact(0).map_err(refuse)?)?;
     model.prop_consts().map_err(refuse)?;
-    padding::make_explicit(&mut model)
-        .and_then(|()| conv::replace(&mut model))
+    conv::replace(&mut model)
         .and_then(|()| dense::replace(&mut model))
+        .and_then(|()| steps::hold(&mut model))
         .map_err(refuse)?;
     model.into_optimized().and_then(IntoRunnable::into_runnable).map_err(refuse)
 }
