@@ -11,7 +11,7 @@ use crate::{Error, Result};
 const LAST_MAP_LOSS_DB_MAX: f64 = 1.0;
 /// Tiles by which it is seen which layer lets the logits come closest when it goes back.
 const PUT_BACK_TILES: usize = 64;
-/// A layer goes back for its effect on the logits where that is at least so many decibels.
+/// A layer goes back for its effect on the logits where that is at least so many decibels, of those tiles and of all.
 const PUT_BACK_GAIN_DB_MIN: f64 = 1.0;
 /// So many at most: each takes a trial of all others, and a network that needs more is not one for 8 bits as it is.
 const PUT_BACK_MAX: usize = 3;
@@ -47,9 +47,16 @@ impl Search<'_> {
                 break;
             }
             let Some(loudest) = self.loudest(&candidate, step)? else { break };
-            candidate.chosen.retain(|index| *index != loudest);
+            let mut milder = candidate.clone();
+            milder.chosen.retain(|index| *index != loudest);
+            let closeness = self.closeness(&milder, false)?;
+            // It was chosen by few tiles.
+            if closeness < plain + PUT_BACK_GAIN_DB_MIN {
+                self.taken_stands_last();
+                break;
+            }
+            (candidate, plain) = (milder, closeness);
             (reports[loudest].is_int8, reports[loudest].reason) = (false, Some("by the logits"));
-            plain = self.closeness(&candidate, false)?;
         }
         let mut corrected = candidate.clone();
         for (layer, twin) in candidate.layers.iter().zip(&found) {
