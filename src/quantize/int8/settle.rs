@@ -11,8 +11,9 @@ use crate::{Error, Result};
 const LAST_MAP_LOSS_DB_MAX: f64 = 1.0;
 /// Tiles by which it is seen which layer lets the logits come closest when it goes back.
 const PUT_BACK_TILES: usize = 64;
-/// A layer goes back for its effect on the logits where that is at least so many decibels, of those tiles and of all.
-const PUT_BACK_GAIN_DB_MIN: f64 = 1.0;
+/// A layer goes back for its effect on the logits where half their noise is its, of those tiles and of all: in floating point
+/// it takes longer.
+const PUT_BACK_GAIN_DB_MIN: f64 = 3.0;
 /// So many at most: each takes a trial of all others, and a network that needs more is not one for 8 bits as it is.
 const PUT_BACK_MAX: usize = 3;
 
