@@ -175,7 +175,16 @@ fn openvino_refuses_what_it_would_get_wrong_and_the_others_agree_with_python() {
             ("antialias", "Resize"),
             ("outside", "Resize"),
             ("aligned", "Resize"),
+            ("conv", "Conv"),
+            ("ceiled", "MaxPool"),
+            ("read_back_pool", "AveragePool"),
+            ("read_back_gemm", "Gemm"),
+            ("signed", "QuantizeLinear"),
         ] {
+            let in_8_bits = ["read_back_pool", "read_back_gemm", "signed"].contains(&name);
+            if in_8_bits && engine.info().engine == "tract" {
+                continue;
+            }
             let name = format!("openvino_{name}");
             let input = array(models, &format!("{name}.input.bin")).into_dimensionality().unwrap();
             let result = run(&*engine, &graph(models, &name), &input);

@@ -242,6 +242,26 @@ def wrong_in_openvino():
     one("outside", "Resize", weights=[None, twice], mode="cubic", exclude_outside=1)
     one("aligned", "Resize", weights=[None, np.array([1, 1, 3, 3], np.float32)], mode="nearest", nearest_mode="floor",
         coordinate_transformation_mode="align_corners")
+    one("conv", "Conv", weights=[weight[..., :1, :1]], strides=[2, 2], pads=[1, 1, 1, 1])
+    one("ceiled", "MaxPool", kernel_shape=[2, 2], strides=[3, 3], pads=[0, 0, 1, 1], ceil_mode=1)
+
+
+def wrong_in_openvino_in_8_bits():
+    def graph(zero):
+        g = Graph(22)
+        scale, zero = g.weight(np.float32(0.03)), g.weight(zero)
+        return g, lambda x: g.node("DequantizeLinear", g.node("QuantizeLinear", x, scale, zero), scale, zero)
+
+    g, rounded = graph(np.uint8(108))
+    x = g.node("AveragePool", rounded("input"), kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=1)
+    save("openvino_read_back_pool", g, g.head(x, 4, 1), 4, 8, [1])
+    g, rounded = graph(np.uint8(108))
+    x = rounded(g.node("Flatten", g.node("GlobalAveragePool", "input")))
+    weight, bias = (g.weight(g.random.standard_normal(shape).astype(np.float32)) for shape in [(4, 1), (1,)])
+    save("openvino_read_back_gemm", g, g.node("Gemm", x, weight, bias, alpha=0.5), 4, 8, [1])
+    g, rounded = graph(np.int8(5))
+    x = g.conv(rounded(g.node("Concat", "input", g.node("Relu", "input"), axis=1)), 8, 4, 3)
+    save("openvino_signed", g, g.head(x, 4, 1), 4, 8, [1])
 
 
 class Calibration(CalibrationDataReader):
@@ -270,5 +290,5 @@ def int8():
 
 
 for make in (binary, multiclass, segmentation, resnet18, logarithm, quantised, dilated, normalised, reflected, half, huge,
-             grown, batchless, single, integers, fp16, steps, wrong_in_openvino, int8):
+             grown, batchless, single, integers, fp16, steps, wrong_in_openvino, wrong_in_openvino_in_8_bits, int8):
     make()

@@ -87,7 +87,7 @@ pub struct Quantize {
     #[arg(long, value_name = "true|false")]
     equalise: Option<bool>,
     /// A layer with a lower signal-to-noise ratio stays in floating point, in decibels; and where the logits have a lower one,
-    /// up to three layers without which it is at least 1 dB higher.
+    /// up to three layers that each make at least half of its noise.
     #[arg(long, value_name = "DB", default_value = "20", value_parser = finite, allow_negative_numbers = true)]
     sqnr_min: f64,
     /// A layer that stays in floating point (by the names in the printed table; may be given again).
@@ -242,12 +242,13 @@ impl Quantize {
             return Err(Error::usage(format!("--keep-float {both} and --int8 {both} contradict each other")));
         }
         let names = layer_names(&model.graph)?;
-        match self.keep_float.iter().chain(&self.force_int8).find(|name| !names.contains(name)) {
-            Some(name) => {
-                Err(Error::usage(format!("{} has no layer {name:?}; it has {}", model.manifest.name, names.join(", "))))
+        for (flag, named) in [("--keep-float", &self.keep_float), ("--int8", &self.force_int8)] {
+            if let Some(name) = named.iter().find(|name| !names.contains(name)) {
+                let (model, known) = (&model.manifest.name, names.join(", "));
+                return Err(Error::usage(format!("{flag} {name}: {model} has no such layer; it has {known}")));
             }
-            None => Ok(()),
         }
+        Ok(())
     }
 
     fn precision(&self) -> Precision {
