@@ -68,7 +68,7 @@ impl<'a> Scan<'a> {
                 Some("with ceil_mode, windows beyond the padding are divided by another count")
             }
             "AveragePool" if is_set("count_include_pad") && is_padded() && is_read_back() => {
-                Some("of values in 8 bits the padding counts as another value than 0")
+                Some("of values in 8 bits the padding that is counted comes out wrong")
             }
             "AveragePool" | "MaxPool" if is_set("ceil_mode") && may_begin_beyond(node) => {
                 Some("with ceil_mode, a last window that begins beyond the map is computed")
@@ -77,7 +77,7 @@ impl<'a> Scan<'a> {
                 Some("its output has another size with this auto_pad")
             }
             "Gemm" if is_read_back() && attribute(node, "alpha").is_some_and(|alpha| alpha.f != 1.0) => {
-                Some("of values in 8 bits the bias is multiplied by alpha as well")
+                Some("of values in 8 bits it comes out wrong with alpha")
             }
             "QuantizeLinear" if self.maker(node) == Some("Concat") && self.is_signed(node) => {
                 Some("signed values in 8 bits after a Concat come out wrong (--activations unsigned)")
