@@ -4,7 +4,7 @@ import os
 import pathlib
 import statistics
 
-from cases import FP32, INT8
+from cases import BF16, FP32, INT8
 from measure import first_row_s, forget
 from tables import cost_row, interval, verdict
 
@@ -19,6 +19,7 @@ def memory(bench, options):
     yield "| tiles | model | threads | peak memory, MB | tiles mapped at once | files open at once |"
     yield "| --- | --- | --- | --- | --- | --- |"
     models = {"fp32, ONNX Runtime": (FP32, "ort"), "int8, ONNX Runtime": (INT8["ort"], "ort")}
+    models |= {"fp32, OpenVINO": (FP32, "openvino"), "bf16, OpenVINO": (BF16, "openvino")}
     models["int8, OpenVINO"] = (INT8["openvino"], "openvino")
     for folder in options.memory:
         count = sum(1 for entry in os.scandir(folder) if entry.name.endswith(".tif"))

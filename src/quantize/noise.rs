@@ -17,15 +17,22 @@ impl Noise {
     }
 
     /// The smallest ratio of signal to noise of a group, in decibels: 10 lg of the variance of its logits over the mean
-    /// squared difference.
+    /// squared difference. A single logit has no variance: then that of all.
     pub fn worst_sqnr_db(&self, logits: &[ArrayD<f32>]) -> f64 {
-        let mut sums: BTreeMap<usize, Sums> = BTreeMap::new();
+        let (mut groups, mut all): (BTreeMap<usize, Sums>, _) = (BTreeMap::new(), Sums::default());
         let rows = self.reference.iter().zip(logits).flat_map(|(a, b)| a.axis_iter(Axis(0)).zip(b.axis_iter(Axis(0))));
         for ((expected, found), group) in rows.zip(&self.groups) {
-            let sums = sums.entry(*group).or_default();
-            expected.iter().zip(&found).for_each(|(expected, found)| sums.add(f64::from(*expected), f64::from(*found)));
+            let group = groups.entry(*group).or_default();
+            for (expected, found) in expected.iter().zip(&found) {
+                group.add(f64::from(*expected), f64::from(*found));
+                all.add(f64::from(*expected), f64::from(*found));
+            }
         }
-        sums.values().map(Sums::sqnr_db).fold(f64::INFINITY, f64::min)
+        let sqnr_db = |group: &Sums| {
+            let variance = if group.n > 1.0 { group.variance() } else { all.variance() };
+            10.0 * (variance / (group.noise / group.n)).log10()
+        };
+        groups.values().map(sqnr_db).fold(f64::INFINITY, f64::min)
     }
 }
 
@@ -47,9 +54,8 @@ impl Sums {
         self.noise += if difference.is_finite() { difference * difference } else { f64::INFINITY };
     }
 
-    fn sqnr_db(&self) -> f64 {
-        let variance = self.squares / self.n - (self.sum / self.n).powi(2);
-        10.0 * (variance / (self.noise / self.n)).log10()
+    fn variance(&self) -> f64 {
+        self.squares / self.n - (self.sum / self.n).powi(2)
     }
 }
 
@@ -68,5 +74,13 @@ mod tests {
         assert!((noise.worst_sqnr_db(&off(0.0)) - 20.0).abs() < 1e-4);
         assert!((noise.worst_sqnr_db(&off(1.0)) - 10.0 * 18f64.log10()).abs() < 1e-4);
         assert_eq!(noise.worst_sqnr_db(&off(f32::NAN)), f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn a_group_of_one_logit_is_held_against_the_variance_of_all() {
+        let noise = Noise::new(vec![array![[2.0f32], [-2.0], [0.0]].into_dyn()], &[0, 0, 1]);
+        let found = vec![array![[2.0f32], [-2.0], [0.1]].into_dyn()];
+        // Variance 8 / 3 and noise 0.01.
+        assert!((noise.worst_sqnr_db(&found) - 10.0 * (800f64 / 3.0).log10()).abs() < 1e-4);
     }
 }

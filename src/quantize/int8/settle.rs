@@ -52,7 +52,7 @@ impl Search<'_> {
             milder.chosen.retain(|index| *index != loudest);
             let closeness = self.closeness(&milder, false)?;
             // It was chosen by few tiles.
-            if closeness < plain + PUT_BACK_GAIN_DB_MIN {
+            if closeness <= plain + PUT_BACK_GAIN_DB_MIN {
                 self.taken_stands_last();
                 break;
             }
@@ -112,7 +112,7 @@ impl Search<'_> {
                 continue;
             }
             let closeness = search.closeness(&Candidate { chosen: rest, ..candidate.clone() }, false)?;
-            if closeness >= best.0 {
+            if closeness > best.0 {
                 best = (closeness, Some(*tried));
             }
         }

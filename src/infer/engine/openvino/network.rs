@@ -1,6 +1,12 @@
 //! From ONNX bytes to a network compiled for one batch shape.
 
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+
 use ::openvino::{CompiledModel, Core, DeviceType, InferenceError, Model, PartialShape, RwPropertyKey};
+use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::library::Library;
 use super::{Network, failure, precision, quiet, scan};
@@ -19,8 +25,7 @@ pub fn compile(library: &Library, network: Network<'_>, shape: [usize; 4], strea
         let mut core = library.core();
         scan::check(network.graph)?;
         let graph = dense(network.graph, network.input, Integers::Gemm)?;
-        let mut model = core.read_model_from_buffer(&graph, None).map_err(refuse)?;
-        drop(graph);
+        let mut model = read(&mut core, graph).map_err(refuse)?;
         check_ends(&model)?;
         fix_shape(&mut model, shape)?;
         configure(&mut core, precision::hint(network.precision), streams)
@@ -28,6 +33,25 @@ pub fn compile(library: &Library, network: Network<'_>, shape: [usize; 4], strea
         core.compile_model(&model, DeviceType::CPU).map_err(refuse)
     };
     quiet::catch(compile).unwrap_or_else(|panic| Err(Error::refused(panic))).map(Compiled)
+}
+
+/// Reads from a file in memory, where the system has such: a buffer OpenVINO copies twice before it parses it.
+fn read(core: &mut Core, graph: Cow<'_, [u8]>) -> Result<Model, InferenceError> {
+    let Ok((_file, path)) = memory_file(&graph) else {
+        return core.read_model_from_buffer(&graph, None);
+    };
+    drop(graph);
+    core.read_model_from_file(&path, "")
+}
+
+/// `bytes` as a file that is nowhere on disk and ends with its handle, and its path in this process.
+fn memory_file(bytes: &[u8]) -> io::Result<(File, String)> {
+    let mut file = File::from(memfd_create("model.onnx", MemfdFlags::CLOEXEC)?);
+    file.write_all(bytes)?;
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    // /proc may not be mounted.
+    File::open(&path)?;
+    Ok((file, path))
 }
 
 /// As one thread a stream and as many streams as there are workers: the workers are the parallelism. Threads are not
