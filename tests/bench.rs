@@ -139,8 +139,14 @@ fn a_combination_that_cannot_run_says_why_and_the_others_run() {
     refused(&bench(&place, &[&contradiction[..], &QUICK].concat()), 2, &["--device cuda:0", "use --engine ort"]);
     let words = ["no combination could run", "tract cannot compute this model's int8", "use --engine ort"];
     refused(&bench(&place, &[&arguments[..], &QUICK].concat()), 3, &words);
-    let words = ["--ort-lib", "nowhere"];
-    refused(&bench(&place, &[&["model", "--engine", "ort", "--ort-lib", "nowhere"][..], &QUICK].concat()), 3, &words);
+    // A library is for the engine that uses it, and one must.
+    let of =
+        |engines: &str| bench(&place, &[&["model", "--engine", engines, "--ort-lib", "nowhere"][..], &QUICK].concat());
+    let words = ["--ort-lib", "nowhere", "scripts/setup-ort.sh"];
+    refused(&of("ort"), 3, &words);
+    let table = succeed(&of("ort,tract"));
+    assert!(words.iter().all(|word| table.contains(word)) && !table.contains("model on tract"), "{table}");
+    refused(&of("tract,openvino"), 2, &["--ort-lib", "ort is not among --engine"]);
 }
 
 #[test]

@@ -101,6 +101,20 @@ struct Combinations {
     tta: Vec<TtaArg>,
 }
 
+impl Combinations {
+    /// Refuses a library that no engine is to use.
+    fn check(&self) -> Result<()> {
+        let uses = |engines: &[EngineArg]| self.engine.iter().any(|engine| engines.contains(engine));
+        if self.ort_lib.is_some() && !uses(&[EngineArg::Auto, EngineArg::Ort]) {
+            return Err(Error::usage("--ort-lib names an ONNX Runtime library, but ort is not among --engine"));
+        }
+        if self.openvino_lib.is_some() && !uses(&[EngineArg::OpenVino]) {
+            return Err(Error::usage("--openvino-lib names an OpenVINO library, but openvino is not among --engine"));
+        }
+        Ok(())
+    }
+}
+
 /// A combination as the table has it, and what runs it or why nothing does.
 struct Combination {
     line: Line,
@@ -117,6 +131,7 @@ impl Bench {
             self.models.split(',').map(|name| Ok((name, Model::resolve(name)?))).collect::<Result<Vec<_>>>()?;
         let given = if self.inputs.is_empty() { Vec::new() } else { inputs::expand(&self.inputs, None)? };
         self.claims(&models, &given)?;
+        self.combinations.check()?;
         signal::install()?;
         let [json, markdown] =
             [&self.export_json, &self.export_markdown].map(|path| path.as_deref().map(AtomicFile::create).transpose());
@@ -199,7 +214,8 @@ impl Bench {
         let request = EngineRequest {
             engine: engine.into(),
             device,
-            ort_lib: asked.ort_lib.clone(),
+            // Of several engines each gets its own.
+            ort_lib: asked.ort_lib.clone().filter(|_| matches!(engine, EngineArg::Auto | EngineArg::Ort)),
             openvino_lib: asked.openvino_lib.clone().filter(|_| matches!(engine, EngineArg::OpenVino)),
             engine_cache: None,
             precision: manifest.precision,

@@ -7,7 +7,7 @@ use s2infer::infer::engine::{Device, EngineChoice};
 use s2infer::model::manifest::Tta;
 
 /// `--engine`
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EngineArg {
     /// ONNX Runtime where its library is found, else tract; OpenVINO for what these cannot compute.
     Auto,

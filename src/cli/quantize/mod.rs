@@ -207,9 +207,8 @@ impl Quantize {
     fn check(&self, model: &Model) -> Result<()> {
         if EngineChoice::from(self.engine.engine) == EngineChoice::Tract {
             let precision = self.precision();
-            return Err(Error::engine(format!(
-                "--engine tract cannot compute {precision}: use --engine ort or openvino"
-            )));
+            let others = if precision == Precision::Bf16 { "openvino" } else { "ort or openvino" };
+            return Err(Error::engine(format!("--engine tract cannot compute {precision}: use --engine {others}")));
         }
         let manifest = &model.manifest;
         if !manifest.members.is_empty() || manifest.gate.is_some() {

@@ -1,4 +1,4 @@
-//! Running out of device memory: the batch is halved, and the smaller one is remembered.
+//! Running out of memory: the batch is halved, and the smaller one is remembered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,7 +86,7 @@ impl Adaptive {
         if error.kind() != Kind::OutOfMemory || !self.safe.halve(failed) {
             return Err(error);
         }
-        tracing::warn!(from = failed, to = self.safe.get(), "out of device memory, smaller batches from here on");
+        tracing::warn!(from = failed, to = self.safe.get(), "out of memory, smaller batches from here on");
         Ok(())
     }
 

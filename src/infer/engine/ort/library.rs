@@ -27,7 +27,8 @@ pub fn load(path: &Path) -> Result<Library> {
     /// The file that is this process's library for good, and whether it can be used.
     static LOADED: Mutex<Option<(PathBuf, Result<Library>)>> = Mutex::new(None);
     let fail = |reason: String| Error::engine(format!("{} cannot be used: {reason}", path.display()));
-    let file = path.canonicalize().map_err(|error| fail(error.to_string()))?;
+    let fail_with_remedy = |reason: String| fail(format!("{reason}; {}", super::LIBRARY.remedy));
+    let file = path.canonicalize().map_err(|error| fail_with_remedy(error.to_string()))?;
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((present, library)) = loaded.as_ref() {
         return match *present == file {
@@ -35,8 +36,8 @@ pub fn load(path: &Path) -> Result<Library> {
             false => Err(fail(format!("this process already holds {}", present.display()))),
         };
     }
-    let checked = elf::check(&file).map_err(fail)?;
-    let builder = ::ort::init_from(&file).map_err(|error| fail(load_failure(&error)))?;
+    let checked = elf::check(&file).map_err(fail_with_remedy)?;
+    let builder = ::ort::init_from(&file).map_err(|error| fail_with_remedy(load_failure(&error)))?;
     let library = quiet::catch(|| environment(builder)).unwrap_or_else(Err).map_err(fail).map(|environment| {
         let version = version(&file, &checked);
         Library { path: file.clone(), version, environment }
