@@ -5,6 +5,7 @@ A ratio is ONNX Runtime's CPU seconds over tract's in the same pair: 1 is as fas
 """
 
 import argparse
+import math
 import os
 import pathlib
 import statistics
@@ -19,21 +20,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--floor", type=pathlib.Path, required=True, help="examples/engine_floor, built")
     parser.add_argument("--s2infer", type=pathlib.Path, required=True, help="the binary with both engines")
-    parser.add_argument("--musl", type=pathlib.Path, help="the static binary; needs --files")
+    parser.add_argument("--musl", type=pathlib.Path, help="the static binary, measured on --files")
     parser.add_argument("--files", type=pathlib.Path, help="a folder of tiles")
     parser.add_argument("--pairs", type=int, required=True)
     parser.add_argument("--rows", type=int, required=True, help="rows of a run from memory")
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("models", type=pathlib.Path, nargs="+", metavar="MODEL_FOLDER")
     options = parser.parse_args()
-    if options.musl and not options.files:
-        parser.error("--musl needs --files")
     for name, value in vars(options).items():
         if isinstance(value, pathlib.Path):
             setattr(options, name, value.resolve(strict=True))
     models = [model.resolve(strict=True) for model in options.models]
-    os.chdir(tempfile.mkdtemp())
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        measure(options, models)
 
+
+def measure(options, models):
     print("| model | ONNX Runtime, rows per CPU-second | tract | ratio, median | 95 % interval |")
     print("| --- | --- | --- | --- | --- |")
     for model in models:
@@ -55,7 +58,8 @@ def pairs(options, name, rows, cpu_s):
             seconds[engine].append(cpu_s(engine))
     rates = [f"{rows / statistics.median(seconds[engine]):.0f}" for engine in ENGINES]
     ratio, low, high = median_interval([a / b for a, b in zip(seconds["ort"], seconds["tract"])])
-    print(f"| {name} | {rates[0]} | {rates[1]} | {ratio:.3f} | {low:.3f}–{high:.3f} |", flush=True)
+    interval = f"{low:.3f}–{high:.3f}" if high < math.inf else "too few pairs"
+    print(f"| {name} | {rates[0]} | {rates[1]} | {ratio:.3f} | {interval} |", flush=True)
 
 
 def from_memory_cpu_s(options, model, engine):
@@ -70,7 +74,8 @@ def to_table_cpu_s(options, binary, model, engine, tiles):
     cost = run([*command, "--tta", "none", "--threshold", "0.5", "--quiet"])
     with open("last-run.out") as table:
         lines = sum(1 for _ in table) - 1
-    assert lines == tiles, f"{lines} lines for {tiles} tiles"
+    if lines != tiles:
+        raise SystemExit(f"{options.files}: {lines} rows of {tiles} tiles (*.tif): give tiles of one window and nothing else")
     return cost.cpu_s
 
 
